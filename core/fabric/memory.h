@@ -1,0 +1,35 @@
+#pragma once
+// A block of page-aligned, zeroed memory that a node owns and its peers may see. It is a memfd,
+// so that a peer on the same host can map it, sealed so that no peer can shrink it or write it
+// (memfd_create(2), F_SEAL_FUTURE_WRITE in fcntl(2)). Movable, not copyable.
+
+#include <cstddef>
+#include <utility>
+
+#include "core/base/bytes.h"
+#include "core/base/error.h"
+
+namespace squall::fabric {
+
+class Memory {
+ public:
+  /// `bytes` is rounded up to whole pages. Fails with Code::io when the host has no memory.
+  static Result<Memory> create(std::size_t bytes);
+
+  Memory() = default;
+  Memory(Memory&& other) noexcept { *this = std::move(other); }
+  Memory& operator=(Memory&& other) noexcept;
+  ~Memory();
+
+  std::byte* data() const { return data_; }
+  std::size_t size() const { return size_; }
+  /// Lent, not given: valid as long as this object.
+  int fd() const { return fd_; }
+
+ private:
+  std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+  int fd_ = -1;
+};
+
+}  // namespace squall::fabric

@@ -1,0 +1,44 @@
+#pragma once
+// What a node is started with. Plain data with usable defaults; `config_file.h` reads it from
+// TOML. Section 10 of the design; the reference of keys is in README.md.
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "core/base/time.h"
+
+namespace squall {
+
+/// A member that the configuration names. Until views change, the contacts *are* the group, and
+/// their order is the rank order, the same at every member.
+struct Contact {
+  std::string name;
+  std::string address;  ///< rendezvous, "host:port" or "[v6]:port"
+};
+
+struct GroupConfig {
+  std::string name;
+  std::string stack = "total | stable";
+  std::vector<std::string> senders;         ///< names; empty: every member
+  std::size_t ring_bytes = std::size_t{1} << 20;  ///< per sender; a power of two, at least 4096
+};
+
+struct Config {
+  // [node]
+  std::string name;
+  std::string listen;  ///< empty: this node's own contact address
+  std::vector<Contact> contacts;
+  Duration start_timeout = std::chrono::seconds(10);  ///< for everyone to be there
+  bool engine_thread = false;  ///< false: the application turns the node with poll()
+  int listen_fd = -1;          ///< an inherited, already listening socket, for launchers
+
+  // [fabric]
+  std::string provider = "auto";
+  std::string fabric_address;  ///< local address to bind; empty: the host part of `listen`
+
+  // [group.NAME]
+  std::vector<GroupConfig> groups;
+};
+
+}  // namespace squall

@@ -1,0 +1,105 @@
+#pragma once
+// The library's front door: a Node is this process's membership, a Group is one stream of
+// messages with its own guarantees.
+//
+// Threads. With `engine_thread` the node turns on a thread of its own; otherwise the application
+// turns it with `poll` and `idle`, from one thread at a time. `try_send`, `reserve` and `commit`
+// may be called from any thread, also from inside upcalls. Upcalls run where the node turns, with
+// no lock held.
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "core/base/bytes.h"
+#include "core/base/error.h"
+#include "core/base/ids.h"
+#include "core/base/time.h"
+#include "core/base/view.h"
+#include "groups/config.h"
+
+namespace squall {
+
+/// One delivered message; `bytes` lie in the ring and are valid during the upcall only.
+struct Delivery {
+  Rank sender = 0;
+  MessageNumber number = 0;    ///< the sender's own count, from 0
+  std::uint64_t position = 0;  ///< this member's count of deliveries in this group; with an ordering
+                               ///< stack the same at every member
+  Bytes bytes;
+};
+
+/// Space inside the ring, to be filled and then given to `Group::commit` exactly once.
+struct Reservation {
+  MutableBytes bytes;
+  std::uint64_t handle = 0;
+};
+
+class Group {
+ public:
+  virtual ~Group() = default;
+
+  virtual std::string_view name() const = 0;
+  virtual const View& view() const = 0;
+  virtual Rank rank() const = 0;
+  /// The largest message: a quarter of the ring, less the frame header.
+  virtual std::size_t max_message_bytes() const = 0;
+
+  /// A span in the ring for a message of exactly `bytes`. Code::would_block when the ring is full,
+  /// Code::too_large over max_message_bytes, Code::closed once the node has stopped,
+  /// Code::invalid if this member is no sender of the group.
+  virtual Result<Reservation> reserve(std::size_t bytes) = 0;
+  /// Publishes it with the next turn. A reservation that is not committed holds up every later one.
+  virtual void commit(const Reservation& reservation) = 0;
+  /// reserve, copy, commit.
+  virtual Result<> try_send(Bytes message) = 0;
+  /// try_send that waits for room: turns the node in poll-driven mode. Inside an upcall it does not
+  /// wait and returns Code::would_block.
+  virtual Result<> send(Bytes message) = 0;
+
+  /// Called for every delivered message. Until it is set nothing is delivered in this group, and
+  /// its rings push back. Replaces the previous one; call it where the node turns, or before.
+  virtual void on_deliver(std::function<void(const Delivery&)> handler) = 0;
+};
+
+class Node {
+ public:
+  /// Opens the fabric, meets the other members (at most `start_timeout`) and builds the groups.
+  /// The error says what is wrong, or who is missing.
+  static Result<std::unique_ptr<Node>> start(const Config& config);
+  virtual ~Node() = default;
+
+  /// nullptr if the configuration names no such group.
+  virtual Group* group(std::string_view name) = 0;
+  virtual const View& view() const = 0;
+  virtual Rank rank() const = 0;
+  /// The provider in use ("shm", "tcp", ...), after `auto` has chosen.
+  virtual std::string_view fabric() const = 0;
+
+  // --- poll-driven mode
+
+  /// One turn: receives, publishes, delivers. True if there was anything to do.
+  virtual bool poll() = 0;
+  /// Call it when poll() found nothing: spins, then yields, then sleeps until something happens or
+  /// `until`; picks up where it was at the next call, and starts over after a poll that worked.
+  virtual void idle(Time until) = 0;
+  /// For a loop of the embedder's: readable when a poll is due, after `arm` returned true.
+  virtual int fd() const = 0;
+  /// Announces that the caller will sleep on fd(); false: there is work, poll again instead.
+  virtual bool arm() = 0;
+  /// From any thread: ends a sleep in `idle` or on `fd()`.
+  virtual void wake() = 0;
+
+  /// Why the node stopped (a member died, the node was told to), if it did. Everything that was
+  /// deliverable has been delivered by then.
+  virtual std::optional<Error> stopped() const = 0;
+  /// Called once, after the last delivery.
+  virtual void on_stopped(std::function<void(const Error&)> handler) = 0;
+
+  /// Leaves in good order: waits (turning the node) until every member has delivered what this one
+  /// sent, at most until `deadline`; then every other member may stop too. No sends afterwards.
+  virtual Result<> shutdown(Time deadline) = 0;
+};
+
+}  // namespace squall
