@@ -137,7 +137,7 @@ class Fabric {
 
   /// Announces sleep: from now on, whatever a peer pushes or sends makes `fd` readable. Then poll
   /// and look at the replicas once more, since what came before the announcement wakes nobody;
-  /// only then `wait`. `poll` after a wait, or `disarm`, ends it.
+  /// only then `wait`, or sleep on `fd`. Only `disarm` ends it, not `poll`.
   virtual void arm() = 0;
   virtual void disarm() = 0;
   /// Sleeps until something came since `arm`, `wake` was called, or `until`; may return early.
@@ -145,7 +145,7 @@ class Fabric {
   /// From any thread: the current or the next `wait` returns.
   virtual void wake() = 0;
   /// One descriptor for epoll or poll(2), for embedders with a loop of their own; readable between
-  /// `arm` and the next `poll` when there is something. -1 without `can_wait`.
+  /// `arm` and `disarm` when there is something. -1 without `can_wait`.
   virtual int fd() const = 0;
 };
 
