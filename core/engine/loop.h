@@ -53,7 +53,10 @@ class Loop {
     if (armed_.load(std::memory_order_relaxed)) fabric_.wake();
   }
   void wake() { fabric_.wake(); }
-  bool in_turn() const { return in_turn_; }
+  /// The caller was called by a turn.
+  bool in_upcall() const {
+    return turning_thread_.load(std::memory_order_relaxed) == std::this_thread::get_id() && in_turn_;
+  }
 
  private:
   Loop(fabric::Fabric& fabric, Turn& turn, bool crowded, Companion companion);
