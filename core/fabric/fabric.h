@@ -112,7 +112,8 @@ class Fabric {
   virtual void conceal(RegionId region) = 0;
   /// A replica of the first `bytes` of a peer's region: readable at once, zeros until the owner has
   /// exposed it and pushed (or, mapped, until the owner's memory takes its place at this address).
-  /// The pointer is page-aligned. A region shorter than `bytes` loses the peer.
+  /// The pointer is page-aligned. A region shorter than `bytes` loses the peer. A peer's imports
+  /// attach in the order of its calls, as far as the owner has exposed the regions.
   virtual Result<const std::byte*> import(PeerId peer, RegionId region, std::size_t bytes) = 0;
 
   /// Brings [offset, offset + bytes) of my region, as it is now, to every peer that imported it;

@@ -54,10 +54,8 @@ Result<std::unique_ptr<Channel>> Channel::create(fabric::Fabric& fabric,
   SQUALL_ASSERT(channel->stages_.order, "every stack has an order");
   channel->consumed_ = layout.add(shape.sender_count(), Place::own_line);
 
-  auto table = mirror::Table::create(fabric, channel->row_region_, layout, shape.self, peers);
-  if (!table) return tl::unexpected(table.error());
-  channel->table_ = std::move(*table);
-
+  // Rings before rows, here and at every peer: whoever has a replica of a row has one of the ring
+  // that it counts.
   if (channel->own_ < shape.sender_count()) {
     auto writer = mirror::RingWriter::create(options.ring_bytes);
     if (!writer) return tl::unexpected(writer.error());
@@ -79,6 +77,9 @@ Result<std::unique_ptr<Channel>> Channel::create(fabric::Fabric& fabric,
     }
     source.reader.emplace(ring, options.ring_bytes);
   }
+  auto table = mirror::Table::create(fabric, channel->row_region_, layout, shape.self, peers);
+  if (!table) return tl::unexpected(table.error());
+  channel->table_ = std::move(*table);
   channel->needed_attachments_ = std::size_t{shape.members - 1} * (channel->writer_ ? 2 : 1);
   return channel;
 }
