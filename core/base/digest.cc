@@ -13,7 +13,9 @@ struct Digest::State {
   XXH3_state_t hash;  // aligned to 64 bytes; operator new keeps that
 };
 
-std::uint64_t digest(Bytes bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
+std::uint64_t digest(Bytes bytes) {
+  return XXH3_64bits(bytes.data(), bytes.size());
+}
 
 Digest::Digest() : state_(std::make_unique<State>()) {
   SQUALL_ASSERT(XXH3_128bits_reset(&state_->hash) == XXH_OK, "a digest starts");

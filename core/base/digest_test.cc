@@ -1,9 +1,9 @@
 #include "core/base/digest.h"
 
+#include <doctest/doctest.h>
+
 #include <string>
 #include <utility>
-
-#include <doctest/doctest.h>
 
 namespace squall {
 namespace {

@@ -1,15 +1,15 @@
 #include "core/fabric/meeting.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "core/base/assert.h"
 
 namespace squall::fabric {
 
-using Event = Rendezvous::Event;
+using Happened = Rendezvous::Event::Kind;
 
 Result<Meeting> Meeting::create(Roster roster, Introduction self, std::function<Nonce()> nonces) {
   if (auto ok = check_introduction(self); !ok) return tl::unexpected(ok.error());
@@ -99,7 +99,7 @@ void Meeting::end(LineId id, Time now, std::string reason, bool drop) {
   peer.line = 0;
   peer.reason = reason;
   if (std::exchange(peer.here, false)) {
-    report(Event::Kind::gone, line.rank,
+    report(Happened::gone, line.rank,
            {Code::lost, fmt::format("{} is gone: {}", roster_[line.rank].name, reason), ""});
     peer.pause = Limits::first_retry;
   }
@@ -135,6 +135,7 @@ void Meeting::tick(Time now) {
     Line& line = lines_[peer.line];
     line.stage = Line::Stage::connecting;
     line.rank = rank;
+    line.from = roster_[rank].address;
     line.until = now + Limits::handshake;
     act(Action::Kind::call, peer.line, {}, rank);
   }
@@ -185,10 +186,11 @@ void Meeting::on_hello(LineId id, Line& line, const Hello& hello, Time) {
   }
   line.rank = hello.rank;
   if (hello.rank < me_)
-    return refuse(id, line, {Code::refused,
-                             fmt::format("{} (rank {}) called {} (rank {}); the higher rank calls",
-                                         hello.who.name, hello.rank, self_.name, me_),
-                             ""});
+    return refuse(id, line,
+                  {Code::refused,
+                   fmt::format("{} (rank {}) called {} (rank {}); the higher rank calls",
+                               hello.who.name, hello.rank, self_.name, me_),
+                   ""});
   if (auto error = check_run(line, hello.rank, hello.who.incarnation))
     return refuse(id, line, *error);
   line.nonce = nonces_();
@@ -202,10 +204,10 @@ void Meeting::on_hello(LineId id, Line& line, const Hello& hello, Time) {
 void Meeting::on_answer(LineId id, Line& line, const Hello& hello, Time) {
   auto error = judge(roster_, self_, me_, hello);
   if (!error && hello.rank != line.rank)
-    error = Error{Code::refused,
-                  fmt::format("{} answered at the address of {}", hello.who.name,
-                              roster_[line.rank].name),
-                  "correct the addresses in node.contacts"};
+    error = Error{
+        Code::refused,
+        fmt::format("{} answered at the address of {}", hello.who.name, roster_[line.rank].name),
+        "correct the addresses in node.contacts"};
   if (!error) error = check_run(line, line.rank, hello.who.incarnation);
   if (error) return refuse(id, line, *error);
   line.who = hello.who;
@@ -221,14 +223,14 @@ std::optional<Error> Meeting::check_run(const Line& line, Rank rank, Incarnation
   if (run < peer.newest)
     return Error{Code::refused,
                  fmt::format("{} is an earlier run of {} than the one that was here already",
-                             line.from.empty() ? "what answers" : line.from, name),
+                             line.from, name),
                  "stop it"};
   // The same run may call anew when it lost its line: the proof will tell whether it is alive.
   if (peer.here && run != peer.newest)
-    return Error{Code::refused,
-                 fmt::format("a member named {} is already here, from {}", name,
-                             lines_.at(peer.line).from),
-                 "run each member once, or wait until its former run is noticed dead"};
+    return Error{
+        Code::refused,
+        fmt::format("a member named {} is already here, from {}", name, lines_.at(peer.line).from),
+        "run each member once, or wait until its former run is noticed dead"};
   return std::nullopt;
 }
 
@@ -261,7 +263,7 @@ void Meeting::introduce(LineId id, Line& line) {
   peer.settled = false;
   peer.newest = line.who.incarnation;
   peer.pause = Limits::first_retry;
-  events_.push_back({Event::Kind::introduced, line.rank, line.who, line.ticket, {}});
+  events_.push_back({Happened::introduced, line.rank, line.who, line.ticket, {}});
 }
 
 void Meeting::on_refusal(LineId id, Line& line, Error error, Time now) {
@@ -269,13 +271,13 @@ void Meeting::on_refusal(LineId id, Line& line, Error error, Time now) {
   if (line.stage != Line::Stage::expect_answer && line.stage != Line::Stage::expect_welcome) {
     if (line.stage == Line::Stage::expect_confirm) {
       peers_[line.rank].reason = "refused this node: " + error.what;
-      report(Event::Kind::turned_away, line.rank, std::move(error));
+      report(Happened::turned_away, line.rank, std::move(error));
     }
     return end(id, now, "refused this node", true);
   }
   Peer& peer = peers_[line.rank];
   peer.settled = true;
-  report(Event::Kind::refused, line.rank,
+  report(Happened::refused, line.rank,
          {Code::refused, fmt::format("{} refused: {}", roster_[line.rank].name, error.what),
           std::move(error.remedy)});
   end(id, now, "refused: " + error.what, true);
@@ -290,7 +292,7 @@ void Meeting::on_goodbye(LineId id, Line& line, std::string text) {
   peer.reason = text.empty() ? "left" : "left: " + text;
   lines_.erase(id);
   act(Action::Kind::drop, id);
-  report(Event::Kind::left, rank, {Code::closed, std::move(text), ""});
+  report(Happened::left, rank, {Code::closed, std::move(text), ""});
 }
 
 void Meeting::refuse(LineId id, Line& line, Error error) {
@@ -301,7 +303,7 @@ void Meeting::refuse(LineId id, Line& line, Error error) {
     --strangers_;
     if (rank != Rendezvous::unknown_rank && !peers_[rank].here)
       peers_[rank].reason = "was refused: " + error.what;
-    report(Event::Kind::turned_away, rank, std::move(error));
+    report(Happened::turned_away, rank, std::move(error));
   } else if (line.stage == Line::Stage::introduced) {
     // Only another version gets here, mid-way: the member is of no more use.
     Peer& peer = peers_[rank];
@@ -309,13 +311,13 @@ void Meeting::refuse(LineId id, Line& line, Error error) {
     peer.settled = true;
     peer.line = 0;
     peer.reason = error.what;
-    report(Event::Kind::gone, rank, std::move(error));
+    report(Happened::gone, rank, std::move(error));
   } else {
     Peer& peer = peers_[rank];
     peer.settled = true;
     peer.line = 0;
     peer.reason = "does not fit: " + error.what;
-    report(Event::Kind::refused, rank, std::move(error));
+    report(Happened::refused, rank, std::move(error));
   }
   lines_.erase(id);
 }
@@ -361,7 +363,7 @@ void Meeting::act(Action::Kind kind, LineId line, std::vector<std::byte> bytes, 
   actions_.push_back({kind, line, rank, std::move(bytes)});
 }
 
-void Meeting::report(Event::Kind kind, Rank rank, Error error) {
+void Meeting::report(Happened kind, Rank rank, Error error) {
   events_.push_back({kind, rank, {}, {}, std::move(error)});
 }
 

@@ -72,7 +72,12 @@ class Meeting {
  private:
   struct Line {
     enum class Stage : std::uint8_t {
-      connecting, expect_hello, expect_confirm, expect_answer, expect_welcome, introduced
+      connecting,
+      expect_hello,
+      expect_confirm,
+      expect_answer,
+      expect_welcome,
+      introduced
     };
     Stage stage{};
     Rank rank = Rendezvous::unknown_rank;
@@ -82,13 +87,11 @@ class Meeting {
     Introduction who;
     Ticket ticket{};
     std::vector<std::byte> buffer;
-    bool stranger() const {
-      return stage == Stage::expect_hello || stage == Stage::expect_confirm;
-    }
+    bool stranger() const { return stage == Stage::expect_hello || stage == Stage::expect_confirm; }
   };
   struct Peer {
-    LineId line = 0;     ///< the introduced one, or the one being called; 0: none
-    bool here = false;   ///< introduced, and neither gone nor left
+    LineId line = 0;       ///< the introduced one, or the one being called; 0: none
+    bool here = false;     ///< introduced, and neither gone nor left
     bool settled = false;  ///< refused or left: not called again
     Incarnation newest{};
     Time call_at{};

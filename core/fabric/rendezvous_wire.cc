@@ -1,10 +1,10 @@
 #include "core/fabric/rendezvous_wire.h"
 
-#include <algorithm>
-#include <cstring>
-
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cstring>
 
 #include "core/base/digest.h"
 
@@ -14,7 +14,9 @@ namespace {
 constexpr std::uint64_t magic = 0x7672'6c6c'6175'7173ull;  // "squallrv" on the wire
 constexpr std::size_t shown_line_bytes = 160;              // of a group text, in a refusal
 
-std::string_view cut(std::string_view text, std::size_t limit) { return text.substr(0, limit); }
+std::string_view cut(std::string_view text, std::size_t limit) {
+  return text.substr(0, limit);
+}
 
 template <std::size_t N>
 void put_raw(Writer& writer, const std::array<std::byte, N>& bytes) {
@@ -36,7 +38,9 @@ std::string_view take_line(std::string_view& text) {
 
 }  // namespace
 
-NodeId node_id(std::string_view name) { return NodeId{digest(as_bytes(name))}; }
+NodeId node_id(std::string_view name) {
+  return NodeId{digest(as_bytes(name))};
+}
 
 std::string printable(std::string_view text, std::size_t limit) {
   std::string safe(cut(text, limit));
@@ -166,26 +170,27 @@ std::string decode_hello_name(Bytes body) {
 Result<> check_introduction(const Introduction& who) {
   const auto check = [](std::string_view what, std::size_t size, std::size_t limit) -> Result<> {
     if (size <= limit) return {};
-    return fail(Code::too_large, fmt::format("{} has {}, where {} is the limit", what, size, limit));
+    return fail(Code::too_large,
+                fmt::format("{} has {}, where {} is the limit", what, size, limit));
   };
   if (who.name.empty()) return fail(Code::invalid, "a member needs a name", "set node.name");
   if (who.id != node_id(who.name))
     return fail(Code::invalid, fmt::format("the id of {} is not node_id of its name", who.name));
   if (auto ok = check("the name, in bytes,", who.name.size(), Limits::name_bytes); !ok) return ok;
-  if (auto ok = check("the group's text, in bytes,", who.group_text.size(),
-                      Limits::group_text_bytes);
+  if (auto ok =
+          check("the group's text, in bytes,", who.group_text.size(), Limits::group_text_bytes);
       !ok)
     return ok;
   if (auto ok = check("the host's identity, in bytes,", who.host.size(), Limits::host_bytes); !ok)
     return ok;
   if (auto ok = check("the list of fabrics", who.fabrics.size(), Limits::fabrics); !ok) return ok;
   for (const FabricAddress& fabric : who.fabrics) {
-    if (auto ok = check("a fabric's name, in bytes,", fabric.provider.size(),
-                        Limits::provider_bytes);
+    if (auto ok =
+            check("a fabric's name, in bytes,", fabric.provider.size(), Limits::provider_bytes);
         !ok)
       return ok;
-    if (auto ok = check("a fabric's address, in bytes,", fabric.address.size(),
-                        Limits::address_bytes);
+    if (auto ok =
+            check("a fabric's address, in bytes,", fabric.address.size(), Limits::address_bytes);
         !ok)
       return ok;
   }
@@ -210,10 +215,10 @@ std::string first_difference(std::string_view name_a, std::string_view text_a,
 
 Error version_error(std::string_view self, std::string_view peer, std::uint32_t peer_version) {
   const std::string who = peer.empty() ? "a peer without a name" : std::string(peer);
-  return {Code::refused,
-          fmt::format("{} speaks wire version {}, {} speaks {}", who, peer_version, self,
-                      wire_version),
-          fmt::format("upgrade {}", peer_version < wire_version ? who : std::string(self))};
+  return {
+      Code::refused,
+      fmt::format("{} speaks wire version {}, {} speaks {}", who, peer_version, self, wire_version),
+      fmt::format("upgrade {}", peer_version < wire_version ? who : std::string(self))};
 }
 
 std::optional<Error> judge(const Roster& roster, const Introduction& self, Rank me,
@@ -224,15 +229,15 @@ std::optional<Error> judge(const Roster& roster, const Introduction& self, Rank 
   };
   // Whose mistake it is shows best in this order: a wrong configuration explains a wrong rank.
   if (hello.who.group_digest != self.group_digest)
-    return refuse(fmt::format("{} and {} are configured differently, {}", self.name, name,
-                              first_difference(self.name, self.group_text, name,
-                                               hello.who.group_text)),
-                  "give every member the same configuration");
+    return refuse(
+        fmt::format("{} and {} are configured differently, {}", self.name, name,
+                    first_difference(self.name, self.group_text, name, hello.who.group_text)),
+        "give every member the same configuration");
   if (hello.peer_name != self.name || hello.peer_rank != me)
-    return refuse(fmt::format("{} looked for {} (rank {}) and found {} (rank {})", name,
-                              printable(hello.peer_name, Limits::name_bytes), hello.peer_rank,
-                              self.name, me),
-                  "correct the addresses, and give every member the same order of contacts");
+    return refuse(
+        fmt::format("{} looked for {} (rank {}) and found {} (rank {})", name,
+                    printable(hello.peer_name, Limits::name_bytes), hello.peer_rank, self.name, me),
+        "correct the addresses, and give every member the same order of contacts");
   const auto at = std::find_if(roster.begin(), roster.end(), [&](const RosterMember& member) {
     return member.name == hello.who.name;
   });

@@ -60,8 +60,8 @@ using Proof = std::array<std::byte, 16>;
 /// The body of hello and of answer.
 struct Hello {
   Introduction who;
-  Rank rank = 0;          ///< the sender's own
-  Rank peer_rank = 0;     ///< whom the sender believes to speak to
+  Rank rank = 0;       ///< the sender's own
+  Rank peer_rank = 0;  ///< whom the sender believes to speak to
   std::string peer_name;
   Nonce nonce{};
 };
