@@ -1,10 +1,10 @@
 #include "core/fabric/rendezvous_wire.h"
 
+#include <doctest/doctest.h>
+
 #include <cstddef>
 #include <string>
 #include <vector>
-
-#include <doctest/doctest.h>
 
 #include "core/base/bytes.h"
 #include "core/base/random.h"
@@ -185,7 +185,9 @@ TEST_CASE("texts from peers are cut and made printable") {
   CHECK(decode_goodbye(goodbye->body) == std::string(Limits::goodbye_bytes, 'g'));
 }
 
-TEST_CASE("who fits is not refused") { CHECK(refusal(hello_from_b()) == ""); }
+TEST_CASE("who fits is not refused") {
+  CHECK(refusal(hello_from_b()) == "");
+}
 
 TEST_CASE("another configuration is refused with the line that differs") {
   Hello hello = hello_from_b();
