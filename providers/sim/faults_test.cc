@@ -93,7 +93,8 @@ TEST_CASE("a crash is lost at the peers after its detection, behind what had lef
   pair.network.run_until(after(1020us + 2ms + 100us - 1ns));
   CHECK(messages(poll(*pair.b)) == std::vector<std::string>{"left"});
   // b still queues for it, more than leaves before the news.
-  REQUIRE(pair.b->send(pair.to_a, Lane::urgent, as_bytes(std::string(4000, 'x')), 1));
+  const std::string long_message(4000, 'x');
+  REQUIRE(pair.b->send(pair.to_a, Lane::urgent, as_bytes(long_message), 1));
   pair.b->flush();
   REQUIRE(pair.b->send(pair.to_a, Lane::bulk, as_bytes("staged"), 2));
   pair.network.run_until(after(1020us + 2ms + 100us));

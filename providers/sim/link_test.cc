@@ -100,7 +100,8 @@ TEST_CASE("headers count, time is rounded up, and 0 bytes per second is unlimite
 
   options.bandwidth_bytes_per_s = 0;
   Pair fast(options);
-  REQUIRE(fast.a->send(fast.to_b, Lane::bulk, as_bytes(std::string(100'000, 'x'))));
+  const std::string long_message(100'000, 'x');
+  REQUIRE(fast.a->send(fast.to_b, Lane::bulk, as_bytes(long_message)));
   fast.a->flush();
   fast.network.run_until(after(1100us));
   CHECK(poll(*fast.b).size() == 1);
@@ -124,7 +125,8 @@ TEST_CASE("an urgent packet waits for one slice of bulk at most") {
   Options options = plain();
   options.slice_bytes = 100;
   Pair pair(options);
-  REQUIRE(pair.a->send(pair.to_b, Lane::bulk, as_bytes(std::string(1000, 'b'))));
+  const std::string long_message(1000, 'b');
+  REQUIRE(pair.a->send(pair.to_b, Lane::bulk, as_bytes(long_message)));
   pair.a->flush();
   pair.network.run_until(after(1001us));
   REQUIRE(pair.a->send(pair.to_b, Lane::urgent, as_bytes("0123456789")));
