@@ -6,6 +6,8 @@
 #include <array>
 #include <deque>
 #include <map>
+#include <memory>
+#include <new>
 #include <optional>
 #include <set>
 #include <string>
@@ -107,6 +109,14 @@ class Endpoint final : public fabric::Fabric {
     Time due{};
   };
 
+  static constexpr std::align_val_t page{4096};
+  static Payload copy_of(const std::byte* data, std::size_t bytes) {
+    return std::make_shared<const std::vector<std::byte>>(data, data + bytes);
+  }
+  static tl::unexpected<Error> stopped() {
+    return fail(Code::closed, "this node's simulated fabric has crashed");
+  }
+
   Result<Peer*> usable(fabric::PeerId peer);
   Peer& known(fabric::PeerId peer);
   bool open(const Peer& peer) const {
@@ -118,6 +128,7 @@ class Endpoint final : public fabric::Fabric {
   void land(Packet packet);
   void greet(fabric::PeerId peer, const Packet& hello);
   void serve_import(fabric::PeerId peer, fabric::RegionId region, std::size_t bytes);
+  void free_replicas(fabric::PeerId peer);
   void land_push(fabric::PeerId peer, const Packet& push);
   void lose(fabric::PeerId peer, std::string why, bool tell);
   void hang_up(fabric::PeerId peer, std::string why, Duration delay = Duration{0});

@@ -17,6 +17,13 @@ using Slot = std::uint32_t;
 
 using Payload = std::shared_ptr<const std::vector<std::byte>>;
 
+constexpr std::size_t index(fabric::Lane lane) {
+  return static_cast<std::size_t>(lane);
+}
+constexpr std::size_t index(fabric::PeerId peer) {
+  return static_cast<std::size_t>(peer);
+}
+
 struct Packet {
   enum class Kind : std::uint8_t {
     hello,    ///< I expect you with this ticket

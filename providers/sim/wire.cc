@@ -10,10 +10,6 @@
 namespace squall::sim {
 namespace {
 
-constexpr std::size_t index(fabric::Lane lane) {
-  return static_cast<std::size_t>(lane);
-}
-
 constexpr std::string_view name(Packet::Kind kind) {
   switch (kind) {
     case Packet::Kind::hello:
