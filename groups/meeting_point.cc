@@ -21,6 +21,7 @@ namespace {
 
 constexpr std::size_t max_members = 256;
 constexpr std::size_t max_groups = 1024;
+constexpr std::size_t max_group_text_bytes = 4096;  // what an introduction may carry
 
 /// The host part of "host:port" or "[v6]:port".
 std::string host_of(const std::string& address) {
@@ -196,7 +197,8 @@ Result<Met> meet(const Config& config, const Plan& plan, Time deadline) {
   self.id = fabric::node_id(mine.name);
   self.incarnation = Incarnation{static_cast<std::uint64_t>(
       std::chrono::system_clock::now().time_since_epoch() / std::chrono::nanoseconds(1))};
-  self.group_text = plan.text;
+  // The digest covers all of it; the text is there to tell a person what differs.
+  self.group_text = plan.text.substr(0, max_group_text_bytes);
   self.group_digest = digest(as_bytes(plan.text));
   self.host = topology::host_identity();
   for (const auto& candidate : *candidates)
