@@ -14,6 +14,7 @@
 #include <cstring>
 #include <map>
 #include <stdexcept>
+#include <utility>
 
 extern char** environ;
 
@@ -94,8 +95,7 @@ Link start(std::string_view role, std::string_view argument, pid_t& pid) {
   posix_spawn_file_actions_adddup2(&actions, ends[1], link_fd);
   std::string words[] = {"child", role_flag, std::string(role), std::string(argument)};
   char* arguments[] = {words[0].data(), words[1].data(), words[2].data(), words[3].data(), nullptr};
-  const int status =
-      posix_spawn(&pid, "/proc/self/exe", &actions, nullptr, arguments, environ);
+  const int status = posix_spawn(&pid, "/proc/self/exe", &actions, nullptr, arguments, environ);
   posix_spawn_file_actions_destroy(&actions);
   close(ends[1]);
   expect(status == 0, "posix_spawn");
@@ -123,7 +123,9 @@ void Child::signal(int number) {
   }
 }
 
-Role::Role(std::string_view name, Play play) { roles().emplace(name, play); }
+Role::Role(std::string_view name, Play play) {
+  roles().emplace(name, play);
+}
 
 bool play_role(int argc, char** argv) {
   if (argc < 4 || std::string_view(argv[1]) != role_flag) return false;
@@ -151,8 +153,8 @@ Joined join(Link& link) {
   const std::string secret = unhex(line.substr(space + 1));
   std::memcpy(ticket.data(), secret.data(), ticket.size());
   joined.parent = must(node->connect(unhex(line.substr(0, space)), ticket), "connect in the child");
-  const bool connected = joined.world->until(
-      [&] { return node.find(Kind::connected, joined.parent) != nullptr; });
+  const bool connected =
+      joined.world->until([&] { return node.find(Kind::connected, joined.parent) != nullptr; });
   expect(connected, "the child is connected");
   return joined;
 }
@@ -163,8 +165,7 @@ PeerId admit(World& world, Node& node, Child& child) {
   child.link().say(hex(node->address()) + " " +
                    hex({reinterpret_cast<const char*>(ticket.data()), ticket.size()}));
   const PeerId peer = must(node->connect(address, ticket), "connect");
-  const bool connected =
-      world.until([&] { return node.find(Kind::connected, peer) != nullptr; });
+  const bool connected = world.until([&] { return node.find(Kind::connected, peer) != nullptr; });
   expect(connected, "connected to the child");
   return peer;
 }

@@ -23,11 +23,15 @@ constexpr std::size_t payload_bytes = 64 << 10;
 constexpr std::uint64_t payload_rounds = 300;
 
 // Torn anywhere, its halves do not fit.
-std::uint64_t stamp(std::uint64_t value) { return value << 32 | (~value & 0xffffffff); }
+std::uint64_t stamp(std::uint64_t value) {
+  return value << 32 | (~value & 0xffffffff);
+}
 bool whole(std::uint64_t word) {
   return word == 0 || (word >> 32) == (~word & 0xffffffff);
 }
-std::uint64_t value_of(std::uint64_t stamped) { return stamped >> 32; }
+std::uint64_t value_of(std::uint64_t stamped) {
+  return stamped >> 32;
+}
 
 // Six counters, one push each and a flush, `updates` times over.
 void play_updater(Link& link, const std::string&) {

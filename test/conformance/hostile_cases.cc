@@ -4,6 +4,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
 #include "test/conformance/child.h"
 #include "test/conformance/world.h"
 
@@ -60,9 +64,9 @@ TEST_CASE("garbage where a handshake was expected is dropped, and disturbs nobod
           doctest::skip(!subject().dial)) {
   Scene scene;
   const std::string garbage[] = {
-      std::string(1, '\0'),      std::string(4, '\xff'),  std::string(64, '\xff'),
-      std::string(4096, '\0'),   content(1, 64),          content(2, 65536),
-      std::string(8, '\x7f'),    "GET / HTTP/1.1\r\n\r\n", content(3, 1 << 20),
+      std::string(1, '\0'),    std::string(4, '\xff'),   std::string(64, '\xff'),
+      std::string(4096, '\0'), content(1, 64),           content(2, 65536),
+      std::string(8, '\x7f'),  "GET / HTTP/1.1\r\n\r\n", content(3, 1 << 20),
   };
   std::vector<Stranger> strangers;
   for (const std::string& bytes : garbage) {

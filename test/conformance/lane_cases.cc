@@ -128,7 +128,8 @@ TEST_CASE("an urgent push or message does not wait behind large pushes" *
   expect(scene.world->until([&] { return returned == issued; }, 6 * patience), "the flood ends");
   const Scene::Report report = scene.report();
   // In one queue, a stamp would wait for up to two large pushes, and one on average.
-  const auto one_push_us = static_cast<std::uint64_t>(took.count() / 1'000) / std::max<std::uint64_t>(1, returned);
+  const auto one_push_us =
+      static_cast<std::uint64_t>(took.count() / 1'000) / std::max<std::uint64_t>(1, returned);
   MESSAGE("one large push takes ", one_push_us, " us; urgent push median ", report.push_median,
           " worst ", report.push_worst, ", message median ", report.message_median, " worst ",
           report.message_worst);

@@ -28,8 +28,7 @@ void play_peer(Link& link, const std::string&) {
   Joined joined = join(link);
   Node& node = *joined.node;
   must(node->expose(of_child, memory), "expose");
-  const std::byte* replica =
-      must(node->import(joined.parent, of_parent, region_bytes), "import");
+  const std::byte* replica = must(node->import(joined.parent, of_parent, region_bytes), "import");
   std::uint64_t in_order[2] = {};
   node.on_event = [&](const Event& event) {
     if (event.kind != Kind::message) return;
@@ -94,8 +93,8 @@ struct Work {
       for (const Lane lane : {Lane::urgent, Lane::bulk}) {
         const int at = static_cast<int>(lane);
         sources.push_back(content(sent[at], message_bytes));
-        const auto result = timed(
-            [&] { return scene.node->send(peer, lane, as_bytes(sources.back()), last + 1); });
+        const auto result =
+            timed([&] { return scene.node->send(peer, lane, as_bytes(sources.back()), last + 1); });
         full[at] = !result;
         if (!result) {
           if (result.error().code != Code::would_block && result.error().code != Code::lost)
@@ -109,9 +108,7 @@ struct Work {
         store_counter(scene.memory.data(), i + 1);
         must(timed([&] { return scene.node->push(of_parent, 0, 8, Lane::urgent, ++last); }),
              "push");
-        must(timed([&] {
-               return scene.node->push(of_parent, 4096, 16384, Lane::bulk, ++last);
-             }),
+        must(timed([&] { return scene.node->push(of_parent, 4096, 16384, Lane::bulk, ++last); }),
              "push");
         scene.node.turn();
       }
@@ -207,8 +204,8 @@ TEST_CASE("promise 3: no call blocks while a peer is stopped, and nothing is los
   work.check_returned(*scene.world);
   for (const Seen& event : scene.node.seen)
     if (event.kind == Kind::completed) CHECK(event.ok);
-  const std::string expected = fmt::format("{} {} {}", work.sent[0], work.sent[1],
-                                           load_counter(scene.memory.data()));
+  const std::string expected =
+      fmt::format("{} {} {}", work.sent[0], work.sent[1], load_counter(scene.memory.data()));
   std::string report;
   CHECK(scene.world->until([&] {
     child.link().say("report");

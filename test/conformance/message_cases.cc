@@ -1,6 +1,7 @@
 // Messages: reliable, ordered per lane, bounded; and what a full queue does.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <deque>
 #include <fstream>
 #include <map>
@@ -155,8 +156,8 @@ TEST_CASE("a full lane says would_block, takes bounded memory, and drains in ord
       sources.push_back(content(number, size));
       for (int tries = 0; tries < 1000; ++tries) {
         a.turn();
-        const auto sent = timed(
-            [&] { return a->send(pair.first_to_second, lane, as_bytes(sources.back()), 1); });
+        const auto sent =
+            timed([&] { return a->send(pair.first_to_second, lane, as_bytes(sources.back()), 1); });
         full = !sent;
         if (sent) break;
         CHECK(sent.error().code == Code::would_block);
@@ -199,8 +200,7 @@ TEST_CASE("both directions at once, both lanes full, lose nothing") {
           for (const Lane lane : {Lane::urgent, Lane::bulk}) {
             auto& mine = sent[side][static_cast<int>(lane)];
             for (; mine < count; ++mine)
-              if (!(*nodes[side])->send(peers[side], lane,
-                                        as_bytes(content(mine, 8 + mine % 200))))
+              if (!(*nodes[side])->send(peers[side], lane, as_bytes(content(mine, 8 + mine % 200))))
                 break;
             done = done && received[side][static_cast<int>(lane)] == count;
           }

@@ -40,8 +40,7 @@ struct Scene {
     return world->until([&] { return view(at, bytes.size()) == bytes; });
   }
   bool attached(std::size_t times = 1) {
-    return world->until(
-        [&] { return owner.count(Kind::attached, pair.first_to_second) == times; });
+    return world->until([&] { return owner.count(Kind::attached, pair.first_to_second) == times; });
   }
 };
 
@@ -94,17 +93,23 @@ TEST_CASE("a push out of bounds is invalid, and nothing of it lands") {
   constexpr std::size_t most = std::numeric_limits<std::size_t>::max();
   const struct {
     std::size_t offset, bytes;
-  } bad[] = {{0, region_bytes + 1},  {region_bytes, 1},       {region_bytes - 7, 8}, {most, 1},
-             {most - 3, 8},          {8, most},               {most, most},
-             {region_bytes + 1, 0},  {std::size_t{1} << 63, std::size_t{1} << 63}};
+  } bad[] = {{0, region_bytes + 1},
+             {region_bytes, 1},
+             {region_bytes - 7, 8},
+             {most, 1},
+             {most - 3, 8},
+             {8, most},
+             {most, most},
+             {region_bytes + 1, 0},
+             {std::size_t{1} << 63, std::size_t{1} << 63}};
   for (const auto& [offset, bytes] : bad) {
     CAPTURE(offset);
     CAPTURE(bytes);
     const auto pushed = scene.owner->push(region, offset, bytes, Lane::urgent, 9);
     REQUIRE(!pushed);
     CHECK(pushed.error().code == Code::invalid);
-    const auto to_one = scene.owner->push_to(scene.pair.first_to_second, region, offset, bytes,
-                                             Lane::urgent, 9);
+    const auto to_one =
+        scene.owner->push_to(scene.pair.first_to_second, region, offset, bytes, Lane::urgent, 9);
     REQUIRE(!to_one);
     CHECK(to_one.error().code == Code::invalid);
   }

@@ -98,8 +98,8 @@ void play_ponger(Link& link, const std::string& mode) {
   for (std::uint64_t value = 1; value <= count; ++value) {
     if (!ping.take(value)) broken(fmt::format("the child slept through wake-up {}", value));
     // Now and then late, so that the other is in every stage of falling asleep.
-    const Time until = Monotonic::now() + std::chrono::nanoseconds(
-                                              random.one_in(2) ? random.below(60'000) : 0);
+    const Time until =
+        Monotonic::now() + std::chrono::nanoseconds(random.one_in(2) ? random.below(60'000) : 0);
     while (Monotonic::now() < until) {
     }
     ping.give(value);

@@ -115,7 +115,9 @@ std::string content(std::uint64_t number, std::size_t bytes) {
   return made;
 }
 
-void broken(const std::string& what) { throw std::runtime_error(what); }
+void broken(const std::string& what) {
+  throw std::runtime_error(what);
+}
 
 void require_prompt(Duration took) {
   if (took > longest_call)

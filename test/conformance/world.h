@@ -170,5 +170,4 @@ inline void store_counter(std::byte* at, std::uint64_t value) {
   __atomic_store_n(reinterpret_cast<std::uint64_t*>(at), value, __ATOMIC_RELEASE);
 }
 
-
 }  // namespace squall::conformance
