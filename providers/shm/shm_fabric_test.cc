@@ -75,6 +75,11 @@ bool turn_until(std::initializer_list<Node*> nodes, const std::function<bool()>&
   return true;
 }
 
+bool readable(const Node& node) {
+  pollfd watched{node.fabric->fd(), POLLIN, 0};
+  return poll(&watched, 1, 0) == 1;
+}
+
 struct Couple {
   Node a, b;
   PeerId a_to_b{}, b_to_a{};
@@ -194,6 +199,30 @@ TEST_CASE("a hello without honest descriptors loses the peer and harms nobody") 
   }
   SUBCASE("memory that can shrink") {
     impostor.say(hello, std::array{bell.get(), loose.get(), loose.get()});
+  }
+  REQUIRE(turn_until({&a}, [&] { return a.find(Kind::lost) != nullptr; }));
+  CHECK_FALSE(a.find(Kind::connected));
+}
+
+TEST_CASE("who answers a dial without the ticket, or not at all, is lost") {
+  Node a;
+  const std::string late = std::string(address_prefix) + std::string(32, 'f');
+  const Fd listener = std::move(*listen_at(late));
+  REQUIRE(a.fabric->connect(late, ticket_of(1)));
+  Fd socket;
+  REQUIRE(accept_from(listener, socket) == 0);
+  SUBCASE("another ticket") {
+    const Fd bell = std::move(*make_doorbell());
+    const Waiter waiter = std::move(*Waiter::create());
+    const Memory link = std::move(*Memory::create(link_bytes));
+    REQUIRE(send_packet(socket, encode(Hello{wire_version, ticket_of(2)}),
+                        std::array{bell.get(), waiter.control().fd(), link.fd()}) == Sent::whole);
+  }
+  SUBCASE("garbage") {
+    REQUIRE(send_packet(socket, as_bytes("what?"), {}) == Sent::whole);
+  }
+  SUBCASE("nothing") {
+    socket.reset();
   }
   REQUIRE(turn_until({&a}, [&] { return a.find(Kind::lost) != nullptr; }));
   CHECK_FALSE(a.find(Kind::connected));
@@ -346,9 +375,11 @@ TEST_CASE("urgent overtakes a full bulk lane, and a blocked sender learns of roo
   while (pair.a.fabric->send(pair.a_to_b, Lane::bulk, as_bytes(large))) continue;
   REQUIRE(pair.a.fabric->send(pair.a_to_b, Lane::urgent, as_bytes("now"), 5));
   pair.a.fabric->arm();
+  CHECK_FALSE(readable(pair.a));
   pair.b.said.clear();
   pair.b.poll();
   CHECK(pair.b.said.front().message == "now");
+  CHECK(readable(pair.a));
   pair.a.fabric->wait(Monotonic::now() + 5s);
   CHECK(pair.a.fabric->send(pair.a_to_b, Lane::bulk, as_bytes(large)));
   pair.a.poll();
@@ -513,10 +544,6 @@ TEST_CASE("a ring that the last look before sleep swallowed still wakes") {
     REQUIRE(pair.a.fabric->push(table, 0, 8, Lane::urgent));
     pair.a.fabric->flush();
   };
-  const auto readable = [&] {
-    pollfd watched{reader.fd(), POLLIN, 0};
-    return poll(&watched, 1, 0) == 1;
-  };
   // A reader that sleeps long between its polls looks at its sockets with every one of them.
   for (int i = 0; i < 4; ++i) {
     reader.arm();
@@ -526,12 +553,12 @@ TEST_CASE("a ring that the last look before sleep swallowed still wakes") {
   }
   const Time later = Monotonic::now() + 2ms;
   while (Monotonic::now() < later) pair.a.poll();
-  CHECK_FALSE(readable());
+  CHECK_FALSE(readable(pair.b));
   reader.arm();
   push();
   pair.b.poll();
   push();  // the same sleep: it does not ring again
-  CHECK(readable());
+  CHECK(readable(pair.b));
   reader.wait(never);
 }
 
@@ -581,9 +608,7 @@ TEST_CASE("wake from another thread ends the current or the next wait, also on t
   for (int i = 0; i < 100000; ++i) a.poll();
   a.fabric->arm();
   a.poll();
-  timespec none{};
-  pollfd watched{a.fabric->fd(), POLLIN, 0};
-  CHECK(ppoll(&watched, 1, &none, nullptr) == 1);
+  CHECK(readable(a));
 }
 
 TEST_CASE("an armed node with a peer sleeps without using the processor") {
