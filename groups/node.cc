@@ -221,12 +221,9 @@ Result<std::unique_ptr<Node>> NodeImpl::start(const Config& config) {
   for (const auto& channel : plan->channels) names.push_back(channel.name);
   node->turn_ = std::make_unique<engine::Turn>(*node->met_.fabric, node->met_.view, plan->self,
                                                node->met_.contacts, std::move(plan->channels));
-  engine::Companion companion{[raw = node.get()](Time now) { raw->turn_rendezvous(now); },
-                              node->met_.rendezvous->fd()};
-  auto loop = engine::Loop::create(*node->met_.fabric, *node->turn_, node->met_.crowded,
-                                   std::move(companion));
-  if (!loop) return tl::unexpected(loop.error());
-  node->loop_ = std::move(*loop);
+  node->loop_ = std::make_unique<engine::Loop>(
+      *node->met_.fabric, *node->turn_, node->met_.crowded,
+      [raw = node.get()](Time now) { raw->turn_rendezvous(now); });
   if (auto running = node->wait_until_running(deadline); !running)
     return tl::unexpected(running.error());
   for (std::size_t index = 0; index < names.size(); ++index)

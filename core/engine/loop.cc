@@ -1,10 +1,8 @@
 #include "core/engine/loop.h"
 
-#include <algorithm>
-#include <cerrno>
 #include <sched.h>
-#include <sys/epoll.h>
-#include <unistd.h>
+
+#include <algorithm>
 
 namespace squall::engine {
 namespace {
@@ -13,8 +11,9 @@ namespace {
 // costs some 30 us across cores, a yield half a microsecond when the core is free.
 constexpr Duration spin_for = std::chrono::microseconds(20);
 constexpr Duration yield_for = std::chrono::microseconds(200);
-// Without a descriptor to wait on, sleep is a nap.
-constexpr Duration nap = std::chrono::milliseconds(1);
+// The companion's descriptor does not wake the fabric's wait, so no sleep is longer than this. What
+// it tells are hints; what must be quick, the fabric tells.
+constexpr Duration longest_sleep = std::chrono::milliseconds(100);
 
 void pause_core() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -27,28 +26,13 @@ void pause_core() {
 Loop::Loop(fabric::Fabric& fabric, Turn& turn, bool crowded, Companion companion)
     : fabric_(fabric), turn_(turn), crowded_(crowded), companion_(std::move(companion)) {}
 
-Result<std::unique_ptr<Loop>> Loop::create(fabric::Fabric& fabric, Turn& turn, bool crowded,
-                                           Companion companion) {
-  std::unique_ptr<Loop> loop(new Loop(fabric, turn, crowded, std::move(companion)));
-  loop->epoll_ = epoll_create1(EPOLL_CLOEXEC);
-  if (loop->epoll_ < 0) return fail_errno("epoll_create1", errno);
-  for (const int fd : {fabric.fd(), loop->companion_.fd}) {
-    if (fd < 0) continue;
-    epoll_event event{};
-    event.events = EPOLLIN;
-    if (epoll_ctl(loop->epoll_, EPOLL_CTL_ADD, fd, &event) != 0)
-      return fail_errno("epoll_ctl", errno);
-  }
-  return loop;
-}
-
-Loop::~Loop() {
-  if (epoll_ >= 0) close(epoll_);
-}
-
 bool Loop::poll() {
   if (in_turn_) return false;
-  if (armed_.load(std::memory_order_relaxed)) disarm();
+  if (armed_.load(std::memory_order_relaxed)) {
+    // The embedder slept on fd() itself: let the fabric take note of what woke it.
+    fabric_.wait(Time{});
+    disarm();
+  }
   return turn();
 }
 
@@ -58,8 +42,8 @@ bool Loop::turn() {
   now_ = Monotonic::now();
   const std::size_t count = fabric_.poll(events_);
   const bool progressed = fabric_.progressed();
-  if (now_ >= companion_due_ && companion_.poll) {
-    companion_.poll(now_);
+  if (now_ >= companion_due_ && companion_) {
+    companion_(now_);
     companion_due_ = now_ + companion_interval;
   }
   const Turn::Outcome outcome = turn_.run(now_, std::span(events_).first(count));
@@ -79,17 +63,7 @@ void Loop::idle(Time until) {
   } else if (idle_for < yield_for) {
     sched_yield();
   } else if (arm()) {
-    const Time limit = std::min(until, deadline_);
-    Duration timeout = limit == never ? Duration(std::chrono::seconds(1)) : limit - Monotonic::now();
-    if (!fabric_.capabilities().can_wait) timeout = std::min(timeout, nap);
-    if (timeout > Duration::zero()) {
-      const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(timeout);
-      const timespec wait{seconds.count(), (timeout - seconds).count()};
-      epoll_event event;
-      epoll_pwait2(epoll_, &event, 1, &wait, nullptr);
-    }
-    // Whatever woke us may be for the companion.
-    companion_due_ = Time{};
+    fabric_.wait(std::min({until, deadline_, now_ + longest_sleep}));
     disarm();
   }
 }

@@ -7,31 +7,24 @@
 #include <array>
 #include <atomic>
 #include <functional>
-#include <memory>
 #include <thread>
 
-#include "core/base/error.h"
 #include "core/base/time.h"
 #include "core/engine/turn.h"
 #include "core/fabric/fabric.h"
 
 namespace squall::engine {
 
-/// Something beside the fabric that wants to be turned now and then (the rendezvous).
-struct Companion {
-  std::function<void(Time)> poll;
-  int fd = -1;  ///< readable when a poll is due; -1: it is polled every `companion_interval` only
-};
+/// Something beside the fabric that wants to be turned now and then (the rendezvous): every
+/// millisecond while there is something to do, ten times a second while asleep.
+using Companion = std::function<void(Time)>;
 
 class Loop {
  public:
-  /// How often the companion is polled while there is no time to sleep.
   static constexpr Duration companion_interval = std::chrono::milliseconds(1);
 
   /// `crowded`: more engines than cores run on this host. The fabric and the turn outlive the loop.
-  static Result<std::unique_ptr<Loop>> create(fabric::Fabric& fabric, Turn& turn, bool crowded,
-                                              Companion companion);
-  ~Loop();
+  Loop(fabric::Fabric& fabric, Turn& turn, bool crowded, Companion companion);
 
   /// One turn. True if there was anything to do. No reentry: from inside an upcall it does nothing
   /// and returns false.
@@ -41,7 +34,7 @@ class Loop {
   /// Announces a sleep on fd(): false if there is work and a poll is due instead.
   bool arm();
   /// Readable when a poll is due, after `arm` returned true.
-  int fd() const { return epoll_; }
+  int fd() const { return fabric_.fd(); }
   /// By then a poll is due even if nothing arrives; of the last turn.
   Time deadline() const { return deadline_; }
 
@@ -59,7 +52,6 @@ class Loop {
   }
 
  private:
-  Loop(fabric::Fabric& fabric, Turn& turn, bool crowded, Companion companion);
   bool turn();
   void disarm();
 
@@ -67,7 +59,6 @@ class Loop {
   Turn& turn_;
   bool crowded_;
   Companion companion_;
-  int epoll_ = -1;
   std::array<fabric::Event, 64> events_;
   Time now_{};             // as of the last turn: one clock read each
   Time deadline_ = never;

@@ -141,7 +141,8 @@ class Fabric {
   /// only then `wait`, or sleep on `fd`. Only `disarm` ends it, not `poll`.
   virtual void arm() = 0;
   virtual void disarm() = 0;
-  /// Sleeps until something came since `arm`, `wake` was called, or `until`; may return early.
+  /// Sleeps until something came since `arm`, `wake` was called, or `until`; may return early. Who
+  /// slept on `fd` instead calls it with a time in the past, so that the fabric takes note.
   virtual void wait(Time until) = 0;
   /// From any thread: the current or the next `wait` returns.
   virtual void wake() = 0;
