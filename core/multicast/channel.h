@@ -93,7 +93,8 @@ class Channel {
   bool receive();
   void step(Time now, Time& deadline);
   void reclaim();
-  bool finish_delivery(SenderIndex sender);
+  /// Delivers a run up to position `end`; false if it stopped early.
+  bool deliver_run(const Run& run, const DeliverFunction& upcall, std::uint64_t end);
   Position least_consumed() const;
 
   fabric::Fabric& fabric_;
