@@ -17,18 +17,19 @@ namespace {
 // A stranger's socket; shut when it goes.
 class Stranger {
  public:
-  explicit Stranger(const std::string& address) : fd_(subject().dial(address)) {
-    expect(fd_ >= 0, "the stranger gets a connection");
-  }
+  explicit Stranger(const std::string& address) : fd_(subject().dial(address)) {}
   ~Stranger() {
     if (fd_ >= 0) close(fd_);
   }
   Stranger(Stranger&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
 
+  /// A door that is full may also not open at all.
+  bool came_in() const { return fd_ >= 0; }
   void write(std::string_view bytes) {
     (void)!::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   }
   bool dropped() {
+    if (fd_ < 0) return true;
     char byte[256];
     ssize_t got = 0;
     while ((got = recv(fd_, byte, sizeof byte, MSG_DONTWAIT)) > 0) {
@@ -72,6 +73,7 @@ TEST_CASE("garbage where a handshake was expected is dropped, and disturbs nobod
   for (const std::string& bytes : garbage) {
     Stranger(scene.a->address()).write(bytes);  // and gone at once
     strangers.emplace_back(scene.a->address()).write(bytes);
+    CHECK(strangers.back().came_in());
     scene.world->pass_time(5ms);
   }
   scene.still_works();
