@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
+#include <string>
 #include <utility>
 
 #include "test/conformance/child.h"
@@ -97,9 +99,18 @@ TEST_CASE("a stranger that says nothing is dropped, and a crowd of them keeps no
   scene.still_works();
   Node& c = scene.world->add("c");
   connect(*scene.world, scene.a, c);
-  CHECK(scene.world->until([&] {
-    return std::ranges::all_of(crowd, [](Stranger& stranger) { return stranger.dropped(); });
-  }));
+  if (!subject().keeps_silent_strangers.empty()) {
+    std::printf("SKIPPED: %s: that silent strangers are dropped: %s\n",
+                std::string(subject().name).c_str(),
+                std::string(subject().keeps_silent_strangers).c_str());
+    return;
+  }
+  std::ptrdiff_t left = 0;
+  scene.world->until([&] {
+    left = std::ranges::count_if(crowd, [](Stranger& stranger) { return !stranger.dropped(); });
+    return left == 0;
+  });
+  CHECK(left == 0);
   scene.still_works();
 }
 

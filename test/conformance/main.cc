@@ -41,7 +41,9 @@ std::string missing_reason() {
 // core/fabric/fabric.h): the kernel does that under its own lock, but the sanitizer takes mmap for
 // a plain write.
 extern "C" const char* __tsan_default_suppressions();
-extern "C" const char* __tsan_default_suppressions() { return "race:squall::shm::Replica::map\n"; }
+extern "C" const char* __tsan_default_suppressions() {
+  return "race:squall::shm::Replica::map\n";
+}
 #endif
 #endif
 
