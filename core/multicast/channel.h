@@ -77,6 +77,8 @@ class Channel {
   /// Every member has delivered everything that this one published (and nothing is unpublished).
   bool drained();
   std::uint64_t delivered() const { return position_; }
+  /// What this member holds: what it would freeze for the next view.
+  ConstFrontier received() const { return received_; }
 
  private:
   Channel(fabric::Fabric& fabric, const ChannelOptions& options);
