@@ -92,8 +92,10 @@ bool Replica::freeze() {
     settled = true;
   } else {
     // When two passes in a row see the same, that is what it was between them.
+    // Time alone would not do: it also passes while this thread does not run.
     const Time end = Monotonic::now() + instant_patience;
-    while (!settled && Monotonic::now() < end) settled = copy_words(copy, data_, bytes_);
+    for (int pass = 0; !settled && (pass < min_passes || Monotonic::now() < end); ++pass)
+      settled = copy_words(copy, data_, bytes_);
   }
   SQUALL_ASSERT(mprotect(copy, bytes_, PROT_READ) == 0, "protecting one's own memory");
   // One step for every reader: they see the owner's memory before it, the copy after.

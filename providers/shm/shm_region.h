@@ -34,8 +34,8 @@ class Replica {
   /// A live owner may be writing meanwhile. Memory of up to `instant_bytes` is copied until two
   /// passes agree, so that it is what it was at one instant; beyond that, word by word from the
   /// lowest address. So counters that publish what lies in other replicas stay true if they are
-  /// small and frozen first. False if the owner wrote so busily that after `instant_patience` no
-  /// two passes had agreed: the copy may then mix several instants.
+  /// small and frozen first. False if the owner wrote so busily that no two passes agreed in
+  /// `instant_patience` and `min_passes`: the copy may then mix several instants.
   bool freeze();
 
   const std::byte* data() const { return data_; }
@@ -44,6 +44,7 @@ class Replica {
 
   static constexpr std::size_t instant_bytes = std::size_t{64} << 10;
   static constexpr Duration instant_patience = 5ms;
+  static constexpr int min_passes = 100;
 
  private:
   std::byte* data_ = nullptr;
