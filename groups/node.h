@@ -25,8 +25,8 @@ namespace squall {
 struct Delivery {
   Rank sender = 0;
   MessageNumber number = 0;    ///< the sender's own count, from 0
-  std::uint64_t position = 0;  ///< this member's count of deliveries in this group; with an ordering
-                               ///< stack the same at every member
+  std::uint64_t position = 0;  ///< this member's count of deliveries in this group; with an
+                               ///< ordering stack the same at every member
   Bytes bytes;
 };
 

@@ -5,19 +5,17 @@
 //
 // Wire: one byte of kind, then little-endian fields; paths behind a 32-bit length.
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <variant>
 
 #include "core/base/bytes.h"
+#include "core/base/digest.h"
 #include "core/base/error.h"
 
 namespace squall::replicate {
-
-/// 128 bits of XXH3: against accidents, not against forgery.
-using Digest = std::array<std::byte, 16>;
 
 /// PATH_MAX of Linux, less what is in front of a relative path.
 inline constexpr std::size_t max_path_bytes = 4095;
@@ -39,7 +37,7 @@ struct FileData {
   Bytes bytes;
 };
 struct FileEnd {
-  Digest digest{};
+  Digest::Value digest{};
 };
 struct SymbolicLink {
   std::string_view path;

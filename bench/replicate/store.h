@@ -9,8 +9,8 @@
 #include <string>
 
 #include "bench/replicate/file_descriptor.h"
-#include "bench/replicate/hasher.h"
 #include "bench/replicate/record.h"
+#include "core/base/digest.h"
 #include "core/base/error.h"
 
 namespace squall::replicate {
@@ -66,7 +66,7 @@ class Store {
   FileDescriptor parent_;
   std::string parent_path_;  ///< what `parent_` is, when it is open
   std::optional<Open> file_;
-  Hasher hasher_;
+  Digest digest_;  ///< of the open file
   std::uint64_t files_ = 0;
   std::uint64_t bytes_ = 0;
   bool ended_ = false;

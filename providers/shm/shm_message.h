@@ -1,0 +1,92 @@
+#pragma once
+// Message rings: one per ordered pair of peers and lane, one writer, one reader. The ring lies in
+// the sender's link segment, which the receiver maps read-only; how far the receiver got stands in
+// the receiver's own link segment, which the sender maps read-only. So neither can write what the
+// other owns, and each checks every number that it reads from the other: a peer that lies is
+// `broken`, never a reason to crash.
+//
+// A frame is a header of 8 bytes (length, zero) and the message, rounded up to 8; it may wrap.
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "core/base/bytes.h"
+#include "core/base/ring_math.h"
+
+namespace squall::shm {
+
+inline constexpr std::size_t lane_count = 2;
+inline constexpr std::uint64_t lane_ring_bytes = std::uint64_t{256} << 10;
+inline constexpr std::size_t max_message_bytes = std::size_t{64} << 10;
+
+using SharedCounter = std::atomic<std::uint64_t>;
+static_assert(SharedCounter::is_always_lock_free, "counters are shared between processes");
+
+/// The first page of a link segment: what one side of a connection tells the other. Two lines,
+/// because their owner writes them at different times: as sender, and as receiver.
+struct LinkHeader {
+  alignas(64) SharedCounter appended[lane_count];  ///< bytes ever written to my rings
+  /// Not 0: I had to wait for room; ring my doorbell when you have taken something.
+  std::atomic<std::uint32_t> wants_room[lane_count];
+  alignas(64) SharedCounter consumed[lane_count];  ///< bytes ever read of your rings
+};
+
+inline constexpr std::size_t link_rings_offset = 4096;
+inline constexpr std::size_t link_bytes = link_rings_offset + lane_count * lane_ring_bytes;
+static_assert(sizeof(LinkHeader) <= link_rings_offset);
+
+/// The sending end. Lives as long as both segments are mapped.
+class MessageSender {
+ public:
+  enum class Outcome : unsigned char { sent, full, broken };
+
+  MessageSender() = default;
+  /// `mine` is the first byte of my link segment, `theirs` of the peer's.
+  MessageSender(std::byte* mine, const std::byte* theirs, std::size_t lane);
+
+  /// Copies `message` (at most max_message_bytes) into the ring and publishes it. `full` asks the
+  /// peer to ring when there is room again.
+  Outcome send(Bytes message);
+  /// After `full`: something was taken since.
+  bool room_came() const { return consumed_shared_->load(std::memory_order_acquire) != consumed_; }
+
+ private:
+  bool refresh_consumed();
+  void copy_in(Position at, Bytes bytes);
+
+  std::byte* ring_ = nullptr;
+  SharedCounter* appended_shared_ = nullptr;
+  std::atomic<std::uint32_t>* wants_room_ = nullptr;
+  const SharedCounter* consumed_shared_ = nullptr;
+  Position appended_ = 0;
+  Position consumed_ = 0;  ///< as last seen and believed
+};
+
+/// The receiving end.
+class MessageReceiver {
+ public:
+  enum class Outcome : unsigned char { message, empty, broken };
+
+  MessageReceiver() = default;
+  MessageReceiver(std::byte* mine, const std::byte* theirs, std::size_t lane);
+
+  /// Hot: one load of a line that changes only when the peer sends.
+  bool pending() const { return appended_shared_->load(std::memory_order_acquire) != consumed_; }
+
+  /// Looks at the next frame's header, once; `bytes` is its checked length.
+  Outcome peek(std::size_t& bytes);
+  /// Copies the peeked message out and steps over it.
+  void take(MutableBytes destination);
+  /// Gives the room of what was taken back. True if the peer waits for it and must be woken.
+  bool release();
+
+ private:
+  const std::byte* ring_ = nullptr;
+  const SharedCounter* appended_shared_ = nullptr;
+  const std::atomic<std::uint32_t>* wants_room_ = nullptr;
+  SharedCounter* consumed_shared_ = nullptr;
+  Position consumed_ = 0;
+};
+
+}  // namespace squall::shm

@@ -1,0 +1,177 @@
+#include "providers/shm/shm_message.h"
+
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <memory>
+#include <new>
+#include <thread>
+#include <vector>
+
+#include "core/base/random.h"
+
+namespace squall::shm {
+namespace {
+
+using Sent = MessageSender::Outcome;
+using Taken = MessageReceiver::Outcome;
+
+/// Two link segments in plain memory: `a` sends, `b` receives.
+struct Pair {
+  struct Free {
+    void operator()(std::byte* p) const { ::operator delete(p, std::align_val_t(4096)); }
+  };
+  static std::unique_ptr<std::byte, Free> segment() {
+    auto* memory = static_cast<std::byte*>(::operator new(link_bytes, std::align_val_t(4096)));
+    std::memset(memory, 0, link_bytes);
+    new (memory) LinkHeader{};
+    return std::unique_ptr<std::byte, Free>(memory);
+  }
+  LinkHeader& header(std::byte* of) { return *reinterpret_cast<LinkHeader*>(of); }
+
+  std::unique_ptr<std::byte, Free> a = segment(), b = segment();
+  MessageSender sender{a.get(), b.get(), 0};
+  MessageReceiver receiver{b.get(), a.get(), 0};
+
+  std::vector<std::byte> take() {
+    std::size_t bytes = 0;
+    REQUIRE(receiver.peek(bytes) == Taken::message);
+    std::vector<std::byte> message(bytes);
+    receiver.take(message);
+    return message;
+  }
+};
+
+std::vector<std::byte> pattern(std::size_t bytes, std::uint64_t seed) {
+  Random random(seed);
+  std::vector<std::byte> made(bytes);
+  for (std::byte& b : made) b = static_cast<std::byte>(random.next());
+  return made;
+}
+
+TEST_CASE("messages of every length come out whole and in order, also across the wrap") {
+  Pair pair;
+  Random random(7);
+  for (std::uint64_t round = 0; round < 300; ++round) {
+    const std::size_t bytes =
+        round % 10 == 0 ? (round % 20 == 0 ? 0 : max_message_bytes) : random.below(5000);
+    const auto first = pattern(bytes, round);
+    const auto second = pattern(bytes / 2, ~round);
+    REQUIRE(pair.sender.send(first) == Sent::sent);
+    REQUIRE(pair.sender.send(second) == Sent::sent);
+    CHECK(pair.receiver.pending());
+    CHECK(pair.take() == first);
+    CHECK(pair.take() == second);
+    pair.receiver.release();
+    CHECK_FALSE(pair.receiver.pending());
+  }
+}
+
+TEST_CASE("a full ring refuses, asks to be woken, and takes again what was released") {
+  Pair pair;
+  const auto message = pattern(max_message_bytes, 1);
+  int sent = 0;
+  while (pair.sender.send(message) == Sent::sent) ++sent;
+  CHECK(sent == 3);  // four frames of 64 KiB and their headers do not fit into 256 KiB
+  CHECK_FALSE(pair.sender.room_came());
+  CHECK(pair.take() == message);
+  CHECK(pair.receiver.release());
+  CHECK(pair.sender.room_came());
+  CHECK(pair.sender.send(message) == Sent::sent);
+  CHECK(pair.take() == message);
+  CHECK_FALSE(pair.receiver.release());
+}
+
+TEST_CASE("lanes do not share room") {
+  Pair pair;
+  MessageSender bulk(pair.a.get(), pair.b.get(), 1);
+  const auto message = pattern(max_message_bytes, 1);
+  while (bulk.send(message) == Sent::sent) continue;
+  CHECK(pair.sender.send(message) == Sent::sent);
+  CHECK(pair.take() == message);
+}
+
+TEST_CASE("a receiver survives every lie of a sender") {
+  Pair pair;
+  auto& appended = pair.header(pair.a.get()).appended[0];
+  auto* frame = reinterpret_cast<std::uint64_t*>(pair.a.get() + link_rings_offset);
+  std::size_t bytes = 0;
+  SUBCASE("more than the ring holds") {
+    appended = lane_ring_bytes + 8;
+  }
+  SUBCASE("a count that went backwards") {
+    REQUIRE(pair.sender.send(pattern(100, 1)) == Sent::sent);
+    pair.take();
+    appended = 8;
+  }
+  SUBCASE("a count that wraps") {
+    appended = ~std::uint64_t{0};
+  }
+  SUBCASE("a count that is not aligned") {
+    appended = 13;
+  }
+  SUBCASE("less than a header") {
+    appended = 4;
+  }
+  SUBCASE("a length beyond what was appended") {
+    *frame = 100;
+    appended = 64;
+  }
+  SUBCASE("a length over the limit") {
+    *frame = max_message_bytes + 1;
+    appended = lane_ring_bytes;
+  }
+  SUBCASE("a length that overflows when rounded up") {
+    *frame = ~std::uint64_t{0} - 3;
+    appended = 64;
+  }
+  CHECK(pair.receiver.peek(bytes) == Taken::broken);
+}
+
+TEST_CASE("a sender survives every lie of a receiver") {
+  Pair pair;
+  auto& consumed = pair.header(pair.b.get()).consumed[0];
+  const auto message = pattern(max_message_bytes, 1);
+  REQUIRE(pair.sender.send(message) == Sent::sent);
+  REQUIRE(pair.sender.send(message) == Sent::sent);
+  pair.take();
+  pair.receiver.release();
+  REQUIRE(pair.sender.send(message) == Sent::sent);
+  REQUIRE(pair.sender.send(message) == Sent::sent);  // has looked at `consumed` by now
+  SUBCASE("consumed what was never sent") {
+    consumed = lane_ring_bytes * 4;
+  }
+  SUBCASE("consumed less than before") {
+    consumed = 8;
+  }
+  CHECK(pair.sender.send(message) == Sent::broken);
+}
+
+TEST_CASE("two threads: every message arrives once, whole, in order") {
+  Pair pair;
+  constexpr std::uint64_t count = 50000;
+  std::thread sending([&] {
+    Random sizes(3);
+    for (std::uint64_t i = 0; i < count; ++i) {
+      std::vector<std::uint64_t> message(1 + sizes.below(40), i);
+      const Bytes bytes = std::as_bytes(std::span(message));
+      while (pair.sender.send(bytes) != Sent::sent) std::this_thread::yield();
+    }
+  });
+  Random sizes(3);
+  bool right = true;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    while (!pair.receiver.pending()) std::this_thread::yield();
+    std::size_t bytes = 0;
+    if (pair.receiver.peek(bytes) != Taken::message) right = false;
+    std::vector<std::uint64_t> message(bytes / 8);
+    pair.receiver.take(std::as_writable_bytes(std::span(message)));
+    pair.receiver.release();
+    right = right && message == std::vector<std::uint64_t>(1 + sizes.below(40), i);
+  }
+  sending.join();
+  CHECK(right);
+}
+
+}  // namespace
+}  // namespace squall::shm
