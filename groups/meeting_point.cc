@@ -14,6 +14,7 @@
 #include "core/mirror/frame.h"
 #include "groups/stack/stack.h"
 #include "providers/catalog/catalog.h"
+#include "providers/catalog/preference.h"
 #include "providers/rendezvous/tcp.h"
 
 namespace squall {
@@ -200,7 +201,7 @@ Result<Met> meet(const Config& config, const Plan& plan, Time deadline) {
   // The digest covers all of it; the text is there to tell a person what differs.
   self.group_text = plan.text.substr(0, max_group_text_bytes);
   self.group_digest = digest(as_bytes(plan.text));
-  self.host = topology::host_identity();
+  self.host = fabric::host_identity();
   for (const auto& candidate : *candidates)
     self.fabrics.push_back({std::string(candidate->name()), candidate->address()});
 
@@ -224,11 +225,9 @@ Result<Met> meet(const Config& config, const Plan& plan, Time deadline) {
 
   std::string chosen = config.provider;
   if (chosen == "auto") {
-    auto preferred = catalog::preference(introductions);
-    if (preferred.empty())
-      return fail(Code::unavailable, "the members have no fabric in common",
-                  "see `squall info` on each of them");
-    chosen = preferred.front();
+    auto preferred = catalog::choose(introductions);
+    if (!preferred) return tl::unexpected(preferred.error());
+    chosen = *preferred;
   }
   const auto fabric = std::ranges::find(*candidates, chosen, &fabric::Fabric::name);
   if (fabric == candidates->end())
@@ -244,7 +243,7 @@ Result<Met> meet(const Config& config, const Plan& plan, Time deadline) {
                                                  chosen));
     met.contacts[rank].fabric_address = address->address;
   }
-  met.crowded = on_this_host > topology::usable_cores();
+  met.crowded = on_this_host > fabric::usable_cores().size();
   met.view = view_of(introductions);
   met.rendezvous = std::move(*rendezvous);
   return met;

@@ -264,7 +264,7 @@ std::size_t Endpoint::poll(std::span<Event> events) {
   handed_out_.clear();
   progressed_ = false;
   if (!alive_) return 0;
-  armed_ = rung_ = sleeping_ = false;
+  if (waited_) disarm();  // a poll before the wait is the second look, and the announcement stands
   std::size_t count = 0;
   for (;;) {
     if (!events_.empty()) {
@@ -349,16 +349,17 @@ void Endpoint::ring() {
 
 void Endpoint::arm() {
   armed_ = true;
-  rung_ = false;
+  rung_ = waited_ = false;
 }
 
 void Endpoint::disarm() {
-  armed_ = rung_ = sleeping_ = false;
+  armed_ = rung_ = sleeping_ = waited_ = false;
 }
 
 /// Never blocks: it records that the node sleeps, and the driver does not turn it until it is
 /// awake. What came before `arm` wakes nobody, here as on a real fabric.
 void Endpoint::wait(Time until) {
+  waited_ = true;
   if (std::exchange(woken_, false) || rung_ || until <= wire_.now()) return;
   sleeping_ = true;
   deadline_ = until;

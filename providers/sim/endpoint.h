@@ -162,8 +162,9 @@ class Endpoint final : public fabric::Fabric {
   bool progressed_ = false;
 
   bool armed_ = false;
-  bool rung_ = false;   ///< something came since `arm`
-  bool woken_ = false;  ///< `wake` came before `wait`
+  bool waited_ = false;  ///< since `arm`
+  bool rung_ = false;    ///< something came since `arm`
+  bool woken_ = false;   ///< `wake` came before `wait`
   bool sleeping_ = false;
   Time deadline_{};
 };

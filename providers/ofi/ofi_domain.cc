@@ -1,0 +1,110 @@
+#include "providers/ofi/ofi_domain.h"
+
+#include <fmt/format.h>
+#include <rdma/fi_errno.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "core/base/ring_math.h"
+#include "providers/ofi/ofi_survey.h"
+
+namespace squall::ofi {
+
+std::string fi_text(std::string_view call, long result) {
+  return fmt::format("{}: {}", call, fi_strerror(static_cast<int>(result < 0 ? -result : result)));
+}
+
+Info hints_for(std::string_view provider, fi_ep_type type) {
+  Info hints(fi_allocinfo());
+  hints->caps = FI_MSG;
+  hints->mode = FI_CONTEXT | FI_CONTEXT2 | FI_RX_CQ_DATA;
+  hints->ep_attr->type = type;
+  hints->domain_attr->mr_mode = FI_MR_LOCAL | FI_MR_VIRT_ADDR | FI_MR_ALLOCATED | FI_MR_PROV_KEY;
+  hints->domain_attr->threading = FI_THREAD_DOMAIN;
+  hints->tx_attr->msg_order = FI_ORDER_SAS;
+  hints->rx_attr->msg_order = FI_ORDER_SAS;
+  if (!provider.empty()) {
+    hints->fabric_attr->prov_name = strndup(provider.data(), provider.size());
+  }
+  return hints;
+}
+
+Result<std::unique_ptr<Domain>> Domain::open(std::string_view provider, fi_ep_type type,
+                                             const std::string& local_address) {
+  const Info hints = hints_for(provider, type);
+  // Providers that speak no IP (shm) take no node.
+  std::string node = local_address;
+  fi_info* found = nullptr;
+  if (node.empty() && provider != "verbs" && speaks_ip(provider, type)) node = "127.0.0.1";
+  if (!node.empty() && !speaks_ip(provider, type)) node.clear();
+  const int looked_up = fi_getinfo(api_version, node.empty() ? nullptr : node.c_str(), nullptr,
+                                   node.empty() ? 0 : FI_SOURCE, hints.get(), &found);
+  if (looked_up != 0)
+    return fail(
+        Code::unavailable,
+        fmt::format("libfabric has no provider '{}' for {}: {}", provider,
+                    local_address.empty() ? "this host" : local_address, fi_strerror(-looked_up)),
+        what_there_is());
+  auto domain = std::make_unique<Domain>();
+  domain->info_.reset(found);
+  // One of the list is enough.
+  if (found->next != nullptr) {
+    fi_freeinfo(found->next);
+    found->next = nullptr;
+  }
+  fid_fabric* fabric = nullptr;
+  if (const int failed = fi_fabric(found->fabric_attr, &fabric, nullptr); failed != 0)
+    return fail(Code::unavailable, fi_text(fmt::format("fi_fabric({})", provider), failed));
+  domain->fabric_.reset(fabric);
+  fid_domain* opened = nullptr;
+  if (const int failed = fi_domain(fabric, found, &opened, nullptr); failed != 0)
+    return fail(Code::unavailable, fi_text(fmt::format("fi_domain({})", provider), failed));
+  domain->domain_.reset(opened);
+  return domain;
+}
+
+Result<Fid<fid_mr>> Domain::register_memory(Bytes memory, std::uint64_t access) {
+  if (!registers()) return Fid<fid_mr>{};
+  fid_mr* registered = nullptr;
+  // With FI_MR_PROV_KEY the requested key is ignored; without it keys must differ.
+  const int failed = fi_mr_reg(domain_.get(), memory.data(), memory.size(), access, 0, next_key_++,
+                               0, &registered, nullptr);
+  if (failed != 0)
+    return fail(Code::io, fi_text(fmt::format("fi_mr_reg of {} bytes", memory.size()), failed),
+                "raise the limit of locked memory (ulimit -l)");
+  return Fid<fid_mr>(registered);
+}
+
+Result<Pages> Pages::create(Domain& domain, std::size_t bytes, std::uint64_t access) {
+  Pages pages;
+  const std::size_t size = round_up(bytes == 0 ? 1 : bytes, 4096);
+  void* mapped = mmap(nullptr, size, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (mapped == MAP_FAILED)
+    return fail_errno(fmt::format("cannot map {} bytes of buffers", size), errno);
+  pages.data_ = static_cast<std::byte*>(mapped);
+  pages.size_ = size;
+  if (access != 0) {
+    auto registration = domain.register_memory({pages.data_, size}, access);
+    if (!registration) return tl::unexpected(registration.error());
+    pages.registration_ = std::move(*registration);
+  }
+  return pages;
+}
+
+Pages& Pages::operator=(Pages&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  std::swap(registration_, other.registration_);
+  return *this;
+}
+
+Pages::~Pages() {
+  registration_.reset();
+  if (data_ != nullptr) munmap(data_, size_);
+}
+
+}  // namespace squall::ofi

@@ -1,0 +1,142 @@
+#include "providers/ofi/ofi_endpoint.h"
+
+#include <fmt/format.h>
+#include <rdma/fi_errno.h>
+
+#include <cstring>
+
+#include "core/base/assert.h"
+
+namespace squall::ofi {
+
+Result<std::unique_ptr<Endpoint>> Endpoint::open(Domain& domain, Queue& queue, fi_info* info,
+                                                 PeerId peer, Lane lane, const LaneShape& shape) {
+  std::unique_ptr<Endpoint> made(new Endpoint(peer, lane, shape));
+  // One more than the window, for credits.
+  auto opened = made->slots_.open(domain, made.get(), shape.window + 1, shape.limits.block_bytes);
+  if (!opened) return tl::unexpected(opened.error());
+  opened = made->landings_.open(domain, made.get(), shape.landings);
+  if (!opened) return tl::unexpected(opened.error());
+  made->credits_ = static_cast<std::uint32_t>(shape.landings);
+
+  fid_ep* endpoint = nullptr;
+  if (const int failed = fi_endpoint(domain.domain(), info, &endpoint, nullptr); failed != 0)
+    return fail(Code::io, fi_text("fi_endpoint", failed));
+  made->endpoint_.reset(endpoint);
+  int failed = fi_ep_bind(endpoint, &queue.eq()->fid, 0);
+  if (failed == 0) failed = fi_ep_bind(endpoint, &queue.cq()->fid, FI_TRANSMIT | FI_RECV);
+  if (failed == 0) failed = fi_enable(endpoint);
+  if (failed != 0) return fail(Code::io, fi_text("fi_enable", failed));
+  for (Landing& landing : made->landings_.all()) {
+    auto posted = made->repost(landing);
+    if (!posted) return tl::unexpected(posted.error());
+  }
+  made->owed_ = 0;
+  return made;
+}
+
+Result<> Endpoint::dial(const void* address, Bytes greeting) {
+  const int failed = fi_connect(endpoint_.get(), address, greeting.data(), greeting.size());
+  if (failed != 0) return fail(Code::lost, fi_text("fi_connect", failed));
+  return {};
+}
+
+Result<> Endpoint::accept() {
+  const int failed = fi_accept(endpoint_.get(), nullptr, 0);
+  if (failed != 0) return fail(Code::lost, fi_text("fi_accept", failed));
+  return {};
+}
+
+Slot* Endpoint::begin() {
+  if (!up_ || !unsent_.empty() || slots_.available() <= 1) return nullptr;
+  if (shape_.credits && credits_ <= 1) return nullptr;
+  Slot* slot = slots_.take();
+  slot->peer = peer_;
+  slot->lane = lane_;
+  return slot;
+}
+
+WireHeader Endpoint::header() {
+  WireHeader header;
+  header.lane = static_cast<std::uint8_t>(lane_);
+  header.credits = std::exchange(owed_, 0);
+  return header;
+}
+
+long Endpoint::post(Slot* slot) {
+  std::array<iovec, Wire::max_references + 1> parts;
+  std::array<void*, Wire::max_references + 1> descriptors{};
+  parts[0] = {slot->block, slot->block_bytes};
+  descriptors[0] = slots_.descriptor();
+  for (std::size_t i = 0; i < slot->reference_count; ++i)
+    parts[i + 1] = {const_cast<std::byte*>(slot->references[i].data), slot->references[i].bytes};
+  Op* context = slot;
+  if (slot->reference_count == 0)
+    return fi_send(endpoint_.get(), slot->block, slot->block_bytes, descriptors[0], FI_ADDR_UNSPEC,
+                   context);
+  return fi_sendv(endpoint_.get(), parts.data(), descriptors.data(), slot->reference_count + 1,
+                  FI_ADDR_UNSPEC, context);
+}
+
+Result<> Endpoint::send(Slot* slot) {
+  if (shape_.credits) {
+    SQUALL_ASSERT(credits_ > 0, "a message needs a buffer at the peer");
+    --credits_;
+  }
+  unsent_.push_back(slot);
+  if (unsent_.size() > 1) return {};
+  auto left = retry();
+  if (!left) return tl::unexpected(left.error());
+  return {};
+}
+
+Result<bool> Endpoint::retry() {
+  while (!unsent_.empty()) {
+    const long failed = post(unsent_.front());
+    if (failed == -FI_EAGAIN) return true;
+    if (failed != 0) return fail(Code::lost, fi_text("fi_send", failed));
+    unsent_.pop_front();
+  }
+  return false;
+}
+
+void Endpoint::received(const WireHeader& header) {
+  if (shape_.credits) credits_ += header.credits;
+}
+
+Result<> Endpoint::repost(Landing& landing) {
+  Op* context = &landing;
+  const long failed = fi_recv(endpoint_.get(), landing.data, max_wire_bytes, landings_.descriptor(),
+                              FI_ADDR_UNSPEC, context);
+  if (failed != 0) return fail(Code::lost, fi_text("fi_recv", failed));
+  if (!shape_.credits) return {};
+  ++owed_;
+  return give_credits();
+}
+
+Result<> Endpoint::give_credits() {
+  if (!up_ || owed_ < shape_.landings / 2 || credits_ == 0 || !unsent_.empty()) return {};
+  Slot* slot = slots_.take();
+  if (slot == nullptr) return {};
+  slot->peer = peer_;
+  slot->lane = lane_;
+  const WireHeader only_credits = header();
+  std::memcpy(slot->block, &only_credits, sizeof only_credits);
+  slot->block_bytes = sizeof only_credits;
+  slot->reference_count = 0;
+  slot->tokens.clear();
+  return send(slot);
+}
+
+void Endpoint::close(std::vector<TokenIndex>& tokens) {
+  endpoint_.reset();
+  up_ = false;
+  unsent_.clear();
+  for (Slot& slot : slots_.all()) {
+    if (!slot.in_use) continue;
+    tokens.insert(tokens.end(), slot.tokens.begin(), slot.tokens.end());
+    slot.tokens.clear();
+  }
+}
+
+}  // namespace squall::ofi

@@ -1,0 +1,510 @@
+// Two nodes in one process over real libfabric endpoints; every wait has a deadline.
+#include "providers/ofi/ofi_fabric.h"
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <thread>
+
+#include "providers/ofi/ofi.h"
+#include "providers/ofi/ofi_msg.h"
+
+namespace squall::ofi {
+namespace {
+
+using fabric::Event;
+using fabric::Fabric;
+using fabric::Memory;
+using Kind = fabric::Event::Kind;
+
+constexpr Duration patience = 20s;
+
+struct Kept {
+  Event event;
+  std::string bytes;
+  std::string text;
+};
+
+/// A fabric with everything that it reported.
+struct Node {
+  explicit Node(std::unique_ptr<Fabric> opened) : fabric(std::move(opened)) {}
+  void turn() {
+    std::array<Event, 7> events;
+    fabric->flush();
+    const std::size_t count = fabric->poll(events);
+    for (std::size_t i = 0; i < count; ++i)
+      log.push_back(
+          {events[i], std::string(as_text(events[i].bytes)), std::string(events[i].text)});
+  }
+  std::size_t count(Kind kind) const {
+    std::size_t sum = 0;
+    for (const Kept& kept : log) sum += kept.event.kind == kind;
+    return sum;
+  }
+  const Kept* last(Kind kind) const {
+    for (auto at = log.rbegin(); at != log.rend(); ++at)
+      if (at->event.kind == kind) return &*at;
+    return nullptr;
+  }
+  std::unique_ptr<Fabric> fabric;
+  std::vector<Kept> log;
+};
+
+struct Kin {
+  std::string name;
+  std::function<Result<std::unique_ptr<Fabric>>()> open;
+};
+
+std::vector<Kin> all_kinds() {
+  const auto as_verbs = []() -> Result<std::unique_ptr<Fabric>> {
+    auto transport = MsgTransport::open("tcp", "", true);
+    if (!transport) return tl::unexpected(transport.error());
+    return std::make_unique<OfiFabric>("tcp", std::move(*transport));
+  };
+  return {{"tcp", [] { return make_tcp()->open({}); }},
+          {"tcp as verbs", as_verbs},
+          {"shm", [] { return make_named("shm")->open({}); }},
+          {"tcp;ofi_rxm", [] { return make_named("tcp;ofi_rxm")->open({}); }}};
+}
+
+std::unique_ptr<Fabric> opened(const Kin& kind) {
+  auto fabric = kind.open();
+  REQUIRE_MESSAGE(fabric, fabric.error().text());
+  return std::move(*fabric);
+}
+
+/// Two connected nodes.
+struct Pair {
+  explicit Pair(const Kin& kind) : a(opened(kind)), b(opened(kind)) {
+    ticket[0] = std::byte{42};
+    b_at_a = *a.fabric->connect(b.fabric->address(), ticket);
+    a_at_b = *b.fabric->connect(a.fabric->address(), ticket);
+    REQUIRE(until([&] { return a.count(Kind::connected) == 1 && b.count(Kind::connected) == 1; }));
+  }
+  bool until(const std::function<bool()>& condition, Duration limit = patience) {
+    const Time end = Monotonic::now() + limit;
+    while (!condition()) {
+      if (Monotonic::now() > end) return false;
+      a.turn();
+      b.turn();
+    }
+    return true;
+  }
+  fabric::Ticket ticket{};
+  Node a, b;
+  PeerId b_at_a{}, a_at_b{};
+};
+
+Memory memory(std::size_t bytes) {
+  auto made = Memory::create(bytes);
+  REQUIRE(made);
+  return std::move(*made);
+}
+
+std::uint64_t load(const std::byte* at) {
+  return std::atomic_ref<std::uint64_t>(
+             *reinterpret_cast<std::uint64_t*>(const_cast<std::byte*>(at)))
+      .load(std::memory_order_acquire);
+}
+void store(std::byte* at, std::uint64_t value) {
+  std::memcpy(at, &value, sizeof value);
+}
+
+constexpr RegionId region{11};
+
+TEST_CASE("messages of every size arrive whole and in order, and their tokens come back") {
+  for (const Kin& kind : all_kinds()) {
+    INFO(kind.name);
+    Pair pair(kind);
+    const std::vector<std::size_t> sizes{0, 1, 8, 256, 257, 4096, 65536, max_message_bytes, 3};
+    std::vector<std::string> sent;
+    for (std::size_t i = 0; i < sizes.size(); ++i)
+      sent.emplace_back(sizes[i], static_cast<char>('a' + i));
+    for (std::size_t i = 0; i < sent.size(); ++i)
+      REQUIRE(pair.a.fabric->send(pair.b_at_a, Lane::urgent, as_bytes(sent[i]), i + 1));
+    const std::string large(max_message_bytes + 1, 'x');
+    CHECK(pair.a.fabric->send(pair.b_at_a, Lane::urgent, as_bytes(large), 1).error().code ==
+          Code::too_large);
+    REQUIRE(pair.until([&] {
+      return pair.b.count(Kind::message) == sent.size() &&
+             pair.a.count(Kind::completed) == sent.size();
+    }));
+    std::size_t at = 0;
+    for (const Kept& kept : pair.b.log)
+      if (kept.event.kind == Kind::message) CHECK((kept.bytes == sent[at++]));
+    std::uint64_t token = 0;
+    for (const Kept& kept : pair.a.log)
+      if (kept.event.kind == Kind::completed) {
+        CHECK(kept.event.token == ++token);
+        CHECK(kept.event.ok);
+      }
+  }
+}
+
+TEST_CASE("a region reaches whoever imported it, before or after it was exposed") {
+  for (const Kin& kind : all_kinds()) {
+    INFO(kind.name);
+    Pair pair(kind);
+    Memory early = memory(1 << 20), late = memory(4096);
+    REQUIRE(pair.a.fabric->expose(RegionId{1}, early));
+    const auto replica = pair.b.fabric->import(pair.a_at_b, RegionId{1}, 1 << 20);
+    const auto waiting = pair.b.fabric->import(pair.a_at_b, RegionId{2}, 4096);
+    REQUIRE(replica);
+    REQUIRE(waiting);
+    CHECK(reinterpret_cast<std::uintptr_t>(*replica) % 4096 == 0);
+    CHECK(load(*replica) == 0);
+    REQUIRE(pair.until([&] { return pair.a.count(Kind::attached) == 1; }));
+    REQUIRE(pair.a.fabric->expose(RegionId{2}, late));
+    REQUIRE(pair.until([&] { return pair.a.count(Kind::attached) == 2; }));
+
+    for (std::size_t i = 4096; i < early.size(); ++i)
+      early.data()[i] = static_cast<std::byte>(i * 13);
+    REQUIRE(pair.a.fabric->push(RegionId{1}, 4096, early.size() - 4096, Lane::bulk, 7));
+    REQUIRE(pair.until([&] { return pair.a.count(Kind::completed) == 1; }));
+    CHECK(pair.a.last(Kind::completed)->event.token == 7);
+    store(early.data(), 1);
+    REQUIRE(pair.a.fabric->push(RegionId{1}, 0, 8, Lane::bulk));
+    store(late.data() + 8, 2);
+    REQUIRE(pair.a.fabric->push_to(pair.b_at_a, RegionId{2}, 8, 8, Lane::urgent, 8));
+    REQUIRE(pair.until([&] { return load(*replica) == 1 && load(*waiting + 8) == 2; }));
+    CHECK(std::memcmp(*replica + 4096, early.data() + 4096, early.size() - 4096) == 0);
+
+    CHECK(pair.a.fabric->push(RegionId{1}, early.size(), 1, Lane::bulk).error().code ==
+          Code::invalid);
+    CHECK(pair.a.fabric->push(RegionId{9}, 0, 1, Lane::bulk).error().code == Code::invalid);
+  }
+}
+
+TEST_CASE("counters stay behind the ring bytes that they publish, under a flood") {
+  for (const Kin& kind : all_kinds()) {
+    INFO(kind.name);
+    Pair pair(kind);
+    constexpr std::size_t ring_at = 4096, ring_bytes = 1 << 16;
+    Memory mine = memory(ring_at + ring_bytes);
+    Memory back = memory(4096);
+    REQUIRE(pair.a.fabric->expose(region, mine));
+    REQUIRE(pair.b.fabric->expose(region, back));
+    const auto replica = pair.b.fabric->import(pair.a_at_b, region, mine.size());
+    const auto acknowledged = pair.a.fabric->import(pair.b_at_a, region, 4096);
+    REQUIRE(pair.until(
+        [&] { return pair.a.count(Kind::attached) == 1 && pair.b.count(Kind::attached) == 1; }));
+
+    std::uint64_t appended = 0, seen = 0;
+    const std::uint64_t goal = 4'000'000;
+    bool right = true;
+    REQUIRE(pair.until([&] {
+      const std::uint64_t room = ring_bytes - (appended - load(*acknowledged));
+      const std::size_t count = std::min<std::uint64_t>({room, goal - appended, 3000});
+      for (std::size_t i = 0; i < count; ++i)
+        mine.data()[ring_at + (appended + i) % ring_bytes] =
+            static_cast<std::byte>((appended + i) * 7);
+      const std::size_t at = appended % ring_bytes, first = std::min(count, ring_bytes - at);
+      if (first != 0) CHECK(pair.a.fabric->push(region, ring_at + at, first, Lane::urgent));
+      if (first != count) CHECK(pair.a.fabric->push(region, ring_at, count - first, Lane::urgent));
+      if (count != 0) {
+        appended += count;
+        store(mine.data(), appended);
+        CHECK(pair.a.fabric->push(region, 0, 8, Lane::urgent));
+      }
+      const std::uint64_t published = load(*replica);
+      const std::byte* ring = *replica + ring_at;
+      if (published != seen) {
+        for (; seen < published; ++seen)
+          right = right && ring[seen % ring_bytes] == static_cast<std::byte>(seen * 7);
+        store(back.data(), seen);
+        CHECK(pair.b.fabric->push(region, 0, 8, Lane::urgent));
+      }
+      return seen == goal;
+    }));
+    CHECK(right);
+  }
+}
+
+TEST_CASE("another thread that polls counters never sees one torn or going back") {
+  for (const Kin& kind : all_kinds()) {
+    INFO(kind.name);
+    Pair pair(kind);
+    Memory mine = memory(4096);
+    REQUIRE(pair.a.fabric->expose(region, mine));
+    const auto replica = pair.b.fabric->import(pair.a_at_b, region, 4096);
+    REQUIRE(pair.until([&] { return pair.a.count(Kind::attached) == 1; }));
+    constexpr std::uint64_t step = 0x0000'0001'0000'0001, goal = 20'000;
+    std::atomic<bool> stop = false;
+    std::uint64_t bad = 0;
+    std::thread reader([&, at = *replica] {
+      std::array<std::uint64_t, 4> last{};
+      while (!stop)
+        for (std::size_t i = 0; i < last.size(); ++i) {
+          const std::uint64_t value = load(at + 64 * i);
+          if (value < last[i] || value >> 32 != (value & 0xffff'ffff)) ++bad;
+          last[i] = value;
+        }
+    });
+    std::uint64_t round = 0;
+    const bool arrived = pair.until([&] {
+      if (round < goal) {
+        ++round;
+        for (std::size_t i = 0; i < 4; ++i) {
+          store(mine.data() + 64 * i, round * step);
+          CHECK(pair.a.fabric->push(region, 64 * i, 8, Lane::urgent));
+        }
+      }
+      return load(*replica + 192) == goal * step;
+    });
+    stop = true;
+    reader.join();
+    CHECK(arrived);
+    CHECK(bad == 0);
+  }
+}
+
+TEST_CASE("import of more than the region has loses the owner at the importer, by name") {
+  for (const Kin& kind : all_kinds()) {
+    INFO(kind.name);
+    Pair pair(kind);
+    Memory mine = memory(4096);
+    REQUIRE(pair.a.fabric->expose(region, mine));
+    REQUIRE(pair.b.fabric->import(pair.a_at_b, region, 8192));
+    REQUIRE(pair.until([&] { return pair.b.count(Kind::lost) == 1; }));
+    const Kept* lost = pair.b.last(Kind::lost);
+    CHECK_MESSAGE(lost->text.find("4096 bytes") != std::string::npos, lost->text);
+    pair.b.fabric->disconnect(pair.a_at_b);
+    pair.b.fabric->disconnect(pair.a_at_b);
+    pair.b.fabric->forget(pair.a_at_b);
+  }
+}
+
+TEST_CASE("after disconnect the replica stays as it was, and all tokens have come back") {
+  for (const Kin& kind : all_kinds()) {
+    INFO(kind.name);
+    Pair pair(kind);
+    Memory mine = memory(1 << 20);
+    REQUIRE(pair.a.fabric->expose(region, mine));
+    const auto replica = pair.b.fabric->import(pair.a_at_b, region, 1 << 20);
+    REQUIRE(pair.until([&] { return pair.a.count(Kind::attached) == 1; }));
+    store(mine.data(), 5);
+    REQUIRE(pair.a.fabric->push(region, 0, 8, Lane::urgent));
+    REQUIRE(pair.until([&] { return load(*replica) == 5; }));
+    // In flight when b cuts the line: b does not turn meanwhile.
+    const std::string large(max_message_bytes, 'x');
+    std::size_t tokens = 0;
+    for (int i = 0; i < 40; ++i) {
+      store(mine.data(), 6);
+      REQUIRE(pair.a.fabric->push(region, 0, mine.size(), Lane::urgent, ++tokens));
+      if (pair.a.fabric->send(pair.b_at_a, Lane::bulk, as_bytes(large), tokens + 1)) ++tokens;
+      pair.a.turn();
+    }
+    pair.b.fabric->disconnect(pair.a_at_b);
+    if (pair.a.fabric->capabilities().detects_loss) {
+      REQUIRE(pair.until([&] { return pair.a.count(Kind::lost) == 1; }));
+      CHECK(pair.a.fabric->send(pair.b_at_a, Lane::bulk, as_bytes("x"), 1).error().code ==
+            Code::lost);
+    }
+    pair.a.fabric->disconnect(pair.b_at_a);
+    REQUIRE(pair.until([&] { return pair.a.count(Kind::completed) == tokens; }));
+    for (int i = 0; i < 100; ++i) {
+      pair.a.turn();
+      pair.b.turn();
+    }
+    CHECK(pair.a.count(Kind::completed) == tokens);
+    CHECK(load(*replica) == 5);
+    CHECK(pair.b.count(Kind::lost) == 0);
+    pair.b.fabric->forget(pair.a_at_b);
+    // The same two nodes meet again.
+    pair.ticket[0] = std::byte{43};
+    REQUIRE(pair.a.fabric->connect(pair.b.fabric->address(), pair.ticket));
+    REQUIRE(pair.b.fabric->connect(pair.a.fabric->address(), pair.ticket));
+    CHECK(pair.until(
+        [&] { return pair.a.count(Kind::connected) == 2 && pair.b.count(Kind::connected) == 2; }));
+  }
+}
+
+TEST_CASE("a peer that takes nothing fills the lane: would_block, then room again") {
+  for (const Kin& kind : all_kinds()) {
+    INFO(kind.name);
+    Pair pair(kind);
+    const std::string large(100'000, 'x');
+    std::size_t sent = 0;
+    for (; sent < 100'000; ++sent) {
+      const auto queued = pair.a.fabric->send(pair.b_at_a, Lane::bulk, as_bytes(large));
+      if (!queued) {
+        CHECK(queued.error().code == Code::would_block);
+        break;
+      }
+      pair.a.turn();
+    }
+    REQUIRE(sent < 100'000);
+    // Urgent passes it by.
+    REQUIRE(pair.a.fabric->send(pair.b_at_a, Lane::urgent, as_bytes("now")));
+    REQUIRE(pair.until([&] { return pair.b.count(Kind::message) == sent + 1; }));
+    REQUIRE(pair.a.fabric->send(pair.b_at_a, Lane::bulk, as_bytes(large)));
+    REQUIRE(pair.until([&] { return pair.b.count(Kind::message) == sent + 2; }));
+  }
+}
+
+TEST_CASE("a sleeping reader is woken every time, and by wake") {
+  for (const Kin& kind : all_kinds()) {
+    INFO(kind.name);
+    Pair pair(kind);
+    Memory mine = memory(4096), theirs = memory(4096);
+    REQUIRE(pair.a.fabric->expose(region, mine));
+    REQUIRE(pair.b.fabric->expose(region, theirs));
+    const auto at_b = pair.b.fabric->import(pair.a_at_b, region, 4096);
+    const auto at_a = pair.a.fabric->import(pair.b_at_a, region, 4096);
+    REQUIRE(pair.until(
+        [&] { return pair.a.count(Kind::attached) == 1 && pair.b.count(Kind::attached) == 1; }));
+    const std::uint64_t rounds = pair.a.fabric->capabilities().can_wait ? 3000 : 300;
+    std::atomic<int> late = 0;
+    // Waits for `value` at `at` the way the engine does.
+    const auto sleep_until = [&](Node& node, const std::byte* at, std::uint64_t value) {
+      const Time end = Monotonic::now() + patience;
+      while (load(at) < value && Monotonic::now() < end) {
+        node.turn();
+        if (load(at) >= value) break;
+        node.fabric->arm();
+        node.turn();
+        if (load(at) >= value) break;
+        const Time before = Monotonic::now();
+        node.fabric->wait(before + 2s);
+        if (Monotonic::now() - before > 1900ms) ++late;
+      }
+      node.fabric->disarm();
+      return load(at) >= value;
+    };
+    std::thread other([&] {
+      for (std::uint64_t round = 1; round <= rounds; ++round) {
+        if (!sleep_until(pair.b, *at_b, round)) break;
+        store(theirs.data(), round);
+        (void)pair.b.fabric->push(region, 0, 8, Lane::urgent);
+        pair.b.fabric->flush();
+      }
+    });
+    for (std::uint64_t round = 1; round <= rounds; ++round) {
+      store(mine.data(), round);
+      CHECK(pair.a.fabric->push(region, 0, 8, Lane::urgent));
+      pair.a.fabric->flush();
+      if (!sleep_until(pair.a, *at_a, round)) break;
+    }
+    other.join();
+    CHECK(load(*at_a) == rounds);
+    CHECK(late == 0);
+
+    for (int i = 0; i < 50; ++i) {
+      pair.a.fabric->arm();
+      std::thread waker([&] { pair.a.fabric->wake(); });
+      pair.a.turn();
+      const Time before = Monotonic::now();
+      pair.a.fabric->wait(before + 5s);
+      CHECK(Monotonic::now() - before < 4s);
+      pair.a.turn();
+      waker.join();
+    }
+  }
+}
+
+TEST_CASE("a node that waits uses next to no processor time") {
+  for (const Kin& kind : all_kinds()) {
+    INFO(kind.name);
+    Pair pair(kind);
+    for (int i = 0; i < 100; ++i) {
+      pair.a.turn();
+      pair.b.turn();
+    }
+    const auto used = [] {
+      rusage usage{};
+      getrusage(RUSAGE_THREAD, &usage);
+      return std::chrono::seconds(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+             std::chrono::microseconds(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+    };
+    const auto before = used();
+    const Time end = Monotonic::now() + 1s;
+    while (Monotonic::now() < end) {
+      pair.a.fabric->arm();
+      pair.a.turn();
+      pair.a.fabric->wait(std::min(end, Monotonic::now() + 100ms));
+      pair.a.turn();
+    }
+    const auto spent = std::chrono::duration_cast<std::chrono::milliseconds>(used() - before);
+    const int bound_ms = std::getenv("SQUALL_SLOW_BUILD") != nullptr ? 1000 : 100;
+    CHECK_MESSAGE(spent.count() < bound_ms, spent.count());
+    pair.a.fabric->disarm();
+  }
+}
+
+TEST_CASE("a connection without the expected ticket never comes up") {
+  const Kin tcp = all_kinds().front();
+  Node a(opened(tcp)), b(opened(tcp));
+  fabric::Ticket one{}, two{};
+  two[5] = std::byte{1};
+  REQUIRE(a.fabric->connect(b.fabric->address(), one));
+  REQUIRE(b.fabric->connect(a.fabric->address(), two));
+  const Time end = Monotonic::now() + patience;
+  while (a.count(Kind::lost) + b.count(Kind::lost) < 2 && Monotonic::now() < end) {
+    a.turn();
+    b.turn();
+    a.fabric->wait(Monotonic::now() + 1ms);
+  }
+  CHECK(a.count(Kind::lost) == 1);
+  CHECK(b.count(Kind::lost) == 1);
+  CHECK(a.count(Kind::connected) == 0);
+  CHECK(b.count(Kind::connected) == 0);
+}
+
+TEST_CASE("an end that connects late finds the connection that was held for it") {
+  const Kin tcp = all_kinds().front();
+  Node a(opened(tcp)), b(opened(tcp));
+  // The smaller address dials at once; its partner expects it only later.
+  Node& dialler = a.fabric->address() < b.fabric->address() ? a : b;
+  Node& late = &dialler == &a ? b : a;
+  REQUIRE(dialler.fabric->connect(late.fabric->address(), {}));
+  const Time later = Monotonic::now() + 300ms;
+  while (Monotonic::now() < later) {
+    dialler.turn();
+    late.turn();
+  }
+  REQUIRE(late.fabric->connect(dialler.fabric->address(), {}));
+  const Time end = Monotonic::now() + patience;
+  while ((a.count(Kind::connected) == 0 || b.count(Kind::connected) == 0) &&
+         Monotonic::now() < end) {
+    a.turn();
+    b.turn();
+  }
+  CHECK(a.count(Kind::connected) == 1);
+  CHECK(b.count(Kind::connected) == 1);
+}
+
+TEST_CASE("what is not here is named, with what there is") {
+  const auto says = [](const Result<std::unique_ptr<Fabric>>& result, Code code,
+                       std::string_view words) {
+    REQUIRE(!result);
+    CHECK(result.error().code == code);
+    CHECK_MESSAGE(result.error().text().find(words) != std::string::npos, result.error().text());
+  };
+  says(make_named("warp")->open({}), Code::unavailable, "shm");
+  says(make_named("warp")->open({}), Code::unavailable, "warp");
+  fabric::Options options;
+  options.local_address = "203.0.113.77";
+  says(make_tcp()->open(options), Code::unavailable, "127.0.0.1");
+  says(make_named("tcp;ofi_rxm")->open(options), Code::unavailable, "127.0.0.1");
+  options.local_address = "elsewhere";
+  says(make_tcp()->open(options), Code::invalid, "elsewhere");
+  auto verbs = make_verbs()->open({});
+  if (!verbs) says(std::move(verbs), Code::unavailable, "RDMA device");
+
+  const auto devices = make_tcp()->survey();
+  bool loopback = false;
+  for (const auto& device : devices) loopback = loopback || device.address == "127.0.0.1";
+  CHECK(loopback);
+  const auto missing = make_named("warp")->survey();
+  REQUIRE(missing.size() == 1);
+  CHECK(!missing.front().usable);
+}
+
+}  // namespace
+}  // namespace squall::ofi

@@ -1,0 +1,56 @@
+#include "providers/ofi/ofi_region.h"
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+
+#include <cerrno>
+
+#include "core/base/ids.h"
+#include "core/base/ring_math.h"
+
+namespace squall::ofi {
+
+Result<Replica> Replica::create(std::size_t bytes) {
+  Replica replica;
+  replica.mapped_bytes_ = round_up(bytes, 4096);
+  void* mapped = mmap(nullptr, replica.mapped_bytes_, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (mapped == MAP_FAILED)
+    return fail_errno(fmt::format("cannot map a replica of {} bytes", bytes), errno);
+  replica.data_ = static_cast<std::byte*>(mapped);
+  replica.bytes_ = bytes;
+  return replica;
+}
+
+Replica& Replica::operator=(Replica&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(bytes_, other.bytes_);
+  std::swap(mapped_bytes_, other.mapped_bytes_);
+  return *this;
+}
+
+Replica::~Replica() {
+  if (data_ != nullptr) munmap(data_, mapped_bytes_);
+}
+
+Result<const std::byte*> Replicas::add(fabric::RegionId region, std::size_t bytes) {
+  if (bytes == 0) return fail(Code::invalid, "a replica of 0 bytes");
+  if (replicas_.contains(region))
+    return fail(Code::invalid, fmt::format("region {} was imported before", raw(region)));
+  auto replica = Replica::create(bytes);
+  if (!replica) return tl::unexpected(replica.error());
+  const std::byte* data = replica->bytes().data();
+  replicas_.emplace(region, std::move(*replica));
+  return data;
+}
+
+MutableBytes Replicas::find(fabric::RegionId region) {
+  if (region == last_ && !last_bytes_.empty()) return last_bytes_;
+  const auto found = replicas_.find(region);
+  if (found == replicas_.end()) return {};
+  last_ = region;
+  last_bytes_ = found->second.bytes();
+  return last_bytes_;
+}
+
+}  // namespace squall::ofi

@@ -1,0 +1,181 @@
+// The two lanes: what is urgent does not wait behind what is large.
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "core/fabric/memory.h"
+#include "test/conformance/child.h"
+#include "test/conformance/world.h"
+
+namespace squall::conformance {
+namespace {
+
+using fabric::Memory;
+
+constexpr RegionId stamps{1}, large{2};
+constexpr std::size_t large_bytes = 48 << 20;
+constexpr int urgents = 60;
+
+std::uint64_t clock_now() {
+  return static_cast<std::uint64_t>(Monotonic::now().time_since_epoch().count());
+}
+
+struct Delays {
+  std::vector<std::uint64_t> us;
+  void add(std::uint64_t stamp) { us.push_back((clock_now() - stamp) / 1'000); }
+  std::uint64_t median() {
+    if (us.empty()) return 0;
+    std::ranges::nth_element(us, us.begin() + static_cast<std::ptrdiff_t>(us.size() / 2));
+    return us[us.size() / 2];
+  }
+  std::uint64_t worst() const { return us.empty() ? 0 : *std::ranges::max_element(us); }
+};
+
+// Notes how old each urgent stamp is when it is first seen: in a counter, and in a message.
+void play_sink(Link& link, const std::string&) {
+  Joined joined = join(link);
+  Node& node = *joined.node;
+  const std::byte* stamp = must(node->import(joined.parent, stamps, 4096), "import");
+  must(node->import(joined.parent, large, large_bytes), "import");
+  Delays by_push, by_message;
+  std::uint64_t last = 0;
+  for (;;) {
+    std::array<Event, 8> events;
+    node->flush();
+    const std::size_t count = node->poll(events);
+    for (const Event& event : std::span(events).first(count)) {
+      if (event.kind == Kind::lost) return;
+      if (event.kind != Kind::message || event.lane != Lane::urgent) continue;
+      std::uint64_t sent = 0;
+      std::memcpy(&sent, event.bytes.data(), 8);
+      by_message.add(sent);
+    }
+    if (const std::uint64_t now = load_counter(stamp); now != last) by_push.add(last = now);
+    if (link.try_hear()) {
+      link.say(fmt::format("{} {} {} {} {} {}", by_push.us.size(), by_push.median(),
+                           by_push.worst(), by_message.us.size(), by_message.median(),
+                           by_message.worst()));
+      by_push.us.clear();
+      by_message.us.clear();
+    }
+  }
+}
+const Role sink{"sink", play_sink};
+
+struct Scene {
+  Memory stamp = must(Memory::create(4096), "memory");
+  Memory bulk = must(Memory::create(large_bytes), "memory");
+  std::unique_ptr<World> world = subject().make_world();
+  Node& node = world->add("source");
+  Child child{"sink"};
+  PeerId peer{};
+
+  Scene() {
+    must(node->expose(stamps, stamp), "expose");
+    must(node->expose(large, bulk), "expose");
+    peer = admit(*world, node, child);
+    expect(world->until([&] { return node.count(Kind::attached) == 2; }), "attached");
+  }
+  // One stamp as a counter and one as a message.
+  void urgent() {
+    store_counter(stamp.data(), clock_now());
+    must(node->push(stamps, 0, 8, Lane::urgent), "push");
+    const std::uint64_t now = clock_now();
+    must(node->send(peer, Lane::urgent, {reinterpret_cast<const std::byte*>(&now), 8}), "send");
+  }
+  struct Report {
+    std::uint64_t pushes, push_median, push_worst, messages, message_median, message_worst;
+  };
+  Report report() {
+    child.link().say("report");
+    Report r{};
+    const std::string line = child.link().hear(*world, 3 * patience);
+    expect(std::sscanf(line.c_str(), "%lu %lu %lu %lu %lu %lu", &r.pushes, &r.push_median,
+                       &r.push_worst, &r.messages, &r.message_median, &r.message_worst) == 6,
+           "a report");
+    return r;
+  }
+};
+
+TEST_CASE("an urgent push or message does not wait behind large pushes" *
+          doctest::skip(!subject().processes)) {
+  Scene scene;
+  if (scene.node->capabilities().maps) return;  // a push moves nothing there
+  // Two large pushes are always queued; an urgent stamp goes out at moments spread over them.
+  std::uint64_t issued = 0, returned = 0;
+  scene.node.on_event = [&](const Event& event) {
+    if (event.kind == Kind::completed) ++returned;
+  };
+  const Time start = Monotonic::now();
+  Time next = start;
+  for (int sent = 0; sent < urgents;) {
+    // (Pushes of the same range may be merged; two halves are two ranges.)
+    while (issued < returned + 2) {
+      const std::size_t half = large_bytes / 2;
+      must(scene.node->push(large, issued % 2 * half, half, Lane::bulk, issued + 1), "push");
+      ++issued;
+    }
+    scene.node.turn();
+    if (Monotonic::now() < next) continue;
+    next = Monotonic::now() + 7ms;
+    scene.urgent();
+    ++sent;
+  }
+  const Duration took = Monotonic::now() - start;
+  expect(scene.world->until([&] { return returned == issued; }, 6 * patience), "the flood ends");
+  const Scene::Report report = scene.report();
+  // In one queue, a stamp would wait for up to two large pushes, and one on average.
+  const auto one_push_us =
+      static_cast<std::uint64_t>(took.count() / 1'000) / std::max<std::uint64_t>(1, returned);
+  MESSAGE("one large push takes ", one_push_us, " us; urgent push median ", report.push_median,
+          " worst ", report.push_worst, ", message median ", report.message_median, " worst ",
+          report.message_worst);
+  CHECK(report.messages == urgents);
+  CHECK(report.pushes > urgents / 4);  // newer stamps may replace older ones
+  CHECK(report.push_median < std::max<std::uint64_t>(one_push_us / 2, 5'000));
+  CHECK(report.message_median < std::max<std::uint64_t>(one_push_us / 2, 5'000));
+  CHECK(report.push_worst < 1'000'000);
+  CHECK(report.message_worst < 1'000'000);
+}
+
+TEST_CASE("an urgent push or message does not wait behind a full lane of bulk messages" *
+          doctest::skip(!subject().processes)) {
+  Scene scene;
+  const std::string message =
+      content(1, std::min<std::size_t>(scene.node->capabilities().max_message_bytes, 256 << 10));
+  std::uint64_t bulk = 0, full = 0;
+  Time next = Monotonic::now();
+  for (int sent = 0; sent < urgents;) {
+    for (;;) {
+      const auto queued = scene.node->send(scene.peer, Lane::bulk, as_bytes(message));
+      if (!queued) {
+        expect(queued.error().code == Code::would_block, "the lane is only full");
+        ++full;
+        break;
+      }
+      if (++bulk % 64 == 0) break;
+    }
+    scene.node.turn();
+    if (Monotonic::now() < next) continue;
+    next = Monotonic::now() + 5ms;
+    scene.urgent();
+    ++sent;
+  }
+  const Scene::Report report = scene.report();
+  MESSAGE(bulk, " bulk messages, lane full ", full, " times; urgent push median ",
+          report.push_median, " us worst ", report.push_worst, ", message median ",
+          report.message_median, " worst ", report.message_worst);
+  CHECK(full > 0);
+  CHECK(report.pushes > urgents / 4);
+  CHECK(report.messages == urgents);
+  CHECK(report.push_median < 50'000);
+  CHECK(report.message_median < 50'000);
+  CHECK(report.push_worst < 1'000'000);
+  CHECK(report.message_worst < 1'000'000);
+}
+
+}  // namespace
+}  // namespace squall::conformance

@@ -1,0 +1,294 @@
+// Promise 5, with real processes: who waits is woken, and who has nothing to do uses no CPU.
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/resource.h>
+
+#include <atomic>
+#include <thread>
+
+#include "core/base/random.h"
+#include "core/fabric/memory.h"
+#include "test/conformance/child.h"
+#include "test/conformance/world.h"
+
+namespace squall::conformance {
+namespace {
+
+using fabric::Memory;
+
+constexpr RegionId mine{1};
+/// A wake-up that takes this long is a lost one.
+constexpr Duration wake_bound = std::chrono::seconds(2);
+
+// Two processes that hand a number back and forth, each asleep until the other's comes.
+class Ping {
+ public:
+  Ping(World& world, Node& node, PeerId peer, const Memory& memory, const std::string& mode)
+      : node_(node), peer_(peer), memory_(memory), by_message_(mode == "message") {
+    must(node->expose(mine, memory), "expose");
+    replica_ = must(node->import(peer, mine, 4096), "import");
+    node.on_event = [this](const Event& event) {
+      if (event.kind == Kind::message) ++messages_;
+      attached_ = attached_ || event.kind == Kind::attached;
+    };
+    const bool attached = world.until([&] { return attached_; });
+    expect(attached, "attached");
+    // Nobody begins before both are there.
+    must(node->send(peer, Lane::urgent, as_bytes("there")), "send");
+    expect(world.until([&] { return messages_ == 1; }), "the other is there");
+    messages_ = 0;
+  }
+
+  void give(std::uint64_t value) {
+    if (by_message_) {
+      must(node_->send(peer_, Lane::urgent, as_bytes("ping")), "send");
+    } else {
+      store_counter(memory_.data(), value);
+      must(node_->push(mine, 0, 8, Lane::urgent), "push");
+    }
+    node_->flush();
+  }
+  bool has(std::uint64_t value) const {
+    return (by_message_ ? messages_ : load_counter(replica_)) >= value;
+  }
+  // As the interface asks: announce, look again, only then sleep. False: slept through it.
+  bool take(std::uint64_t value) {
+    const Time deadline = Monotonic::now() + wake_bound;
+    for (;;) {
+      node_->arm();
+      node_.turn();
+      if (has(value)) {
+        node_->disarm();
+        return true;
+      }
+      node_->wait(deadline);
+      ++waits;
+      node_.turn();
+      const Time now = Monotonic::now();
+      if (has(value)) return now < deadline;
+      if (now >= deadline) return false;
+    }
+  }
+
+  std::uint64_t waits = 0;
+
+ private:
+  Node& node_;
+  PeerId peer_;
+  const Memory& memory_;
+  bool by_message_;
+  const std::byte* replica_ = nullptr;
+  std::uint64_t messages_ = 0;
+  bool attached_ = false;
+};
+
+// Where the other end naps instead of being woken, each round takes milliseconds.
+std::uint64_t rounds(const fabric::Capabilities& capabilities, const std::string& mode) {
+  if (!capabilities.can_wait) return 2'000;
+  return mode == "message" ? 3'000 : 10'000;
+}
+
+void play_ponger(Link& link, const std::string& mode) {
+  Memory memory = must(Memory::create(4096), "memory");
+  Joined joined = join(link);
+  Ping ping(*joined.world, *joined.node, joined.parent, memory, mode);
+  Random random(1);
+  const std::uint64_t count = rounds((*joined.node)->capabilities(), mode);
+  for (std::uint64_t value = 1; value <= count; ++value) {
+    if (!ping.take(value)) broken(fmt::format("the child slept through wake-up {}", value));
+    // Now and then late, so that the other is in every stage of falling asleep.
+    const Time until =
+        Monotonic::now() + std::chrono::nanoseconds(random.one_in(2) ? random.below(60'000) : 0);
+    while (Monotonic::now() < until) {
+    }
+    ping.give(value);
+  }
+  link.say(fmt::format("{}", ping.waits));
+  link.hear(*joined.world);
+}
+const Role ponger{"ponger", play_ponger};
+
+void woken_every_time(const std::string& mode) {
+  Memory memory = must(Memory::create(4096), "memory");
+  const auto world = subject().make_world();
+  Node& node = world->add("reader");
+  Child child("ponger", mode);
+  const PeerId peer = admit(*world, node, child);
+  Ping ping(*world, node, peer, memory, mode);
+  const std::uint64_t count = rounds(node->capabilities(), mode);
+  for (std::uint64_t value = 1; value <= count; ++value) {
+    ping.give(value);
+    const bool woken = ping.take(value);
+    if (!woken) (void)child.link().try_hear();  // it may know better
+    CAPTURE(value);
+    REQUIRE(woken);
+  }
+  CHECK(std::stoull(child.link().hear(*world)) > 0);
+  CHECK(ping.waits > 0);  // or nobody ever slept
+  node.close();
+}
+
+TEST_CASE("promise 5: a sleeping reader is woken by each of 10,000 pushes" *
+          doctest::skip(!subject().processes)) {
+  woken_every_time("push");
+}
+
+TEST_CASE("promise 5: a sleeping reader is woken by each message" *
+          doctest::skip(!subject().processes)) {
+  woken_every_time("message");
+}
+
+TEST_CASE("promise 5: wake() from another thread ends the current wait or the next" *
+          doctest::skip(!subject().processes)) {
+  const auto world = subject().make_world();
+  Node& node = world->add("sleeper");
+  constexpr std::uint64_t count = 2'000;
+  std::atomic<std::uint64_t> asked{0}, woken{0};
+  std::thread waker([&] {
+    for (std::uint64_t value = 1; value <= count; ++value) {
+      while (asked.load(std::memory_order_acquire) < value) std::this_thread::yield();
+      woken.store(value, std::memory_order_release);
+      node->wake();
+    }
+  });
+  std::uint64_t slept_through = 0;
+  for (std::uint64_t value = 1; value <= count; ++value) {
+    asked.store(value, std::memory_order_release);
+    const Time deadline = Monotonic::now() + wake_bound;
+    while (woken.load(std::memory_order_acquire) < value && Monotonic::now() < deadline) {
+      node->arm();
+      node.turn();
+      node->wait(deadline);
+      node.turn();
+    }
+    if (Monotonic::now() >= deadline) ++slept_through;
+    if (slept_through > 2) break;
+  }
+  asked.store(count, std::memory_order_release);
+  waker.join();
+  CHECK(slept_through == 0);
+}
+
+TEST_CASE("a wait ends at its deadline, not long after and not long before" *
+          doctest::skip(!subject().processes)) {
+  const auto world = subject().make_world();
+  Node& node = world->add("sleeper");
+  const Time start = Monotonic::now();
+  int waits = 0;
+  while (Monotonic::now() < start + 300ms) {
+    node->arm();
+    node.turn();
+    node->wait(start + 300ms);
+    node.turn();
+    ++waits;
+  }
+  CHECK(Monotonic::now() - start < 1300ms);
+  // Without `can_wait` it naps for up to a millisecond; with it, it may be early a few times.
+  CHECK(waits < (node->capabilities().can_wait ? 10 : 1'000));
+  // A deadline that has passed is no wait.
+  timed([&] {
+    node->arm();
+    node.turn();
+    node->wait(Monotonic::now() - 1s);
+    return 0;
+  });
+}
+
+TEST_CASE("promise 5: the descriptor is readable when there is something, and only then" *
+          doctest::skip(!subject().processes)) {
+  Memory memory = must(Memory::create(4096), "memory");
+  const auto world = subject().make_world();
+  Node& a = world->add("a");
+  if (!a->capabilities().can_wait) return;
+  Node& b = world->add("b");
+  const Pair pair = connect(*world, a, b);
+  must(b->expose(mine, memory), "expose");
+  const std::byte* replica = must(a->import(pair.first_to_second, mine, 4096), "import");
+  REQUIRE(world->until([&] { return b.count(Kind::attached) == 1; }));
+  world->pass_time(50ms);
+  int readable_for_nothing = 0;
+  for (std::uint64_t value = 1; value <= 200; ++value) {
+    CAPTURE(value);
+    a->arm();
+    a.turn();
+    pollfd ready{a->fd(), POLLIN, 0};
+    if (value <= 10) readable_for_nothing += poll(&ready, 1, 20);
+    if (value % 2 == 0) {
+      must(b->send(pair.second_to_first, Lane::urgent, as_bytes("x")), "send");
+    } else {
+      store_counter(memory.data(), value);
+      must(b->push(mine, 0, 8, Lane::urgent), "push");
+    }
+    b.turn();
+    const Time deadline = Monotonic::now() + wake_bound;
+    for (;;) {  // a transport's own traffic may wake it first
+      REQUIRE(poll(&ready, 1, 2'000) == 1);
+      a.turn();
+      if (value % 2 == 0 ? a.count(Kind::message) == value / 2 : load_counter(replica) == value)
+        break;
+      REQUIRE(Monotonic::now() < deadline);
+      a->arm();
+      a.turn();
+      if (value % 2 == 0 ? a.count(Kind::message) == value / 2 : load_counter(replica) == value)
+        break;
+      b.turn();
+    }
+    a->disarm();
+  }
+  CHECK(readable_for_nothing <= 2);
+  for (Node* node : {&a, &b}) node->close();
+}
+
+Duration cpu_used() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto of = [](const timeval& time) {
+    return std::chrono::seconds(time.tv_sec) + std::chrono::microseconds(time.tv_usec);
+  };
+  return of(usage.ru_utime) + of(usage.ru_stime);
+}
+
+constexpr Duration idle_span = std::chrono::milliseconds(2500);
+
+// What an idle process uses of a core, as a share, over `idle_span`.
+double idle_share(Node& node) {
+  const Duration before = cpu_used();
+  const Time end = Monotonic::now() + idle_span;
+  while (Monotonic::now() < end) {
+    node->arm();
+    node.turn();
+    node->wait(std::min(end, Monotonic::now() + 100ms));
+    node.turn();
+  }
+  return static_cast<double>((cpu_used() - before).count()) /
+         static_cast<double>(idle_span.count());
+}
+
+void play_idler(Link& link, const std::string&) {
+  Memory memory = must(Memory::create(4096), "memory");
+  Joined joined = join(link);
+  Ping ping(*joined.world, *joined.node, joined.parent, memory, "push");
+  link.say(fmt::format("{}", idle_share(*joined.node)));
+  link.hear(*joined.world);
+}
+const Role idler{"idler", play_idler};
+
+TEST_CASE("promise 5: an idle process uses under 1 % of a core" *
+          doctest::skip(!subject().processes)) {
+  Memory memory = must(Memory::create(4096), "memory");
+  const auto world = subject().make_world();
+  Node& node = world->add("idle");
+  Child child("idler");
+  const PeerId peer = admit(*world, node, child);
+  Ping ping(*world, node, peer, memory, "push");
+  const double own = idle_share(node);
+  const double childs = std::stod(child.link().hear(*world));
+  MESSAGE("idle share of a core: ", own * 100, " % and ", childs * 100, " %");
+  CHECK(own < 0.01);
+  CHECK(childs < 0.01);
+  node.close();
+}
+
+}  // namespace
+}  // namespace squall::conformance
