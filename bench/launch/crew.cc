@@ -131,8 +131,7 @@ Crew::~Crew() {
       if (!member.ended && waitpid(member.pid, nullptr, WNOHANG) == member.pid) member.ended = true;
     if (running() == 0) break;
     if (!killed && Monotonic::now() >= deadline) {
-      for (const Member& member : members_)
-        if (!member.ended) kill(member.pid, SIGKILL);
+      kill_all();
       killed = true;
     }
     poll(nullptr, 0, 2);
@@ -156,6 +155,11 @@ void Crew::tell_all(const nlohmann::json& message) {
 void Crew::dismiss() {
   for (Member& member : members_)
     if (member.channel.fd() >= 0) shutdown(member.channel.fd(), SHUT_WR);
+}
+
+void Crew::kill_all() {
+  for (const Member& member : members_)
+    if (!member.ended) kill(member.pid, SIGKILL);
 }
 
 std::optional<Crew::News> Crew::look(unsigned index) {

@@ -64,7 +64,9 @@ Result<Link> Link::open() {
   return Link(std::move(channel), std::move(*config), first->value("task", json::object()));
 }
 
-const json& Link::task() const { return *task_; }
+const json& Link::task() const {
+  return *task_;
+}
 
 bool Link::told_to_stop() {
   // Nothing else is ever said to a member that looks here.

@@ -45,10 +45,6 @@ struct SymbolicLink {
 };
 /// Fills space that was reserved for data which then could not be read.
 struct Padding {};
-/// The sender gives up: everybody stops with its message.
-struct Failure {
-  std::string_view what;
-};
 /// Nothing comes after it.
 struct End {
   std::uint64_t files = 0;
@@ -56,7 +52,7 @@ struct End {
 };
 
 using Record = std::variant<DirectoryBegin, DirectoryEnd, FileBegin, FileData, FileEnd,
-                            SymbolicLink, Padding, Failure, End>;
+                            SymbolicLink, Padding, End>;
 
 std::size_t encoded_bytes(const Record& record);
 /// Writes exactly `encoded_bytes` to the front of `space`.

@@ -25,7 +25,6 @@ std::vector<Record> one_of_each() {
           FileEnd{Digest::Value{std::byte{1}, std::byte{2}}},
           SymbolicLink{"l", "../../anywhere"},
           Padding{},
-          Failure{"no"},
           End{3, 4}};
 }
 

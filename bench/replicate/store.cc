@@ -197,10 +197,6 @@ Result<> Store::on(const Padding&) {
   return {};
 }
 
-Result<> Store::on(const Failure& record) {
-  return fail(Code::closed, fmt::format("the sender gave up: {}", printable(record.what)));
-}
-
 Result<> Store::on(const End& record) {
   if (file_) return out_of_turn("the end inside a file");
   if (record.files != files_ || record.bytes != bytes_)

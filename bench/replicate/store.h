@@ -52,7 +52,6 @@ class Store {
   Result<> on(const FileEnd& record);
   Result<> on(const SymbolicLink& record);
   Result<> on(const Padding& record);
-  Result<> on(const Failure& record);
   Result<> on(const End& record);
 
   Result<Place> place_of(std::string_view path);
