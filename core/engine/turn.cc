@@ -1,8 +1,8 @@
 #include "core/engine/turn.h"
 
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "core/base/assert.h"
 #include "core/base/log.h"
@@ -28,8 +28,12 @@ fabric::RegionId node_region(ViewId view) {
 
 Turn::Turn(fabric::Fabric& fabric, View view, Rank self, std::vector<Contact> contacts,
            std::vector<ChannelPlan> plans)
-    : fabric_(fabric), view_(std::move(view)), self_(self), plans_(std::move(plans)),
-      peers_(view_.size()), upcalls_(plans_.size()) {
+    : fabric_(fabric),
+      view_(std::move(view)),
+      self_(self),
+      plans_(std::move(plans)),
+      peers_(view_.size()),
+      upcalls_(plans_.size()) {
   SQUALL_ASSERT(self_ < view_.size() && contacts.size() == view_.size(), "one contact per member");
   peers_[self_].connected = peers_[self_].attached = true;
   connect(contacts);
@@ -86,11 +90,12 @@ void Turn::turn_channels(Time now, Outcome& outcome) {
   // Before the upcalls: what peers wait for leaves first.
   fabric_.flush();
   for (std::size_t index = 0; index < channels_.size(); ++index) {
-    if (!upcalls_[index]) continue;
-    outcome.worked |= channels_[index]->deliver(upcalls_[index], deliveries_at_once) != 0;
+    if (upcalls_[index])
+      outcome.worked |= channels_[index]->deliver(upcalls_[index], deliveries_at_once) != 0;
     if (const auto culprit = channels_[index]->culprit())
-      lose(*culprit, "its counters or frames cannot be right: its memory is damaged or it runs "
-                     "other code");
+      lose(*culprit,
+           "its counters or frames cannot be right: its memory is damaged or it runs "
+           "other code");
   }
 }
 
@@ -170,9 +175,9 @@ void Turn::lose(Rank member, std::string_view reason) {
     return;
   log(Level::info, "member {} is lost: {}", view_.members[member].name, reason);
   if (!failure_)
-    failure_ = Error{Code::lost,
-                     fmt::format("member {} was lost: {}", view_.members[member].name, reason),
-                     "the group cannot go on without it yet: start all members again"};
+    failure_ =
+        Error{Code::lost, fmt::format("member {} was lost: {}", view_.members[member].name, reason),
+              "the group cannot go on without it yet: start all members again"};
 }
 
 void Turn::stop(Error error) {

@@ -40,7 +40,7 @@ class RingReader {
       if (size > published_ - next_ || size > math_.until_end(next_)) return false;
       after_ = next_ + size;
       if (header.kind == FrameKind::message) {
-        if (header.round < least_round_) return false;
+        if (header.round < least_round_ || header.round == no_round) return false;
         least_round_ = header.round + 1;
         head_round_ = header.round;
         head_ = {ring_ + math_.offset(next_) + sizeof(FrameHeader), header.bytes};

@@ -26,13 +26,18 @@ constexpr std::size_t runs_at_once = 64;
 }  // namespace
 
 Channel::Channel(fabric::Fabric& fabric, const ChannelOptions& options)
-    : fabric_(fabric), shape_(options.shape), own_(shape_.own_index()),
+    : fabric_(fabric),
+      shape_(options.shape),
+      own_(shape_.own_index()),
       row_region_(region_name(options.view, options.index, row_kind)),
       ring_region_(region_name(options.view, options.index, ring_kind)),
-      ring_bytes_(options.ring_bytes), received_(shape_.sender_count()),
+      ring_bytes_(options.ring_bytes),
+      received_(shape_.sender_count()),
       message_ends_(shape_.sender_count()),
-      deliverable_(shape_.sender_count()), scratch_(shape_.sender_count()),
-      heads_(shape_.sender_count(), mirror::no_round), runs_(runs_at_once) {}
+      deliverable_(shape_.sender_count()),
+      scratch_(shape_.sender_count()),
+      heads_(shape_.sender_count(), mirror::no_round),
+      runs_(runs_at_once) {}
 
 Channel::~Channel() {
   if (writer_) fabric_.conceal(ring_region_);
@@ -135,8 +140,7 @@ bool Channel::publish() {
   const RingMath math(ring_bytes_);
   for (Position at = before; at != after;) {
     const std::uint64_t piece = std::min(math.until_end(at), after - at);
-    const auto pushed =
-        fabric_.push(ring_region_, math.offset(at), piece, fabric::Lane::urgent);
+    const auto pushed = fabric_.push(ring_region_, math.offset(at), piece, fabric::Lane::urgent);
     SQUALL_ASSERT(pushed, "published bytes lie within the ring");
     at += piece;
   }
@@ -207,28 +211,22 @@ void Channel::step(Time now, Time& deadline) {
 std::size_t Channel::deliver(const DeliverFunction& upcall, std::size_t limit) {
   if (!deliverable_moved_) return 0;
   const std::uint64_t start = position_;
+  const std::uint64_t end = start + std::min<std::uint64_t>(limit, UINT64_MAX - start);
   for (SenderIndex sender = 0; sender < sources_.size(); ++sender) {
     mirror::RingReader& reader = *sources_[sender].reader;
     if (reader.head_round() == mirror::no_round && !reader.advance())
       culprit_ = sources_[sender].rank;
     heads_[sender] = reader.head_round();
   }
-  while (!culprit_ && position_ - start < limit) {
+  while (!culprit_ && position_ != end) {
     const std::size_t count = stages_.order->walk(heads_, deliverable_, runs_);
     if (count == 0) {
       deliverable_moved_ = false;
       break;
     }
-    for (std::size_t run = 0; run < count; ++run) {
-      const SenderIndex sender = runs_[run].sender;
-      Source& source = sources_[sender];
-      mirror::RingReader& reader = *source.reader;
-      while (heads_[sender] < runs_[run].end) {
-        upcall(Delivered{sender, source.next_number++, position_++, reader.head()});
-        if (!reader.advance()) culprit_ = source.rank;
-        heads_[sender] = reader.head_round();
-      }
-    }
+    // A run that is cut short ends them all: what follows it in the order must wait.
+    std::size_t run = 0;
+    while (run < count && deliver_run(runs_[run], upcall, end)) ++run;
   }
   for (SenderIndex sender = 0; sender < sources_.size(); ++sender) {
     Source& source = sources_[sender];
@@ -243,6 +241,23 @@ std::size_t Channel::deliver(const DeliverFunction& upcall, std::size_t limit) {
     }
   }
   return position_ - start;
+}
+
+bool Channel::deliver_run(const Run& run, const DeliverFunction& upcall, std::uint64_t end) {
+  Source& source = sources_[run.sender];
+  mirror::RingReader& reader = *source.reader;
+  Round& head = heads_[run.sender];
+  while (head < run.end) {
+    if (position_ == end) return false;
+    upcall(Delivered{run.sender, source.next_number++, position_++, reader.head()});
+    const bool sound = reader.advance();
+    head = reader.head_round();
+    if (!sound) {
+      culprit_ = source.rank;
+      return false;
+    }
+  }
+  return true;
 }
 
 bool Channel::drained() {

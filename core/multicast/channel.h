@@ -77,6 +77,8 @@ class Channel {
   /// Every member has delivered everything that this one published (and nothing is unpublished).
   bool drained();
   std::uint64_t delivered() const { return position_; }
+  /// What this member holds: what it would freeze for the next view.
+  ConstFrontier received() const { return received_; }
 
  private:
   Channel(fabric::Fabric& fabric, const ChannelOptions& options);
@@ -93,7 +95,8 @@ class Channel {
   bool receive();
   void step(Time now, Time& deadline);
   void reclaim();
-  bool finish_delivery(SenderIndex sender);
+  /// Delivers a run up to position `end`; false if it stopped early.
+  bool deliver_run(const Run& run, const DeliverFunction& upcall, std::uint64_t end);
   Position least_consumed() const;
 
   fabric::Fabric& fabric_;

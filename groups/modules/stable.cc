@@ -7,7 +7,8 @@ namespace squall::modules {
 Stable::Stable(const multicast::Shape& shape, mirror::TableLayout& layout)
     : self_(shape.self),
       held_(layout.add(shape.sender_count(), mirror::TableLayout::Place::packed)),
-      told_(shape.sender_count()) {}
+      told_(shape.sender_count()),
+      stable_(shape.sender_count()) {}
 
 void Stable::step(const multicast::StageInput& input, mirror::Table& table,
                   multicast::StageOutput& output) {
@@ -22,8 +23,11 @@ void Stable::step(const multicast::StageInput& input, mirror::Table& table,
     for (Rank rank = 0; rank < table.members(); ++rank)
       if (rank != self_) everywhere = std::min(everywhere, table.get(rank, held_, sender));
     const Round below = input.below[sender];
-    output.frontier[sender] =
-        everywhere >= input.messages[sender] ? below : std::min(below, everywhere);
+    // What was once stable stays so: a new message behind skips must not take them back.
+    Round& stable = stable_[sender];
+    stable = std::max(stable,
+                      everywhere >= input.messages[sender] ? below : std::min(below, everywhere));
+    output.frontier[sender] = stable;
   }
 }
 

@@ -23,6 +23,7 @@ class Stable final : public multicast::Stage {
   Rank self_;
   mirror::Column held_;  // per sender
   std::vector<Round> told_;
+  std::vector<Round> stable_;  // this stage's frontier so far
 };
 
 }  // namespace squall::modules

@@ -46,14 +46,15 @@ std::size_t Total::walk(multicast::ConstFrontier heads, multicast::ConstFrontier
     runs[0] = {last_active, to[last_active]};
     return 1;
   }
-  // From the first known message on, place by place: only the heads know where skips are, and they
-  // change as messages are delivered, so some runs turn out empty.
+  // From the first known message on, place by place. Where a sender's head lies further on, its
+  // place is known to be empty; behind the head only the next one will tell, so some runs turn out
+  // empty, but never the first: a walk always gets further, however few runs fit.
   std::size_t count = 0;
   for (; round < end; ++round)
     for (multicast::SenderIndex sender = 0; sender < senders; ++sender) {
-      if (heads[sender] >= to[sender]) continue;
+      if (heads[sender] > round || round >= to[sender]) continue;
       if (count == runs.size()) return count;
-      runs[count++] = {sender, std::min(round + 1, to[sender])};
+      runs[count++] = {sender, round + 1};
     }
   return count;
 }

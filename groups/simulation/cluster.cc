@@ -30,8 +30,12 @@ View make_view(Rank members) {
 Cluster::Cluster(const Options& options, Deliver deliver)
     : options_(options), random_(options.seed), network_(options.network), nodes_(options.members),
       deliver_(std::move(deliver)) {
-  const auto stack = Stack::parse(options.stack);
-  SQUALL_ASSERT(stack, "the simulated stack must fit");
+  multicast::StageFactory stages = options.stages;
+  if (!stages) {
+    const auto stack = Stack::parse(options.stack);
+    SQUALL_ASSERT(stack, "the simulated stack must fit");
+    stages = stack->factory();
+  }
   std::vector<Rank> senders = options.senders;
   if (senders.empty()) {
     senders.resize(options.members);
@@ -43,7 +47,7 @@ Cluster::Cluster(const Options& options, Deliver deliver)
     for (Rank other = 0; other < options.members; ++other)
       contacts.push_back({nodes_[other].fabric->address(), ticket_of(rank, other)});
     std::vector<engine::ChannelPlan> plans{
-        {"simulated", senders, options.ring_bytes, stack->factory()}};
+        {"simulated", senders, options.ring_bytes, stages}};
     nodes_[rank].turn =
         std::make_unique<engine::Turn>(*nodes_[rank].fabric, make_view(options.members), rank,
                                        std::move(contacts), std::move(plans));

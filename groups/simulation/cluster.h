@@ -22,7 +22,8 @@ struct Options {
   std::uint64_t seed = 1;
   Rank members = 3;
   std::string stack = "total | stable";
-  std::vector<Rank> senders;  ///< empty: everyone
+  multicast::StageFactory stages;  ///< stages of one's own, instead of `stack`
+  std::vector<Rank> senders;       ///< empty: everyone
   std::size_t ring_bytes = std::size_t{1} << 14;
   /// By rank: in a round of the driver, this member turns once in so many times on average; 1 or
   /// absent: always.

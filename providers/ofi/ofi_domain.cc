@@ -38,10 +38,16 @@ Result<std::unique_ptr<Domain>> Domain::open(std::string_view provider, fi_ep_ty
   // Providers that speak no IP (shm) take no node.
   std::string node = local_address;
   fi_info* found = nullptr;
-  if (node.empty() && provider != "verbs" && speaks_ip(provider, type)) node = "127.0.0.1";
-  if (!node.empty() && !speaks_ip(provider, type)) node.clear();
-  const int looked_up = fi_getinfo(api_version, node.empty() ? nullptr : node.c_str(), nullptr,
-                                   node.empty() ? 0 : FI_SOURCE, hints.get(), &found);
+  int looked_up = -FI_ENODATA;
+  // Without write-after-write order libfabric's shm turns on a fast path for writes, which we do
+  // not use, which makes messages slower and whose own info fi_domain then refuses.
+  for (const std::uint64_t order : {FI_ORDER_SAS | FI_ORDER_WAW, FI_ORDER_SAS}) {
+    hints->tx_attr->msg_order = order;
+    hints->rx_attr->msg_order = order;
+    looked_up = fi_getinfo(api_version, node.empty() ? nullptr : node.c_str(), nullptr,
+                           node.empty() ? 0 : FI_SOURCE, hints.get(), &found);
+    if (looked_up == 0) break;
+  }
   if (looked_up != 0)
     return fail(
         Code::unavailable,

@@ -325,6 +325,39 @@ TEST_CASE("after disconnect the replica stays as it was, and all tokens have com
   }
 }
 
+TEST_CASE("a region can be concealed and freed while the peer has not taken it yet") {
+  for (const Kin& kind : all_kinds()) {
+    INFO(kind.name);
+    Pair pair(kind);
+    const std::byte* replica = nullptr;
+    std::vector<std::byte> expected;
+    {
+      Memory mine = memory(8 << 20);
+      for (std::size_t i = 0; i < mine.size(); ++i) mine.data()[i] = static_cast<std::byte>(i * 7);
+      expected.assign(mine.data(), mine.data() + mine.size());
+      REQUIRE(pair.a.fabric->expose(region, mine));
+      replica = *pair.b.fabric->import(pair.a_at_b, region, mine.size());
+      REQUIRE(pair.until([&] { return pair.a.count(Kind::attached) == 1; }));
+      REQUIRE(pair.a.fabric->push(region, 0, mine.size(), Lane::urgent, 9));
+      // More than the sockets hold; b does not turn.
+      for (int i = 0; i < 100; ++i) pair.a.turn();
+      pair.a.fabric->conceal(region);
+    }
+    REQUIRE(pair.until([&] { return pair.a.count(Kind::completed) == 1; }));
+    REQUIRE(pair.a.fabric->send(pair.b_at_a, Lane::urgent, as_bytes("end")));
+    REQUIRE(pair.until([&] { return pair.b.count(Kind::message) == 1; }));
+    CHECK(pair.a.count(Kind::lost) + pair.b.count(Kind::lost) == 0);
+    // A front part of it came, and nothing else.
+    std::size_t same = 0;
+    while (same < expected.size() && replica[same] == expected[same]) ++same;
+    CHECK(same >= 4096);
+    bool rest_is_zero = true;
+    for (std::size_t i = same; i < expected.size(); ++i)
+      rest_is_zero = rest_is_zero && replica[i] == std::byte{0};
+    CHECK(rest_is_zero);
+  }
+}
+
 TEST_CASE("a peer that takes nothing fills the lane: would_block, then room again") {
   for (const Kin& kind : all_kinds()) {
     INFO(kind.name);

@@ -235,6 +235,17 @@ TEST_CASE("a sleeping node is awake at its deadline, at an arrival after arm, or
   CHECK_FALSE(network.awake("b"));
 }
 
+TEST_CASE("without arm an arrival wakes nobody") {
+  Pair pair;
+  pair.b->wait(after(10ms));
+  REQUIRE(pair.a->send(pair.to_b, Lane::urgent, as_bytes("x")));
+  pair.a->flush();
+  pair.network.run_until(after(10ms - 1ns));
+  CHECK_FALSE(pair.network.awake("b"));
+  pair.network.run_until(after(10ms));
+  CHECK(pair.network.awake("b"));
+}
+
 TEST_CASE("what came before arm wakes nobody, so that a missing look is found") {
   Pair pair;
   REQUIRE(pair.a->send(pair.to_b, Lane::urgent, as_bytes("x")));
