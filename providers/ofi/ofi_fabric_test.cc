@@ -3,16 +3,19 @@
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
+#include <netinet/in.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
-#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <map>
 #include <thread>
 
 #include "providers/ofi/ofi.h"
+#include "providers/ofi/ofi_cm.h"
 #include "providers/ofi/ofi_msg.h"
 
 namespace squall::ofi {
@@ -451,7 +454,7 @@ TEST_CASE("a node that waits uses next to no processor time") {
     }
     const auto used = [] {
       rusage usage{};
-      getrusage(RUSAGE_THREAD, &usage);
+      getrusage(RUSAGE_SELF, &usage);
       return std::chrono::seconds(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
              std::chrono::microseconds(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
     };
@@ -464,10 +467,48 @@ TEST_CASE("a node that waits uses next to no processor time") {
       pair.a.turn();
     }
     const auto spent = std::chrono::duration_cast<std::chrono::milliseconds>(used() - before);
-    const int bound_ms = std::getenv("SQUALL_SLOW_BUILD") != nullptr ? 1000 : 100;
+    // Naps of 1 ms cost 1 to 2 % by themselves, by what a context switch costs.
+    const int bound_ms = pair.a.fabric->capabilities().can_wait ? 10 : 60;
     CHECK_MESSAGE(spent.count() < bound_ms, spent.count());
     pair.a.fabric->disarm();
   }
+}
+
+TEST_CASE("strangers at the listener are dropped, and leave nobody awake") {
+  const Kin tcp = all_kinds().front();
+  Pair pair(tcp);
+  const auto address = parse_address(pair.a.fabric->address());
+  REQUIRE(address);
+  const auto knock = [&](std::string_view says, bool stays) {
+    const int stranger = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    REQUIRE(::connect(stranger, reinterpret_cast<const sockaddr*>(&*address),
+                      sizeof(sockaddr_in)) == 0);
+    if (!says.empty()) CHECK(::send(stranger, says.data(), says.size(), MSG_NOSIGNAL) > 0);
+    if (!stays) close(stranger);
+    return stranger;
+  };
+  for (int i = 0; i < 20; ++i) {
+    knock("", false);
+    knock("GET / HTTP/1.1\r\n\r\n", false);
+    knock("x", false);
+    pair.a.turn();
+  }
+  const int garbage = knock(std::string(500, '\xff'), true);
+  const int silent = knock("", true);
+  REQUIRE(pair.until([&, end = Monotonic::now() + 50ms] { return Monotonic::now() > end; }));
+  int wakes = 0;
+  const Time end = Monotonic::now() + 500ms;
+  for (; Monotonic::now() < end; ++wakes) {
+    pair.a.fabric->arm();
+    pair.a.turn();
+    pair.a.fabric->wait(end);
+    pair.a.turn();
+  }
+  CHECK(wakes < 20);
+  REQUIRE(pair.b.fabric->send(pair.a_at_b, Lane::urgent, as_bytes("still here")));
+  CHECK(pair.until([&] { return pair.a.count(Kind::message) == 1; }));
+  close(garbage);
+  close(silent);
 }
 
 TEST_CASE("a connection without the expected ticket never comes up") {
