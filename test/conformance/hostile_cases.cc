@@ -103,6 +103,9 @@ TEST_CASE("a stranger that says nothing is dropped, and a crowd of them keeps no
     std::printf("SKIPPED: %s: that silent strangers are dropped: %s\n",
                 std::string(subject().name).c_str(),
                 std::string(subject().keeps_silent_strangers).c_str());
+    crowd.clear();  // while somebody still turns, or what is held for them leaks
+    scene.world->pass_time(100ms);
+    scene.still_works();
     return;
   }
   std::ptrdiff_t left = 0;

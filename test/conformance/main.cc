@@ -35,18 +35,6 @@ std::string missing_reason() {
 
 }  // namespace
 
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-// The owner's memory takes the place of a replica's zeros while readers may look (`import` in
-// core/fabric/fabric.h): the kernel does that under its own lock, but the sanitizer takes mmap for
-// a plain write.
-extern "C" const char* __tsan_default_suppressions();
-extern "C" const char* __tsan_default_suppressions() {
-  return "race:squall::shm::Replica::map\n";
-}
-#endif
-#endif
-
 int main(int argc, char** argv) {
   if (play_role(argc, argv)) return 0;
   if (subject().may_be_missing) {
