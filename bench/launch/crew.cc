@@ -16,7 +16,7 @@
 
 #include "bench/launch/interrupt.h"
 #include "bench/launch/link.h"
-#include "bench/process/cores.h"
+#include "bench/process/die_with.h"
 
 namespace squall::bench {
 namespace {

@@ -22,7 +22,7 @@ struct Case {
   bool all_send = false;  ///< else only the first; latency is always that of one sender
   std::string stack = "total | stable";
   double seconds = 1;
-  std::optional<int> pin;  ///< all members on this core
+  std::optional<unsigned> pin;  ///< all members on this core
   /// A sender fills the ring with at most this many messages between two turns.
   unsigned burst = 512;
   std::size_t ring_bytes = std::size_t{1} << 20;

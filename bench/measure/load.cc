@@ -13,8 +13,8 @@
 
 #include "bench/launch/interrupt.h"
 #include "bench/launch/link.h"
-#include "bench/process/cores.h"
 #include "bench/samples/samples.h"
+#include "core/fabric/topology.h"
 #include "groups/node.h"
 
 namespace squall::bench {
@@ -234,7 +234,8 @@ int measure_as_member() {
     return 1;
   };
   if (const int core = link->task().at("core"); core >= 0)
-    if (auto pinned = pin_to(core); !pinned) return failed(pinned.error());
+    if (auto pinned = fabric::pin_this_thread(static_cast<fabric::Core>(core)); !pinned)
+      return failed(pinned.error());
   auto node = Node::start(link->config());
   if (!node) return failed(node.error());
   Load load(*link, **node);

@@ -9,14 +9,14 @@
 #include "bench/launch/interrupt.h"
 #include "bench/measure/beside.h"
 #include "bench/measure/report.h"
-#include "bench/process/cores.h"
+#include "core/fabric/topology.h"
 
 namespace squall::bench {
 
 int measure(const MeasureOptions& options) {
   catch_interrupts();
   if (options.asked.pin) {
-    const auto cores = allowed_cores();
+    const auto cores = fabric::usable_cores();
     if (std::find(cores.begin(), cores.end(), *options.asked.pin) == cores.end()) {
       fmt::print(stderr, "squall: cannot run on core {} (allowed here: {})\n", *options.asked.pin,
                  fmt::join(cores, ", "));

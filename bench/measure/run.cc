@@ -9,7 +9,7 @@
 #include "bench/launch/crew.h"
 #include "bench/launch/interrupt.h"
 #include "bench/measure/load.h"
-#include "bench/process/cores.h"
+#include "core/fabric/topology.h"
 
 namespace squall::bench {
 namespace {
@@ -58,7 +58,8 @@ void fold(const json& from, const Case& asked, bool first, Measured& into) {
 
 }  // namespace
 
-std::optional<int> core_for(const Case& asked, unsigned index, const std::vector<int>& cores) {
+std::optional<unsigned> core_for(const Case& asked, unsigned index,
+                                 const std::vector<unsigned>& cores) {
   if (asked.pin) return asked.pin;
   if (cores.size() < asked.members) return std::nullopt;
   return cores[index];
@@ -73,13 +74,14 @@ Result<Measured> run_case(const Case& asked) {
   group.ring_bytes = asked.ring_bytes;
   if (!asked.all_send) group.senders = {member_name(0)};
   config.groups = {group};
-  const std::vector<int> cores = allowed_cores();
+  const std::vector<fabric::Core> cores = fabric::usable_cores();
   const auto task = [&](unsigned index) {
+    const auto core = core_for(asked, index, cores);
     return json{{"figure", asked.figure == Figure::latency ? "latency" : "throughput"},
                 {"size_bytes", asked.size_bytes},
                 {"burst", asked.burst},
                 {"sends", index == 0 || (asked.all_send && asked.figure == Figure::throughput)},
-                {"core", core_for(asked, index, cores).value_or(-1)}};
+                {"core", core ? static_cast<int>(*core) : -1}};
   };
   auto crew = Crew::start({{"member", "bench"}, asked.members, config, task});
   if (!crew) return tl::unexpected(crew.error());

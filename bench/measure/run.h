@@ -14,6 +14,7 @@ Result<Measured> run_case(const Case& asked);
 
 /// The core of member `index`, or nullopt to leave it to the scheduler: `pin` if given, one each
 /// when there are enough.
-std::optional<int> core_for(const Case& asked, unsigned index, const std::vector<int>& cores);
+std::optional<unsigned> core_for(const Case& asked, unsigned index,
+                                 const std::vector<unsigned>& cores);
 
 }  // namespace squall::bench

@@ -126,7 +126,8 @@ Result<> Member::step() {
   unturned_bytes_ = 0;
   unturned_records_ = 0;
   const bool worked = node_.poll();
-  if (const auto stopped = node_.stopped()) give_up(*stopped);
+  if (const auto stopped = node_.stopped())
+    give_up(*stopped, stopped->code == Code::lost ? "a lost member" : "");
   const Time now = Monotonic::now();
   if (now >= look_around_) {
     look_around_ = now + look_around_every;

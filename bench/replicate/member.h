@@ -55,7 +55,7 @@ class Watcher {
 
 struct Trouble {
   Error error;
-  std::string caused_by;  ///< the member whose failure this is; empty: this one's own
+  std::string caused_by;  ///< whose failure this is; empty: this one's own
 };
 
 /// Leaves the node in good order either way, within a few seconds.

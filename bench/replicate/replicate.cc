@@ -126,6 +126,7 @@ class Conductor {
       if (any_failed() && deadline_ == never) deadline_ = Monotonic::now() + last_words;
     }
     bar_.clear();
+    explain();
     return any_failed() || bench::interrupted() ? 1 : finish();
   }
 
@@ -156,9 +157,25 @@ class Conductor {
 
   void on_failure(unsigned member, const std::string& what, bool secondary) {
     failed_[member] = true;
-    bar_.clear();
-    // What another one caused is told by that one.
-    if (!secondary) fmt::print(stderr, "squall: member {}: {}\n", bench::member_name(member), what);
+    told_.push_back({member, what, secondary});
+  }
+
+  /// Causes only, unless nobody knows one; what all say is said once.
+  void explain() const {
+    const bool caused = std::any_of(told_.begin(), told_.end(),
+                                    [](const Failure& failure) { return !failure.secondary; });
+    const bool common = told_.size() > 1 && told_.size() == crew_.size() &&
+                        std::all_of(told_.begin(), told_.end(), [&](const Failure& failure) {
+                          return failure.what == told_.front().what;
+                        });
+    if (common) {
+      fmt::print(stderr, "squall: every member: {}\n", told_.front().what);
+      return;
+    }
+    for (const Failure& failure : told_)
+      if (!failure.secondary || !caused)
+        fmt::print(stderr, "squall: member {}: {}\n", bench::member_name(failure.member),
+                   failure.what);
   }
 
   bool any_failed() const {
@@ -183,6 +200,12 @@ class Conductor {
   Bar bar_;
   std::vector<std::optional<Summary>> summaries_;
   std::vector<bool> failed_;
+  struct Failure {
+    unsigned member;
+    std::string what;
+    bool secondary;  ///< another member's end caused it
+  };
+  std::vector<Failure> told_;
   Time deadline_ = never;
   bool hung_up_ = false;
 };
