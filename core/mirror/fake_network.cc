@@ -113,6 +113,17 @@ void FakeNetwork::land() {
     for (Rank to = 0; to < nodes_.size(); ++to) land(from, to);
 }
 
+void FakeNetwork::drop(Rank from, Rank to) {
+  links_[{from, to}].clear();
+}
+
+void FakeNetwork::forge(Rank from, Rank to, fabric::RegionId region, std::size_t offset,
+                        std::uint64_t value) {
+  std::vector<std::byte> bytes(sizeof(value));
+  std::memcpy(bytes.data(), &value, sizeof(value));
+  links_[{from, to}].push_back({region, offset, std::move(bytes)});
+}
+
 bool FakeNetwork::exposed(Rank owner, fabric::RegionId region) const {
   return nodes_[owner]->exposed_.contains(region);
 }

@@ -39,6 +39,10 @@ class FakeNetwork {
   std::size_t land(Rank from, Rank to, std::size_t count = SIZE_MAX);
   /// Lands everything everywhere.
   void land();
+  /// Loses everything on its way from one to the other.
+  void drop(Rank from, Rank to);
+  /// Sends a counter that the owner's memory does not hold, as a hostile owner would.
+  void forge(Rank from, Rank to, fabric::RegionId region, std::size_t offset, std::uint64_t value);
   bool exposed(Rank owner, fabric::RegionId region) const;
 
  private:

@@ -45,6 +45,7 @@ class Run {
       checker_.add(checker::install(process_of(rank), ViewId{1}, everyone));
     const Time limit = Time{} + liveness_bound;
     bool done = !scenario_.waits_for_start || cluster_.start(limit);
+    if (scenario_.fault.deliveries == 0) begin_fault();
     cluster_.set_application([this](Rank member) { return application(member); });
     done = done && cluster_.run_until([this] { return complete(); }, limit);
     if (!done) late();
@@ -61,8 +62,7 @@ class Run {
   bool survives(Rank rank) const { return cluster_.alive(rank); }
 
   bool application(Rank member) {
-    if (sent_[member] == scenario_.messages || std::ranges::count(senders_, member) == 0)
-      return false;
+    if (sent_[member] == scenario_.messages[member]) return false;
     if (!random_.one_in(scenario_.reluctance[member])) return true;  // wants to, later
     // The ends of the range more often than chance would have them.
     const std::uint64_t most = scenario_.most_bytes;
@@ -80,7 +80,7 @@ class Run {
     const std::uint64_t digest = checker::digest(message.bytes);
     record(member, message.position, message.sender, message.number, digest);
     rounds_[{round_of(message.bytes), message.sender}] = {message.number, digest};
-    if (outcome_.deliveries++ == scenario_.fault.deliveries) begin_fault();
+    if (++outcome_.deliveries == scenario_.fault.deliveries) begin_fault();
   }
   void record(Rank member, std::uint64_t position, multicast::SenderIndex sender,
               MessageNumber number, std::uint64_t digest) {
@@ -132,11 +132,10 @@ class Run {
   }
 
   bool complete() {
-    // A crash that is to come may not come once nothing is delivered any more.
     for (Rank rank = 0; rank < members(); ++rank) {
       if (!survives(rank)) continue;
       if (crashed_ ? cluster_.turn(rank).phase() != engine::Turn::Phase::stopped
-                   : delivered_[rank].size() < senders_.size() * scenario_.messages)
+                   : delivered_[rank].size() < scenario_.all_messages())
         return false;
     }
     return crashed_ || !scenario_.crashes();
@@ -209,9 +208,9 @@ std::string Outcome::report(const Scenario& scenario) const {
   std::string text = scenario.text() + "\n";
   for (const std::string& violation : violations) text += "  " + violation + "\n";
   text += fmt::format(
-      "replay: bazel run //test/simulation:swarm -- --seed {0}\n"
-      "trace:  bazel run //test/simulation:swarm -- --seed {0} --trace\n",
-      scenario.seed);
+      "replay: bazel run //test/simulation:swarm -- {0}\n"
+      "trace:  bazel run //test/simulation:swarm -- {0} --trace\n",
+      scenario.replay);
   return text;
 }
 

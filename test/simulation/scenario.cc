@@ -46,7 +46,12 @@ void draw_load(Random& random, Scenario& scenario) {
     options.laziness.push_back(random.one_in(3) ? 2 + random.below(12) : 1);
     scenario.reluctance.push_back(random.one_in(3) ? 2 + random.below(30) : 1);
   }
-  scenario.messages = 1 + random.below(40);
+  // All the same, or each its own number, none at all for some: their rounds then need promises.
+  const std::size_t most_messages = 1 + random.below(40);
+  const bool same = random.one_in(2);
+  scenario.messages.assign(options.members, 0);
+  for (const Rank rank : scenario.senders())
+    scenario.messages[rank] = same ? most_messages : random.below(most_messages + 1);
   const std::size_t largest = mirror::max_message_bytes(options.ring_bytes);
   const std::size_t most[] = {0, 30, 400, largest};
   scenario.most_bytes = most[random.below(std::size(most))];
@@ -59,7 +64,7 @@ void draw_fault(Random& random, Scenario& scenario, std::initializer_list<Fault:
   fault.kind = kinds.begin()[random.below(kinds.size())];
   fault.victim = static_cast<Rank>(random.below(members));
   fault.other = static_cast<Rank>((fault.victim + 1 + random.below(members - 1)) % members);
-  fault.deliveries = random.below(scenario.senders().size() * scenario.messages * members);
+  fault.deliveries = random.below(scenario.all_messages() * members + 1);
   fault.lasts = microseconds(random.below(500));
   if (scenario.crashes()) scenario.waits_for_start = true;
 }
@@ -67,6 +72,7 @@ void draw_fault(Random& random, Scenario& scenario, std::initializer_list<Fault:
 Scenario draw_common(std::uint64_t seed, Random& random, std::string stack) {
   Scenario scenario;
   scenario.seed = seed;
+  scenario.replay = fmt::format("--seed {}", seed);
   scenario.options.seed = random.next();
   scenario.total = stack.starts_with("total");
   scenario.stable = stack.ends_with("stable");
@@ -88,6 +94,10 @@ std::vector<Rank> Scenario::senders() const {
   std::vector<Rank> everyone(options.members);
   std::iota(everyone.begin(), everyone.end(), Rank{0});
   return everyone;
+}
+
+std::size_t Scenario::all_messages() const {
+  return std::accumulate(messages.begin(), messages.end(), std::size_t{0});
 }
 
 std::string Scenario::text() const {
@@ -115,9 +125,10 @@ Scenario draw(std::uint64_t seed) {
   return scenario;
 }
 
-Scenario draw_crash(std::uint64_t seed, std::string stack) {
+Scenario draw_crash(std::uint64_t seed, const std::string& stack) {
   Random random(seed);
-  Scenario scenario = draw_common(seed, random, std::move(stack));
+  Scenario scenario = draw_common(seed, random, stack);
+  scenario.replay += fmt::format(" --crash '{}'", stack);
   draw_fault(random, scenario, {Fault::Kind::crash, Fault::Kind::cut_crash});
   const auto senders = scenario.senders();
   scenario.fault.victim = senders[random.below(senders.size())];
@@ -126,9 +137,11 @@ Scenario draw_crash(std::uint64_t seed, std::string stack) {
   return scenario;
 }
 
-Scenario draw_calm(std::uint64_t seed, std::string stack) {
+Scenario draw_calm(std::uint64_t seed, const std::string& stack) {
   Random random(seed);
-  return draw_common(seed, random, std::move(stack));
+  Scenario scenario = draw_common(seed, random, stack);
+  scenario.replay += fmt::format(" --calm '{}'", stack);
+  return scenario;
 }
 
 }  // namespace squall::scenarios

@@ -32,18 +32,20 @@ struct Scenario {
   simulation::Options options;
   bool total = false;
   bool stable = false;
-  std::size_t messages = 0;  ///< of each sender
+  std::vector<std::size_t> messages;  ///< by rank: how many it sends; 0 if it is no sender
   std::size_t most_bytes = 0;
   /// By rank: before a turn of its own, a member tries to send once in so many times.
   std::vector<std::uint64_t> reluctance;
   /// Everyone is running before anyone sends.
   bool waits_for_start = true;
   Fault fault;
+  std::string replay;  ///< the arguments with which `swarm` runs it again
 
   bool crashes() const {
     return fault.kind == Fault::Kind::crash || fault.kind == Fault::Kind::cut_crash;
   }
   std::vector<Rank> senders() const;
+  std::size_t all_messages() const;
   /// One line, for people.
   std::string text() const;
 };
@@ -51,8 +53,8 @@ struct Scenario {
 /// Any stack, any fault or none.
 Scenario draw(std::uint64_t seed);
 /// With this stack and a sender's crash, for those who must find what only a crash shows.
-Scenario draw_crash(std::uint64_t seed, std::string stack);
+Scenario draw_crash(std::uint64_t seed, const std::string& stack);
 /// With this stack and no fault.
-Scenario draw_calm(std::uint64_t seed, std::string stack);
+Scenario draw_calm(std::uint64_t seed, const std::string& stack);
 
 }  // namespace squall::scenarios

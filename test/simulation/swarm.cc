@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdint>
+#include <string>
 
 #include "test/checker/trace.h"
 #include "test/simulation/run.h"
@@ -17,6 +18,7 @@ namespace {
 
 struct Arguments {
   std::uint64_t seed = 0;
+  std::string crash, calm;  // stacks
   std::uint64_t first = 1;
   std::uint64_t count = 1000;
   std::uint64_t stop_after = 5;
@@ -26,8 +28,14 @@ struct Arguments {
 /// Every so many seeds one is run twice.
 constexpr std::uint64_t repeated = 8;
 
+Scenario draw_as(const Arguments& arguments, std::uint64_t seed) {
+  if (!arguments.crash.empty()) return draw_crash(seed, arguments.crash);
+  if (!arguments.calm.empty()) return draw_calm(seed, arguments.calm);
+  return draw(seed);
+}
+
 int run_one(const Arguments& arguments) {
-  const Scenario scenario = draw(arguments.seed);
+  const Scenario scenario = draw_as(arguments, arguments.seed);
   const Outcome outcome = run(scenario);
   fmt::print("{}\n{} deliveries, {} us, trace {:016x}\n", scenario.text(), outcome.deliveries,
              outcome.took / 1us, outcome.trace_hash);
@@ -41,7 +49,7 @@ int run_many(const Arguments& arguments) {
   Duration longest{0};
   std::uint64_t longest_seed = 0, seed = arguments.first;
   for (; seed < arguments.first + arguments.count && failed < arguments.stop_after; ++seed) {
-    const Scenario scenario = draw(seed);
+    const Scenario scenario = draw_as(arguments, seed);
     const Outcome outcome = run(scenario);
     deliveries += outcome.deliveries;
     crashes += scenario.crashes();
@@ -76,6 +84,8 @@ int main(int argc, char** argv) {
   squall::scenarios::Arguments arguments;
   CLI::App app("Whole groups in simulation, many seeds or one");
   app.add_option("--seed", arguments.seed, "run this seed only, and tell about it");
+  app.add_option("--crash", arguments.crash, "a sender of this stack crashes, in every seed");
+  app.add_option("--calm", arguments.calm, "nothing goes wrong with this stack");
   app.add_flag("--trace", arguments.trace, "with --seed: print what happened");
   app.add_option("--first", arguments.first, "the first of many seeds");
   app.add_option("--count", arguments.count, "how many seeds");
