@@ -144,7 +144,9 @@ TEST_CASE("messages of every size arrive whole and in order, and their tokens co
     std::uint64_t token = 0;
     for (const Kept& kept : pair.a.log)
       if (kept.event.kind == Kind::completed) {
-        CHECK(kept.event.token == ++token);
+        // Each once; across sizes providers complete in any order.
+        CHECK((token & 1ull << kept.event.token) == 0);
+        token |= 1ull << kept.event.token;
         CHECK(kept.event.ok);
       }
   }
