@@ -47,6 +47,11 @@ Result<std::unique_ptr<Transport>> RdmTransport::open(std::string_view provider,
   std::unique_ptr<RdmTransport> made(new RdmTransport);
   made->domain_ = std::move(*domain);
   made->random_ = Random(seed());
+  const fi_info& info = *made->domain_->info();
+  // libfabric's shm reports longer sends in order across all peers: one that died with such a send
+  // on its way would hold up the completions of the others for ever.
+  if (std::string_view(info.fabric_attr->prov_name) == "shm" && info.tx_attr->inject_size >= 1024)
+    made->limits_.block_bytes = std::min(info.tx_attr->inject_size, max_wire_bytes);
   auto queue = Queue::open(*made->domain_, false);
   if (!queue) return tl::unexpected(queue.error());
   made->queue_ = std::move(*queue);
