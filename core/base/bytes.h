@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace squall {
@@ -54,8 +55,9 @@ class Reader {
  public:
   explicit Reader(Bytes bytes) : rest_(bytes) {}
 
+  /// No bool: a hostile byte is none. Take a byte and compare.
   template <class T>
-    requires(std::is_integral_v<T> || std::is_enum_v<T>)
+    requires((std::is_integral_v<T> && !std::is_same_v<T, bool>) || std::is_enum_v<T>)
   T get() {
     T value{};
     if (rest_.size() < sizeof(T)) {

@@ -112,7 +112,8 @@ class Fabric {
   virtual void conceal(RegionId region) = 0;
   /// A replica of the first `bytes` of a peer's region: readable at once, zeros until the owner has
   /// exposed it and pushed (or, mapped, until the owner's memory takes its place at this address).
-  /// The pointer is page-aligned. A region shorter than `bytes` loses the peer.
+  /// The pointer is page-aligned. A region shorter than `bytes` loses the peer. A peer's imports
+  /// attach in the order of its calls, as far as the owner has exposed the regions.
   virtual Result<const std::byte*> import(PeerId peer, RegionId region, std::size_t bytes) = 0;
 
   /// Brings [offset, offset + bytes) of my region, as it is now, to every peer that imported it;
@@ -137,15 +138,16 @@ class Fabric {
 
   /// Announces sleep: from now on, whatever a peer pushes or sends makes `fd` readable. Then poll
   /// and look at the replicas once more, since what came before the announcement wakes nobody;
-  /// only then `wait`. `poll` after a wait, or `disarm`, ends it.
+  /// only then `wait`, or sleep on `fd`. Only `disarm` ends it, not `poll`.
   virtual void arm() = 0;
   virtual void disarm() = 0;
-  /// Sleeps until something came since `arm`, `wake` was called, or `until`; may return early.
+  /// Sleeps until something came since `arm`, `wake` was called, or `until`; may return early. Who
+  /// slept on `fd` instead calls it with a time in the past, so that the fabric takes note.
   virtual void wait(Time until) = 0;
   /// From any thread: the current or the next `wait` returns.
   virtual void wake() = 0;
   /// One descriptor for epoll or poll(2), for embedders with a loop of their own; readable between
-  /// `arm` and the next `poll` when there is something. -1 without `can_wait`.
+  /// `arm` and `disarm` when there is something. -1 without `can_wait`.
   virtual int fd() const = 0;
 };
 

@@ -1,11 +1,11 @@
 #include "core/fabric/memory.h"
 
-#include <cerrno>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <fmt/format.h>
+#include <cerrno>
 
 #include "core/base/ring_math.h"
 

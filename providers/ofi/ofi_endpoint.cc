@@ -115,7 +115,9 @@ Result<bool> Endpoint::retry() {
     in_flight_.push_back(unsent_.front());
     unsent_.pop_front();
   }
-  return false;
+  if (shape_.credits)
+    if (auto given = give_credits(); !given) return tl::unexpected(given.error());
+  return !unsent_.empty();
 }
 
 void Endpoint::received(const WireHeader& header) {

@@ -1,0 +1,43 @@
+#pragma once
+// What this machine can do without Squall: the figures that ours stand beside. Each call forks two
+// processes, runs several short rounds within about `duration`, and gives the median round; sizes
+// are bytes of one message. Call from a process with one thread that has not opened libfabric.
+
+#include <cstddef>
+#include <string>
+
+#include "core/base/error.h"
+#include "core/base/time.h"
+
+namespace squall::bench {
+
+struct Limit {
+  std::string what;  ///< for people: "raw ring, 64 B"
+  double value = 0;
+  std::string unit;  ///< "messages/s", "bytes/s" or "us"
+};
+
+/// Every entry, as a queue's push and pop do, or a batch of up to 64 at a time.
+enum class Publish : unsigned char { every_entry, batches };
+
+/// A single-producer ring in shared memory: entries per second from one process to another.
+Result<Limit> measure_ring(std::size_t size, Publish publish, Duration duration);
+
+/// One way through shared memory, spinning: half of a ping-pong, copied in, read in place.
+Result<Limit> measure_shared_memory_one_way(std::size_t size, Duration duration);
+
+/// There and back over TCP loopback with TCP_NODELAY, spinning.
+Result<Limit> measure_tcp_round_trip(std::size_t size, Duration duration);
+
+/// One way over TCP loopback, one send call a message.
+Result<Limit> measure_tcp_stream(std::size_t size, Duration duration);
+
+/// The same two over a bare libfabric FI_EP_MSG endpoint of the tcp provider, spinning on its
+/// completion queues; the stream keeps a window of sends in flight.
+Result<Limit> measure_libfabric_round_trip(std::size_t size, Duration duration);
+Result<Limit> measure_libfabric_stream(std::size_t size, Duration duration);
+
+/// One process copying `size` bytes again and again.
+Result<Limit> measure_memcpy(std::size_t size, Duration duration);
+
+}  // namespace squall::bench

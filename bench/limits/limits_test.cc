@@ -1,0 +1,49 @@
+#include "bench/limits/limits.h"
+
+#include <doctest/doctest.h>
+
+// Short runs under any load: the bounds only tell a figure from nonsense.
+
+namespace squall::bench {
+namespace {
+
+void check_limit(const Result<Limit>& limit, std::string_view unit, double least, double most) {
+  REQUIRE_MESSAGE(limit, limit.error().text());
+  MESSAGE(limit->what << ": " << limit->value << " " << limit->unit);
+  CHECK(limit->unit == unit);
+  CHECK(limit->value > least);
+  CHECK(limit->value < most);
+}
+
+TEST_CASE("a raw ring passes entries of any size") {
+  for (const std::size_t size : {1u, 16u, 64u, 1024u, 100'000u})
+    for (const Publish publish : {Publish::every_entry, Publish::batches})
+      check_limit(measure_ring(size, publish, 50ms), "messages/s", 1e2, 1e10);
+}
+
+TEST_CASE("a trip through shared memory takes a time of its own") {
+  for (const std::size_t size : {8u, 64u, 65536u})
+    check_limit(measure_shared_memory_one_way(size, 50ms), "us", 1e-3, 1e6);
+}
+
+TEST_CASE("raw TCP has a round trip and a stream") {
+  for (const std::size_t size : {0u, 64u, 65536u}) {
+    check_limit(measure_tcp_round_trip(size, 50ms), "us", 0.5, 1e6);
+    check_limit(measure_tcp_stream(size, 50ms), "bytes/s", 1e2, 1e12);
+  }
+}
+
+TEST_CASE("a bare libfabric endpoint has a round trip and a stream") {
+  for (const std::size_t size : {0u, 64u, 65536u}) {
+    check_limit(measure_libfabric_round_trip(size, 50ms), "us", 0.5, 1e6);
+    if (size > 0) check_limit(measure_libfabric_stream(size, 50ms), "bytes/s", 1e2, 1e12);
+  }
+}
+
+TEST_CASE("memcpy copies") {
+  check_limit(measure_memcpy(64, 50ms), "bytes/s", 1e6, 1e13);
+  check_limit(measure_memcpy(1 << 20, 50ms), "bytes/s", 1e6, 1e13);
+}
+
+}  // namespace
+}  // namespace squall::bench

@@ -1,0 +1,169 @@
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <vector>
+
+#include "bench/limits/limits.h"
+#include "bench/limits/pair.h"
+#include "bench/samples/samples.h"
+
+namespace squall::bench {
+namespace {
+
+/// The two ends of one loopback connection, made before the fork.
+class Connection {
+ public:
+  static Result<Connection> open() {
+    Connection made;
+    const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    auto* generic = reinterpret_cast<sockaddr*>(&address);
+    socklen_t length = sizeof(address);
+    made.ends_[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const bool connected = listener >= 0 && made.ends_[0] >= 0 &&
+                           bind(listener, generic, length) == 0 && listen(listener, 1) == 0 &&
+                           getsockname(listener, generic, &length) == 0 &&
+                           connect(made.ends_[0], generic, length) == 0;
+    if (connected) made.ends_[1] = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
+    const int error = errno;
+    if (listener >= 0) close(listener);
+    if (made.ends_[1] < 0) return fail_errno("cannot make a loopback connection", error);
+    const int on = 1;
+    for (const int end : made.ends_)
+      if (setsockopt(end, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0)
+        return fail_errno("TCP_NODELAY", errno);
+    return made;
+  }
+  Connection(Connection&& other) noexcept : ends_(other.ends_) { other.ends_ = {-1, -1}; }
+  Connection& operator=(Connection&&) = delete;
+  ~Connection() {
+    for (const int end : ends_)
+      if (end >= 0) close(end);
+  }
+  /// In a child: the other end is not ours.
+  int keep(std::size_t mine) {
+    close(std::exchange(ends_[1 - mine], -1));
+    return ends_[mine];
+  }
+
+ private:
+  Connection() = default;
+  std::array<int, 2> ends_{-1, -1};
+};
+
+Result<> send_all(int socket, Bytes bytes) {
+  while (!bytes.empty()) {
+    const ssize_t sent = send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0) return fail_errno("send", errno);
+    bytes = bytes.subspan(static_cast<std::size_t>(sent));
+  }
+  return {};
+}
+
+/// Spins until all of it is there, or the other side has finished.
+Result<> receive_all(PairSide& side, int socket, MutableBytes bytes) {
+  while (!bytes.empty()) {
+    const ssize_t got = recv(socket, bytes.data(), bytes.size(), MSG_DONTWAIT);
+    if (got > 0) {
+      bytes = bytes.subspan(static_cast<std::size_t>(got));
+    } else if (got == 0) {
+      return fail(Code::lost, "the other end of a loopback connection closed it");
+    } else if (errno == EAGAIN || errno == EINTR) {
+      if (side.finished()) return fail(Code::closed, "finished");
+      side.relax();
+    } else {
+      return fail_errno("recv", errno);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Limit> measure_tcp_round_trip(std::size_t size, Duration duration) {
+  auto connection = Connection::open();
+  if (!connection) return tl::unexpected(connection.error());
+  const std::size_t bytes = std::max<std::size_t>(size, 1);
+  const auto trip_us = run_pair(
+      [&](PairSide& side) {
+        const int socket = connection->keep(0);
+        std::vector<std::byte> message(bytes, std::byte{7});
+        Samples samples;
+        return median_of(rounds_per_measurement, [&]() -> Result<double> {
+          samples.clear();
+          const Time until = Monotonic::now() + round_of(duration);
+          for (Time start = Monotonic::now(); start < until;) {
+            if (auto sent = send_all(socket, message); !sent) return tl::unexpected(sent.error());
+            if (auto got = receive_all(side, socket, message); !got)
+              return tl::unexpected(got.error());
+            const Time now = Monotonic::now();
+            samples.add(now - start);
+            start = now;
+          }
+          return std::chrono::duration<double, std::micro>(samples.percentile(0.5)).count();
+        });
+      },
+      [&](PairSide& side) -> Result<> {
+        const int socket = connection->keep(1);
+        std::vector<std::byte> message(bytes);
+        for (;;) {
+          // The end of the measurement is the end of the connection, or of the other side.
+          if (!receive_all(side, socket, message)) return {};
+          if (!send_all(socket, message)) return {};
+        }
+      },
+      limit_of(duration));
+  if (!trip_us) return tl::unexpected(trip_us.error());
+  return Limit{fmt::format("raw TCP round trip, {} B", size), *trip_us, "us"};
+}
+
+Result<Limit> measure_tcp_stream(std::size_t size, Duration duration) {
+  auto connection = Connection::open();
+  if (!connection) return tl::unexpected(connection.error());
+  auto block = SharedBlock::create(sizeof(std::atomic<std::uint64_t>));
+  if (!block) return tl::unexpected(block.error());
+  auto& received = *new (block->data()) std::atomic<std::uint64_t>(0);
+  const std::size_t bytes = std::max<std::size_t>(size, 1);
+  const auto bytes_per_s = run_pair(
+      [&](PairSide&) {
+        const int socket = connection->keep(0);
+        const std::vector<std::byte> message(bytes, std::byte{7});
+        return median_of(rounds_per_measurement, [&]() -> Result<double> {
+          const std::uint64_t before = received.load(std::memory_order_relaxed);
+          const Time start = Monotonic::now();
+          const Time until = start + round_of(duration);
+          Time now = start;
+          for (; now < until; now = Monotonic::now())
+            if (auto sent = send_all(socket, message); !sent) return tl::unexpected(sent.error());
+          const std::uint64_t arrived = received.load(std::memory_order_relaxed) - before;
+          return static_cast<double>(arrived) / std::chrono::duration<double>(now - start).count();
+        });
+      },
+      [&](PairSide& side) -> Result<> {
+        const int socket = connection->keep(1);
+        std::vector<std::byte> buffer(std::max<std::size_t>(bytes, std::size_t{256} << 10));
+        std::uint64_t total = 0;
+        for (;;) {
+          const ssize_t got = recv(socket, buffer.data(), buffer.size(), MSG_DONTWAIT);
+          if (got > 0)
+            received.store(total += static_cast<std::uint64_t>(got), std::memory_order_relaxed);
+          else if (got == 0 || side.finished())
+            return {};
+          else
+            side.relax();
+        }
+      },
+      limit_of(duration));
+  if (!bytes_per_s) return tl::unexpected(bytes_per_s.error());
+  return Limit{fmt::format("raw TCP stream, {} B", size), *bytes_per_s, "bytes/s"};
+}
+
+}  // namespace squall::bench

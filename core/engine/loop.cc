@@ -1,0 +1,87 @@
+#include "core/engine/loop.h"
+
+#include <sched.h>
+
+#include <algorithm>
+
+namespace squall::engine {
+namespace {
+
+// How long nothing must have happened before the next gentler way of waiting. A wake-up from sleep
+// costs some 30 us across cores, a yield half a microsecond when the core is free.
+constexpr Duration spin_for = std::chrono::microseconds(20);
+constexpr Duration yield_for = std::chrono::microseconds(200);
+// The companion's descriptor does not wake the fabric's wait, so no sleep is longer than this. What
+// it tells are hints; what must be quick, the fabric tells.
+constexpr Duration longest_sleep = std::chrono::milliseconds(100);
+
+void pause_core() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#endif
+}
+
+}  // namespace
+
+Loop::Loop(fabric::Fabric& fabric, Turn& turn, bool crowded, Companion companion)
+    : fabric_(fabric), turn_(turn), crowded_(crowded), companion_(std::move(companion)) {}
+
+bool Loop::poll() {
+  if (in_turn_) return false;
+  if (armed_.load(std::memory_order_relaxed)) {
+    // The embedder slept on fd() itself: let the fabric take note of what woke it.
+    fabric_.wait(Time{});
+    disarm();
+  }
+  return turn();
+}
+
+bool Loop::turn() {
+  in_turn_ = true;
+  turning_thread_.store(std::this_thread::get_id(), std::memory_order_relaxed);
+  now_ = Monotonic::now();
+  const std::size_t count = fabric_.poll(events_);
+  const bool progressed = fabric_.progressed();
+  if (now_ >= companion_due_ && companion_) {
+    companion_(now_);
+    companion_due_ = now_ + companion_interval;
+  }
+  const Turn::Outcome outcome = turn_.run(now_, std::span(events_).first(count));
+  deadline_ = outcome.deadline;
+  in_turn_ = false;
+  const bool worked = outcome.worked || progressed;
+  if (worked) idle_since_ = never;
+  return worked;
+}
+
+void Loop::idle(Time until) {
+  if (in_turn_) return;
+  if (idle_since_ == never) idle_since_ = now_;
+  const Duration idle_for = now_ - idle_since_;
+  if (!crowded_ && idle_for < spin_for) {
+    pause_core();
+  } else if (idle_for < yield_for) {
+    sched_yield();
+  } else if (arm()) {
+    fabric_.wait(std::min({until, deadline_, now_ + longest_sleep}));
+    disarm();
+  }
+}
+
+bool Loop::arm() {
+  if (in_turn_) return false;
+  armed_.store(true, std::memory_order_relaxed);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  fabric_.arm();
+  // What came before the announcement wakes nobody: look once more.
+  if (!turn()) return true;
+  disarm();
+  return false;
+}
+
+void Loop::disarm() {
+  armed_.store(false, std::memory_order_relaxed);
+  fabric_.disarm();
+}
+
+}  // namespace squall::engine

@@ -1,0 +1,72 @@
+#pragma once
+// What turns a node in real time: the only place in core with a clock, waiting and a thread.
+// Spins while there is work, then yields, then sleeps until a deadline or a doorbell. With more
+// engines than cores it gives the core away at once: pure spinning would cost the others a
+// scheduler slice per message.
+
+#include <array>
+#include <atomic>
+#include <functional>
+#include <thread>
+
+#include "core/base/time.h"
+#include "core/engine/turn.h"
+#include "core/fabric/fabric.h"
+
+namespace squall::engine {
+
+/// Something beside the fabric that wants to be turned now and then (the rendezvous): every
+/// millisecond while there is something to do, ten times a second while asleep.
+using Companion = std::function<void(Time)>;
+
+class Loop {
+ public:
+  static constexpr Duration companion_interval = std::chrono::milliseconds(1);
+
+  /// `crowded`: more engines than cores run on this host. The fabric and the turn outlive the loop.
+  Loop(fabric::Fabric& fabric, Turn& turn, bool crowded, Companion companion);
+
+  /// One turn. True if there was anything to do. No reentry: from inside an upcall it does nothing
+  /// and returns false.
+  bool poll();
+  /// Waits a little: one spin, one yield or one sleep, depending on how long nothing has happened.
+  void idle(Time until);
+  /// Announces a sleep on fd(): false if there is work and a poll is due instead.
+  bool arm();
+  /// Readable when a poll is due, after `arm` returned true.
+  int fd() const { return fabric_.fd(); }
+  /// By then a poll is due even if nothing arrives; of the last turn.
+  Time deadline() const { return deadline_; }
+
+  /// A thread that is not turning the loop has committed something: wakes the loop if it sleeps.
+  void ring_doorbell() {
+    if (turning_thread_.load(std::memory_order_relaxed) == std::this_thread::get_id()) return;
+    // Pairs with the fence in arm: either we see it armed, or its last look sees our commit.
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (armed_.load(std::memory_order_relaxed)) fabric_.wake();
+  }
+  void wake() { fabric_.wake(); }
+  /// The caller was called by a turn.
+  bool in_upcall() const {
+    return turning_thread_.load(std::memory_order_relaxed) == std::this_thread::get_id() && in_turn_;
+  }
+
+ private:
+  bool turn();
+  void disarm();
+
+  fabric::Fabric& fabric_;
+  Turn& turn_;
+  bool crowded_;
+  Companion companion_;
+  std::array<fabric::Event, 64> events_;
+  Time now_{};             // as of the last turn: one clock read each
+  Time deadline_ = never;
+  Time idle_since_ = never;
+  Time companion_due_{};
+  bool in_turn_ = false;
+  std::atomic<bool> armed_{false};
+  std::atomic<std::thread::id> turning_thread_{};
+};
+
+}  // namespace squall::engine

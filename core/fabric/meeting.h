@@ -1,0 +1,136 @@
+#pragma once
+// The rendezvous as a state machine: connections, bytes and time in; bytes, calls, hang-ups and
+// events out. Pure: no socket, no clock; randomness is handed in. A transport (TCP in
+// providers/rendezvous, a model in simulation) feeds it and carries out its actions in order.
+//
+// Connections ("lines") are numbered here and never reused. The member with the higher rank
+// calls, and calls again with growing pauses until it is introduced or refused.
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/base/bytes.h"
+#include "core/base/error.h"
+#include "core/base/time.h"
+#include "core/fabric/rendezvous.h"
+#include "core/fabric/rendezvous_wire.h"
+
+namespace squall::fabric {
+
+using LineId = std::uint64_t;
+
+class Meeting {
+ public:
+  struct Action {
+    enum class Kind : std::uint8_t {
+      call,    ///< connect to the member of `rank`; then say `connected` or `ended`
+      send,    ///< `bytes`
+      finish,  ///< end it once everything has been sent and had a chance to be read
+      drop,    ///< end it now
+    };
+    Kind kind{};
+    LineId line = 0;
+    Rank rank = 0;
+    std::vector<std::byte> bytes;
+  };
+
+  /// Code::invalid if the roster does not name `self` exactly once, or names anyone twice.
+  static Result<Meeting> create(Roster roster, Introduction self, std::function<Nonce()> nonces);
+
+  // --- what happened; `now` never goes back
+
+  /// Somebody called. `from` is for people.
+  LineId accepted(Time now, std::string from);
+  /// A line that `call` asked for stands.
+  void connected(LineId line, Time now);
+  void received(LineId line, Bytes bytes, Time now);
+  /// The line ended without our doing, or could not be made. Unknown lines are ignored.
+  void ended(LineId line, Time now, std::string reason);
+  /// Whatever is due: calls, lines that took too long.
+  void tick(Time now);
+  void leave(std::string_view text);
+
+  // --- what follows
+
+  std::vector<Action> take_actions() { return std::exchange(actions_, {}); }
+  std::vector<Rendezvous::Event> take_events() { return std::exchange(events_, {}); }
+  Time deadline() const;
+  std::string missing() const;
+  /// An introduced member's: a transport reads these first, so that an end is known before the
+  /// same member's next run is judged.
+  bool introduced(LineId line) const;
+  bool has_left() const { return left_; }
+  Rank rank() const { return me_; }
+  const Roster& roster() const { return roster_; }
+
+ private:
+  struct Line {
+    enum class Stage : std::uint8_t {
+      connecting,
+      expect_hello,
+      expect_confirm,
+      expect_answer,
+      expect_welcome,
+      introduced
+    };
+    Stage stage{};
+    Rank rank = Rendezvous::unknown_rank;
+    Time until = never;  ///< of the handshake
+    std::string from;
+    Nonce nonce{};  ///< ours
+    Introduction who;
+    Ticket ticket{};
+    std::vector<std::byte> buffer;
+    bool stranger() const { return stage == Stage::expect_hello || stage == Stage::expect_confirm; }
+  };
+  struct Peer {
+    LineId line = 0;       ///< the introduced one, or the one being called; 0: none
+    bool here = false;     ///< introduced, and neither gone nor left
+    bool settled = false;  ///< refused or left: not called again
+    Incarnation newest{};
+    Time call_at{};
+    Duration pause = Limits::first_retry;
+    std::string reason;  ///< why it is not here
+  };
+  using Lines = std::map<LineId, Line>;
+
+  Meeting(Roster roster, Introduction self, Rank me, std::function<Nonce()> nonces);
+
+  void on_frame(LineId id, const Frame& frame, Time now);
+  void on_hello(LineId id, Line& line, const Hello& hello, Time now);
+  void on_answer(LineId id, Line& line, const Hello& hello, Time now);
+  void on_confirm(LineId id, Line& line, const Proof& proof, Time now);
+  void on_welcome(LineId id, Line& line, const Proof& proof, Time now);
+  void on_refusal(LineId id, Line& line, Error error, Time now);
+  void on_goodbye(LineId id, Line& line, std::string text);
+  void introduce(LineId id, Line& line);
+  /// Tells the other end why, and this end with the fitting event.
+  void refuse(LineId id, Line& line, Error error);
+  std::optional<Error> check_run(const Line& line, Rank rank, Incarnation run) const;
+  /// Ends a line from our side (drop) or acknowledges its end; calls again where that is due.
+  void end(LineId id, Time now, std::string reason, bool drop);
+  void make_room_for_stranger(Time now);
+  Hello hello_to(Rank peer, const Nonce& nonce) const;
+  void act(Action::Kind kind, LineId line, std::vector<std::byte> bytes = {}, Rank rank = 0);
+  void report(Rendezvous::Event::Kind kind, Rank rank, Error error);
+
+  Roster roster_;
+  Introduction self_;
+  Rank me_;
+  std::function<Nonce()> nonces_;
+  Lines lines_;
+  std::size_t strangers_ = 0;
+  LineId next_line_ = 1;
+  std::vector<Peer> peers_;
+  std::vector<Action> actions_;
+  std::vector<Rendezvous::Event> events_;
+  bool left_ = false;
+};
+
+}  // namespace squall::fabric

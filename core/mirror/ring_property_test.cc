@@ -1,0 +1,133 @@
+// A ring's two ends against a plain model: a deque of messages.
+
+#include <doctest/doctest.h>
+#include <rapidcheck.h>
+
+#include <cstring>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "core/base/bytes.h"
+#include "core/mirror/ring_reader.h"
+#include "core/mirror/ring_writer.h"
+
+namespace squall::mirror {
+namespace {
+
+constexpr std::size_t ring_bytes = 4096;
+
+struct Modelled {
+  struct Message {
+    RingWriter::Claim claim;
+    std::string text;
+    bool committed = false;
+    Round round = no_round;
+    Position frame = 0;
+  };
+
+  // Claimed by someone and not read yet, in claim order; the first `published` of them may be read.
+  std::deque<Message> messages;
+  std::size_t published = 0;
+  Round next = 0;
+  unsigned claimed = 0;
+
+  std::unique_ptr<RingWriter> writer = RingWriter::create(ring_bytes).value();
+  RingReader reader{writer->memory().data(), ring_bytes};
+  bool has_head = false;
+  Position released = 0;
+
+  void claim(std::size_t bytes) {
+    Message message;
+    const std::uint64_t free = writer->free_bytes();
+    if (!writer->claim(bytes, message.claim)) {
+      // Never refused while half of the ring is free; always within what is free.
+      RC_ASSERT(free < ring_bytes / 2 || !writer->fits(bytes));
+      return;
+    }
+    RC_ASSERT(frame_bytes(bytes) <= free);
+    message.text = std::string(bytes, static_cast<char>('a' + claimed++ % 26));
+    std::memcpy(message.claim.message, message.text.data(), bytes);
+    message.frame = message.claim.frame;
+    messages.push_back(message);
+  }
+  void commit(std::size_t which) {
+    if (messages.empty()) return;
+    Message& message = messages[which % messages.size()];
+    if (message.committed) return;
+    message.committed = true;
+    writer->commit(message.claim);
+  }
+  void publish() {
+    std::uint64_t expected = 0;
+    while (published < messages.size() && messages[published].committed) {
+      messages[published++].round = next + expected++;
+    }
+    Round round = next;
+    RC_ASSERT(writer->publish(round) == expected);
+    RC_ASSERT(round == next + expected);
+    next = round;
+  }
+  void skip(Round rounds) { next += rounds; }
+  void read(std::size_t count) {
+    RC_ASSERT(reader.extend(writer->published()));
+    for (; count > 0; --count) {
+      if (has_head) {
+        messages.pop_front();
+        --published;
+      }
+      RC_ASSERT(reader.advance());
+      has_head = reader.head_round() != no_round;
+      RC_ASSERT(has_head == (published > 0));
+      if (!has_head) return;
+      RC_ASSERT(reader.head_round() == messages.front().round);
+      RC_ASSERT(as_text(reader.head()) == messages.front().text);
+      RC_ASSERT(reader.consumed() == messages.front().frame);
+    }
+  }
+  void release() {
+    RC_ASSERT(reader.consumed() >= released);
+    released = reader.consumed();
+    writer->release(released);
+  }
+};
+
+TEST_CASE("random claims, commits in any order, publishes, reads and releases match a deque") {
+  CHECK(rc::check([] {
+    Modelled ring;
+    const auto steps = *rc::gen::inRange(1, 400);
+    // Sizes around what matters: nothing, a few bytes, the alignment, the largest.
+    const auto most = *rc::gen::element<std::size_t>(0, 17, 100, max_message_bytes(ring_bytes));
+    for (int step = 0; step < steps; ++step) {
+      switch (*rc::gen::inRange(0, 8)) {
+        case 0:
+        case 1:
+        case 2:
+          ring.claim(*rc::gen::inRange<std::size_t>(0, most + 2));
+          break;
+        case 3:
+        case 4:
+          ring.commit(*rc::gen::inRange<std::size_t>(0, 8));
+          break;
+        case 5:
+          ring.publish();
+          break;
+        case 6:
+          ring.read(*rc::gen::inRange<std::size_t>(0, 6));
+          break;
+        default:
+          *rc::gen::inRange(0, 4) == 0 ? ring.skip(3) : ring.release();
+      }
+    }
+    // And in the end everything that was claimed comes out.
+    for (std::size_t which = 0; which < ring.messages.size(); ++which) ring.commit(which);
+    ring.publish();
+    ring.read(SIZE_MAX);
+    RC_ASSERT(ring.messages.empty());
+    RC_ASSERT(ring.reader.consumed() == ring.writer->published());
+    RC_ASSERT(!ring.writer->pending());
+  }));
+}
+
+}  // namespace
+}  // namespace squall::mirror

@@ -1,0 +1,72 @@
+#pragma once
+// The reading end of a ring: walks the frames of its own memory, of a mapped peer's or of a
+// replica. A header is taken once and checked before it is used, since a peer wrote it.
+
+#include <cstring>
+
+#include "core/base/bytes.h"
+#include "core/base/ids.h"
+#include "core/base/ring_math.h"
+#include "core/mirror/frame.h"
+
+namespace squall::mirror {
+
+/// No frame: later than every round.
+inline constexpr Round no_round = UINT64_MAX;
+
+class RingReader {
+ public:
+  RingReader(const std::byte* ring, std::size_t ring_bytes) : ring_(ring), math_(ring_bytes) {}
+
+  /// Frames below `published` may be read now; the caller has loaded it with acquire. False if it
+  /// cannot be right: it went back, ran ahead by more than a ring, or is not aligned.
+  bool extend(Position published) {
+    if (published < published_ || published - next_ > math_.bytes() ||
+        published % frame_alignment != 0)
+      return false;
+    published_ = published;
+    return true;
+  }
+
+  /// Takes the next message's header, past padding; true while none of them is damaged. Afterwards
+  /// `head_round` is its round, or no_round if nothing more is published.
+  bool advance() {
+    next_ = after_;
+    head_round_ = no_round;
+    while (next_ != published_) {
+      FrameHeader header;
+      std::memcpy(&header, ring_ + math_.offset(next_), sizeof(header));
+      const std::uint64_t size = frame_bytes(header.bytes);
+      if (size > published_ - next_ || size > math_.until_end(next_)) return false;
+      after_ = next_ + size;
+      if (header.kind == FrameKind::message) {
+        if (header.round < least_round_ || header.round == no_round) return false;
+        least_round_ = header.round + 1;
+        head_round_ = header.round;
+        head_ = {ring_ + math_.offset(next_) + sizeof(FrameHeader), header.bytes};
+        return true;
+      }
+      if (header.kind != FrameKind::padding) return false;
+      next_ = after_;
+    }
+    return true;
+  }
+
+  Round head_round() const { return head_round_; }
+  Bytes head() const { return head_; }
+  bool exhausted() const { return after_ == published_; }
+  /// Everything below has been walked past; the head, if there is one, starts here.
+  Position consumed() const { return head_round_ == no_round ? after_ : next_; }
+
+ private:
+  const std::byte* ring_;
+  RingMath math_;
+  Position next_ = 0;       // of the head
+  Position after_ = 0;      // behind the head
+  Position published_ = 0;
+  Round head_round_ = no_round;
+  Round least_round_ = 0;  // rounds strictly increase
+  Bytes head_;
+};
+
+}  // namespace squall::mirror

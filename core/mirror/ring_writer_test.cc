@@ -1,0 +1,211 @@
+#include "core/mirror/ring_writer.h"
+
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <initializer_list>
+#include <thread>
+#include <vector>
+
+#include "core/base/random.h"
+#include "core/mirror/ring_reader.h"
+
+namespace squall::mirror {
+namespace {
+
+constexpr std::size_t ring_bytes = 4096;
+constexpr std::size_t largest = max_message_bytes(ring_bytes);
+
+struct Ring {
+  bool append(std::string_view text) {
+    RingWriter::Claim claim;
+    if (!writer->claim(text.size(), claim)) return false;
+    std::memcpy(claim.message, text.data(), text.size());
+    writer->commit(claim);
+    return true;
+  }
+  /// What a reader finds between what it has read and what is published.
+  std::vector<std::string> read() {
+    std::vector<std::string> found;
+    CHECK(reader.extend(writer->published()));
+    while (reader.advance() && reader.head_round() != no_round) {
+      found.emplace_back(as_text(reader.head()));
+      rounds.push_back(reader.head_round());
+    }
+    return found;
+  }
+
+  std::unique_ptr<RingWriter> writer = RingWriter::create(ring_bytes).value();
+  RingReader reader{writer->memory().data(), ring_bytes};
+  Round next = 0;
+  std::vector<Round> rounds;
+};
+
+using Texts = std::vector<std::string>;
+
+TEST_CASE("a ring's size is a power of two within its bounds, or refused with the bounds") {
+  for (const std::size_t bytes :
+       {std::size_t{0}, std::size_t{2048}, std::size_t{4097}, std::size_t{1} << 31, SIZE_MAX}) {
+    const auto writer = RingWriter::create(bytes);
+    REQUIRE_FALSE(writer);
+    CHECK(writer.error().code == Code::invalid);
+    CHECK(writer.error().what.find("from 4096 to 1073741824") != std::string::npos);
+  }
+  CHECK(RingWriter::create(4096));
+}
+
+TEST_CASE("what is committed is published in claim order, with rounds from `next` on") {
+  Ring ring;
+  ring.next = 10;
+  CHECK(ring.append("one"));
+  CHECK(ring.append(""));
+  CHECK(ring.append("three"));
+  CHECK(ring.writer->pending());
+  CHECK(ring.writer->publish(ring.next) == 3);
+  CHECK_FALSE(ring.writer->pending());
+  CHECK(ring.next == 13);
+  CHECK(ring.read() == Texts{"one", "", "three"});
+  CHECK(ring.rounds == std::vector<Round>{10, 11, 12});
+}
+
+TEST_CASE("a claim that is not committed holds back what was claimed behind it, and only that") {
+  Ring ring;
+  RingWriter::Claim first, second;
+  CHECK(ring.append("zero"));
+  REQUIRE(ring.writer->claim(1, first));
+  REQUIRE(ring.writer->claim(1, second));
+  *first.message = std::byte{'1'};
+  *second.message = std::byte{'2'};
+  ring.writer->commit(second);
+  CHECK(ring.writer->publish(ring.next) == 1);
+  CHECK(ring.writer->pending());
+  CHECK(ring.writer->publish(ring.next) == 0);
+  ring.writer->commit(first);
+  CHECK(ring.writer->publish(ring.next) == 2);
+  CHECK(ring.read() == Texts{"zero", "1", "2"});
+}
+
+TEST_CASE("a ring fills to its last byte, and space comes back with release only") {
+  Ring ring;
+  const std::string quarter(largest, 'q');
+  for (int frame = 0; frame < 4; ++frame) CHECK(ring.append(quarter));
+  CHECK(ring.writer->free_bytes() == 0);
+  CHECK_FALSE(ring.append(""));
+  CHECK(ring.writer->publish(ring.next) == 4);
+  CHECK(ring.read().size() == 4);
+  CHECK_FALSE(ring.append(""));
+  ring.writer->release(frame_bytes(largest));
+  CHECK(ring.append(quarter));
+  CHECK_FALSE(ring.append(""));
+  CHECK(ring.writer->publish(ring.next) == 1);
+  CHECK(ring.read() == Texts{quarter});
+}
+
+TEST_CASE("a message over the limit does not fit, however empty the ring is") {
+  Ring ring;
+  RingWriter::Claim claim;
+  CHECK(ring.writer->fits(largest));
+  CHECK_FALSE(ring.writer->fits(largest + 1));
+  CHECK_FALSE(ring.writer->claim(largest + 1, claim));
+  CHECK_FALSE(ring.writer->claim(SIZE_MAX, claim));
+  CHECK_FALSE(ring.writer->pending());
+}
+
+TEST_CASE("a frame that does not fit before the end goes behind padding, which has no round") {
+  Ring ring;
+  const std::string most(largest, 'm');
+  for (int frame = 0; frame < 3; ++frame) CHECK(ring.append(most));
+  CHECK(ring.append("short"));  // leaves less than a quarter
+  CHECK(ring.writer->publish(ring.next) == 4);
+  CHECK(ring.read().size() == 4);
+  ring.writer->release(ring.reader.consumed());
+  CHECK(ring.append(most));
+  CHECK(ring.writer->publish(ring.next) == 1);
+  CHECK(ring.writer->published() == ring_bytes + frame_bytes(largest));
+  CHECK(ring.read() == Texts{most});
+  CHECK(ring.rounds.back() == 4);
+}
+
+TEST_CASE("with half of the ring free, any message that fits is taken, wherever the tail is") {
+  for (std::size_t lead = 0; lead <= ring_bytes; lead += frame_alignment) {
+    Ring ring;
+    while (ring.writer->published() < lead) {
+      CHECK(ring.append(""));
+      ring.writer->publish(ring.next);
+      ring.writer->release(ring.writer->published());
+    }
+    ring.writer->release(ring.writer->published() - ring_bytes / 2);
+    CHECK(ring.append(std::string(largest, 'x')));
+  }
+}
+
+TEST_CASE("bytes of an earlier lap are never taken for a commit") {
+  Ring ring;
+  for (int lap = 0; lap < 3; ++lap) {
+    for (int frame = 0; frame < 4; ++frame) CHECK(ring.append(std::string(largest, 'o')));
+    CHECK(ring.writer->publish(ring.next) == 4);
+    ring.read();
+    ring.writer->release(ring.writer->published());
+  }
+  // The new frames lie exactly on old ones, whose headers and bytes are still there.
+  RingWriter::Claim claims[4];
+  for (auto& claim : claims) REQUIRE(ring.writer->claim(largest, claim));
+  CHECK(ring.writer->publish(ring.next) == 0);
+  for (auto& claim : claims) ring.writer->commit(claim);
+  CHECK(ring.writer->publish(ring.next) == 4);
+}
+
+// Each thread's messages: its index, a count, and filling that depends on both.
+struct Stamp {
+  std::uint32_t thread, count;
+  std::byte filling() const { return static_cast<std::byte>(thread * 101 + count); }
+};
+
+TEST_CASE(
+    "threads claim and commit while the engine publishes: all arrive whole, each thread's "
+    "in its order") {
+  constexpr std::uint32_t threads = 3, each = 4000;
+  Ring ring;
+  std::vector<std::thread> senders;
+  for (std::uint32_t thread = 0; thread < threads; ++thread)
+    senders.emplace_back([&, thread] {
+      Random random(thread);
+      for (Stamp stamp{thread, 0}; stamp.count < each; ++stamp.count) {
+        const std::size_t bytes = sizeof(Stamp) + random.below(random.one_in(50) ? 900 : 60);
+        RingWriter::Claim claim;
+        while (!ring.writer->claim(bytes, claim)) std::this_thread::yield();
+        std::memcpy(claim.message, &stamp, sizeof(stamp));
+        std::memset(claim.message + sizeof(stamp), std::to_integer<int>(stamp.filling()),
+                    bytes - sizeof(stamp));
+        ring.writer->commit(claim);
+      }
+    });
+  std::vector<std::uint32_t> expected(threads);
+  std::uint64_t published = 0, read = 0, wrong = 0;
+  while (read < threads * each) {
+    const std::uint64_t count = ring.writer->publish(ring.next);
+    published += count;
+    if (count == 0) std::this_thread::yield();
+    if (!ring.reader.extend(ring.writer->published())) break;
+    while (ring.reader.advance() && ring.reader.head_round() != no_round) {
+      const Bytes message = ring.reader.head();
+      Stamp stamp{};
+      if (message.size() < sizeof(stamp) || ring.reader.head_round() != read++) {
+        ++wrong;
+        continue;
+      }
+      std::memcpy(&stamp, message.data(), sizeof(stamp));
+      if (stamp.thread >= threads || stamp.count != expected[stamp.thread]++) ++wrong;
+      for (const std::byte byte : message.subspan(sizeof(stamp))) wrong += byte != stamp.filling();
+    }
+    ring.writer->release(ring.reader.consumed());
+  }
+  for (auto& sender : senders) sender.join();
+  CHECK(wrong == 0);
+  CHECK(published == threads * each);
+  CHECK(expected == std::vector<std::uint32_t>(threads, each));
+  CHECK_FALSE(ring.writer->pending());
+}
+
+}  // namespace
+}  // namespace squall::mirror

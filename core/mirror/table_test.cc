@@ -1,0 +1,137 @@
+#include "core/mirror/table.h"
+
+#include <doctest/doctest.h>
+
+#include "core/mirror/fake_network.h"
+
+namespace squall::mirror {
+namespace {
+
+using Place = TableLayout::Place;
+constexpr fabric::RegionId region{5};
+
+struct Two {
+  explicit Two(std::uint32_t wide = 1) {
+    first = layout.add(1, Place::own_line);
+    second = layout.add(wide, Place::packed);
+    for (Rank rank = 0; rank < 2; ++rank)
+      tables[rank] =
+          Table::create(network.node(rank), region, layout, rank, network.peers()).value();
+  }
+  FakeNetwork network{2};
+  TableLayout layout;
+  Column first, second;
+  std::unique_ptr<Table> tables[2];
+};
+
+TEST_CASE("packed columns follow one another, own_line columns share no earlier line") {
+  TableLayout layout;
+  CHECK(layout.row_bytes() == 64);  // an empty table still has a row
+  CHECK(layout.add(1, Place::own_line).first == 0);
+  CHECK(layout.add(2, Place::packed).first == 1);
+  CHECK(layout.add(3, Place::own_line).first == 8);
+  CHECK(layout.add(8, Place::own_line).first == 16);
+  CHECK(layout.add(1, Place::own_line).first == 24);
+  CHECK(layout.add(1, Place::packed).first == 25);
+  CHECK(layout.row_bytes() == 256);
+}
+
+TEST_CASE("a raised counter is seen by its owner at once and by a peer once its push landed") {
+  Two two;
+  two.tables[0]->raise(two.first, 0, 7);
+  CHECK(two.tables[0]->get(0, two.first) == 7);
+  CHECK(two.network.queued(0, 1).empty());
+  CHECK(two.tables[0]->push());
+  CHECK(two.tables[1]->get(0, two.first) == 0);
+  two.network.land();
+  CHECK(two.tables[1]->get(0, two.first) == 7);
+  CHECK(two.tables[1]->get(1, two.first) == 0);
+}
+
+TEST_CASE("nothing raised, nothing pushed") {
+  Two two;
+  CHECK_FALSE(two.tables[0]->push(true));
+  two.tables[0]->raise(two.first, 0, 1);
+  CHECK(two.tables[0]->push());
+  CHECK_FALSE(two.tables[0]->push(true));
+  CHECK(two.network.queued(0, 1).size() == 1);
+}
+
+TEST_CASE("a push spans what was raised and no more") {
+  Two two(20);
+  two.tables[0]->raise(two.second, 4, 1);
+  two.tables[0]->raise(two.second, 2, 1);
+  REQUIRE(two.tables[0]->push());
+  REQUIRE(two.network.queued(0, 1).size() == 1);
+  CHECK(two.network.queued(0, 1)[0].offset == (1 + 2) * 8);
+  CHECK(two.network.queued(0, 1)[0].bytes.size() == 3 * 8);
+}
+
+TEST_CASE("a quiet counter waits for another one, or to be asked for") {
+  Two two;
+  two.tables[0]->raise_quietly(two.first, 0, 3);
+  CHECK(two.tables[0]->has_quiet());
+  CHECK_FALSE(two.tables[0]->push());
+  two.tables[0]->raise(two.second, 0, 1);
+  CHECK(two.tables[0]->push());
+  CHECK_FALSE(two.tables[0]->has_quiet());
+  two.network.land();
+  CHECK(two.tables[1]->get(0, two.first) == 3);
+
+  two.tables[0]->raise_quietly(two.first, 0, 4);
+  CHECK(two.tables[0]->push(true));
+  two.network.land();
+  CHECK(two.tables[1]->get(0, two.first) == 4);
+}
+
+TEST_CASE("a wide row leaves in pieces that the fabric copies, none with half a counter") {
+  Two two(100);
+  two.tables[0]->raise(two.first, 0, 1);
+  for (std::uint32_t index = 0; index < 100; ++index)
+    two.tables[0]->raise(two.second, index, 1000 + index);
+  REQUIRE(two.tables[0]->push());
+  CHECK(two.network.queued(0, 1).size() == 4);
+  for (const FakePush& push : two.network.queued(0, 1)) {
+    CHECK(push.bytes.size() <= 256);
+    CHECK(push.offset % 8 == 0);
+    CHECK(push.bytes.size() % 8 == 0);
+  }
+  // Any prefix of the pieces leaves each counter old or new.
+  while (two.network.land(0, 1, 1) != 0)
+    for (std::uint32_t index = 0; index < 100; ++index) {
+      const auto value = two.tables[1]->get(0, two.second, index);
+      CHECK((value == 0 || value == 1000 + index));
+    }
+  CHECK(two.tables[1]->get(0, two.second, 99) == 1099);
+}
+
+TEST_CASE("a peer that has just attached gets the whole row, quiet and unpushed counters too") {
+  Two two(40);
+  two.tables[0]->raise(two.first, 0, 9);
+  two.tables[0]->raise_quietly(two.second, 39, 8);
+  two.tables[0]->push_to(fabric::PeerId{1});
+  two.network.land();
+  CHECK(two.tables[1]->get(0, two.first) == 9);
+  CHECK(two.tables[1]->get(0, two.second, 39) == 8);
+}
+
+TEST_CASE("counters are 64 bits wide: they pass 2^32 and reach the top") {
+  Two two;
+  for (const std::uint64_t value : {0xffffffffull, 0x100000000ull, ~0ull}) {
+    two.tables[0]->raise(two.first, 0, value);
+    two.tables[0]->push();
+    two.network.land();
+    CHECK(two.tables[1]->get(0, two.first) == value);
+  }
+}
+
+TEST_CASE("a table's region is exposed for as long as the table lives") {
+  Two two;
+  CHECK(two.network.exposed(0, region));
+  two.tables[0].reset();
+  CHECK_FALSE(two.network.exposed(0, region));
+  CHECK(two.network.exposed(1, region));
+}
+
+}  // namespace
+}  // namespace squall::mirror

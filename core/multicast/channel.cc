@@ -1,0 +1,275 @@
+#include "core/multicast/channel.h"
+
+#include <algorithm>
+#include <array>
+
+#include "core/base/assert.h"
+
+namespace squall::multicast {
+namespace {
+
+// A region's name: view, channel, and which of the channel's two kinds of memory.
+fabric::RegionId region_name(ViewId view, std::uint16_t channel, std::uint8_t kind) {
+  return static_cast<fabric::RegionId>(raw(view) << 24 | std::uint64_t{channel} << 8 | kind);
+}
+constexpr std::uint8_t row_kind = 1;
+constexpr std::uint8_t ring_kind = 2;
+
+// `consumed` is told aloud when an eighth of a ring has come back, and otherwise travels with
+// other counters, or after this long: a row of its own costs a system call on some fabrics.
+constexpr std::uint64_t loud_fraction = 8;
+constexpr Duration quiet_delay = std::chrono::microseconds(100);
+
+// How many runs an order hands out at once: enough to amortise the virtual call.
+constexpr std::size_t runs_at_once = 64;
+
+}  // namespace
+
+Channel::Channel(fabric::Fabric& fabric, const ChannelOptions& options)
+    : fabric_(fabric),
+      shape_(options.shape),
+      own_(shape_.own_index()),
+      row_region_(region_name(options.view, options.index, row_kind)),
+      ring_region_(region_name(options.view, options.index, ring_kind)),
+      ring_bytes_(options.ring_bytes),
+      received_(shape_.sender_count()),
+      message_ends_(shape_.sender_count()),
+      deliverable_(shape_.sender_count()),
+      scratch_(shape_.sender_count()),
+      heads_(shape_.sender_count(), mirror::no_round),
+      runs_(runs_at_once) {}
+
+Channel::~Channel() {
+  if (writer_) fabric_.conceal(ring_region_);
+}
+
+Result<std::unique_ptr<Channel>> Channel::create(fabric::Fabric& fabric,
+                                                 const std::vector<fabric::PeerId>& peers,
+                                                 const ChannelOptions& options,
+                                                 const StageFactory& factory) {
+  std::unique_ptr<Channel> channel(new Channel(fabric, options));
+  const Shape& shape = channel->shape_;
+  using Place = mirror::TableLayout::Place;
+  mirror::TableLayout layout;
+  // What peers poll comes first and together: one cache line for up to five senders.
+  channel->published_ = layout.add(1, Place::own_line);
+  channel->next_round_ = layout.add(1, Place::packed);
+  channel->messages_ = layout.add(1, Place::packed);
+  channel->stages_ = factory(shape, layout);
+  SQUALL_ASSERT(channel->stages_.order, "every stack has an order");
+  channel->consumed_ = layout.add(shape.sender_count(), Place::own_line);
+
+  // Rings before rows, here and at every peer: whoever has a replica of a row has one of the ring
+  // that it counts.
+  if (channel->own_ < shape.sender_count()) {
+    auto writer = mirror::RingWriter::create(options.ring_bytes);
+    if (!writer) return tl::unexpected(writer.error());
+    channel->writer_ = std::move(*writer);
+    if (auto exposed = fabric.expose(channel->ring_region_, channel->writer_->memory()); !exposed)
+      return tl::unexpected(exposed.error());
+  }
+  channel->sources_.resize(shape.sender_count());
+  for (SenderIndex sender = 0; sender < shape.sender_count(); ++sender) {
+    Source& source = channel->sources_[sender];
+    source.rank = shape.senders[sender];
+    const std::byte* ring = nullptr;
+    if (sender == channel->own_) {
+      ring = channel->writer_->memory().data();
+    } else {
+      auto imported = fabric.import(peers[source.rank], channel->ring_region_, options.ring_bytes);
+      if (!imported) return tl::unexpected(imported.error());
+      ring = *imported;
+    }
+    source.reader.emplace(ring, options.ring_bytes);
+  }
+  auto table = mirror::Table::create(fabric, channel->row_region_, layout, shape.self, peers);
+  if (!table) return tl::unexpected(table.error());
+  channel->table_ = std::move(*table);
+  channel->needed_attachments_ = std::size_t{shape.members - 1} * (channel->writer_ ? 2 : 1);
+  return channel;
+}
+
+bool Channel::attached(fabric::PeerId peer, fabric::RegionId region) {
+  if (region == row_region_) {
+    table_->push_to(peer);
+  } else if (writer_ && region == ring_region_) {
+    // What anyone may still have to deliver; the counters follow, so that data comes first.
+    const RingMath math(ring_bytes_);
+    for (Position at = least_consumed(); at != writer_->published();) {
+      const std::uint64_t piece = std::min(math.until_end(at), writer_->published() - at);
+      static_cast<void>(
+          fabric_.push_to(peer, ring_region_, math.offset(at), piece, fabric::Lane::urgent));
+      at += piece;
+    }
+    table_->push_to(peer);
+  } else {
+    return false;
+  }
+  ++attachments_;
+  return true;
+}
+
+Channel::Turned Channel::exchange(Time now) {
+  Turned turned;
+  const bool published = publish();
+  const bool received = receive();
+  step(now, turned.deadline);
+  const bool pushed = table_->push();
+  turned.worked = published || received || pushed || deliverable_moved_;
+  if (pushed) {
+    quiet_deadline_ = never;
+  } else if (table_->has_quiet()) {
+    if (quiet_deadline_ == never) quiet_deadline_ = now + quiet_delay;
+    if (now >= quiet_deadline_) {
+      table_->push(true);
+      quiet_deadline_ = never;
+      turned.worked = true;
+    }
+  }
+  turned.deadline = std::min(turned.deadline, quiet_deadline_);
+  return turned;
+}
+
+bool Channel::publish() {
+  if (!writer_) return false;
+  reclaim();
+  const Position before = writer_->published();
+  const std::uint64_t count = writer_->publish(my_next_round_);
+  const Position after = writer_->published();
+  if (after == before) return false;
+  const RingMath math(ring_bytes_);
+  for (Position at = before; at != after;) {
+    const std::uint64_t piece = std::min(math.until_end(at), after - at);
+    const auto pushed = fabric_.push(ring_region_, math.offset(at), piece, fabric::Lane::urgent);
+    SQUALL_ASSERT(pushed, "published bytes lie within the ring");
+    at += piece;
+  }
+  // The round last: whoever sees it finds the frames below it, and where they end.
+  table_->raise(published_, 0, after);
+  if (count != 0) {
+    table_->raise(messages_, 0, my_next_round_);
+    table_->raise(next_round_, 0, my_next_round_);
+  }
+  return true;
+}
+
+void Channel::reclaim() {
+  // Reading everyone's row costs cache misses, so only when space gets short.
+  if (writer_->free_bytes() <= ring_bytes_ / 2) writer_->release(least_consumed());
+}
+
+Position Channel::least_consumed() const {
+  Position least = UINT64_MAX;
+  for (Rank rank = 0; rank < shape_.members; ++rank)
+    least = std::min(least, table_->get(rank, consumed_, own_));
+  return least;
+}
+
+bool Channel::receive() {
+  bool moved = false;
+  for (SenderIndex sender = 0; sender < sources_.size(); ++sender) {
+    Source& source = sources_[sender];
+    if (source.fenced) continue;
+    // The round first: what is loaded after it is at least as new.
+    const Round next = table_->get(source.rank, next_round_);
+    if (next == received_[sender]) continue;
+    message_ends_[sender] = table_->get(source.rank, messages_);
+    const Position published = table_->get(source.rank, published_);
+    if (next < received_[sender] || !source.reader->extend(published)) {
+      culprit_ = source.rank;
+      continue;
+    }
+    received_[sender] = next;
+    moved = true;
+  }
+  return moved;
+}
+
+void Channel::fence(Rank member) {
+  receive();
+  for (Source& source : sources_)
+    if (source.rank == member) source.fenced = true;
+}
+
+void Channel::step(Time now, Time& deadline) {
+  StageInput input{now, received_, received_, message_ends_};
+  StageOutput output{scratch_};
+  stages_.order->step(input, *table_, output);
+  if (writer_ && output.promise > my_next_round_) {
+    my_next_round_ = output.promise;
+    received_[own_] = my_next_round_;
+    table_->raise(next_round_, 0, my_next_round_);
+  }
+  deadline = std::min(deadline, output.deadline);
+  for (const auto& stage : stages_.above) {
+    // In place: a stage only ever cuts what is below it.
+    input.below = scratch_;
+    output = StageOutput{scratch_};
+    stage->step(input, *table_, output);
+    deadline = std::min(deadline, output.deadline);
+  }
+  if (!stages_.above.empty()) stages_.order->close(scratch_);
+  if (scratch_ != deliverable_) {
+    deliverable_.swap(scratch_);
+    deliverable_moved_ = true;
+  }
+}
+
+std::size_t Channel::deliver(const DeliverFunction& upcall, std::size_t limit) {
+  if (!deliverable_moved_) return 0;
+  const std::uint64_t start = position_;
+  const std::uint64_t end = start + std::min<std::uint64_t>(limit, UINT64_MAX - start);
+  for (SenderIndex sender = 0; sender < sources_.size(); ++sender) {
+    mirror::RingReader& reader = *sources_[sender].reader;
+    if (reader.head_round() == mirror::no_round && !reader.advance())
+      culprit_ = sources_[sender].rank;
+    heads_[sender] = reader.head_round();
+  }
+  while (!culprit_ && position_ != end) {
+    const std::size_t count = stages_.order->walk(heads_, deliverable_, runs_);
+    if (count == 0) {
+      deliverable_moved_ = false;
+      break;
+    }
+    // A run that is cut short ends them all: what follows it in the order must wait.
+    std::size_t run = 0;
+    while (run < count && deliver_run(runs_[run], upcall, end)) ++run;
+  }
+  for (SenderIndex sender = 0; sender < sources_.size(); ++sender) {
+    Source& source = sources_[sender];
+    const Position consumed = source.reader->consumed();
+    if (consumed == source.consumed) continue;
+    source.consumed = consumed;
+    if (consumed - source.told >= ring_bytes_ / loud_fraction) {
+      source.told = consumed;
+      table_->raise(consumed_, sender, consumed);
+    } else {
+      table_->raise_quietly(consumed_, sender, consumed);
+    }
+  }
+  return position_ - start;
+}
+
+bool Channel::deliver_run(const Run& run, const DeliverFunction& upcall, std::uint64_t end) {
+  Source& source = sources_[run.sender];
+  mirror::RingReader& reader = *source.reader;
+  Round& head = heads_[run.sender];
+  while (head < run.end) {
+    if (position_ == end) return false;
+    upcall(Delivered{run.sender, source.next_number++, position_++, reader.head()});
+    const bool sound = reader.advance();
+    head = reader.head_round();
+    if (!sound) {
+      culprit_ = source.rank;
+      return false;
+    }
+  }
+  return true;
+}
+
+bool Channel::drained() {
+  if (!writer_) return true;
+  return !writer_->pending() && least_consumed() == writer_->published();
+}
+
+}  // namespace squall::multicast

@@ -1,0 +1,141 @@
+#pragma once
+// One group's multicast in one view. `claim` and `commit` may be called from any thread; all else
+// where the engine turns. The fabric outlives the channel.
+//
+// A turn is `exchange` (publish, receive, step the stages, push) for every channel, one flush of
+// the fabric, then `deliver`: peers get this member's counters before the application gets the
+// messages, so a slow upcall holds up nobody's stability.
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "core/base/bytes.h"
+#include "core/base/error.h"
+#include "core/base/ids.h"
+#include "core/base/view.h"
+#include "core/fabric/fabric.h"
+#include "core/mirror/ring_reader.h"
+#include "core/mirror/ring_writer.h"
+#include "core/mirror/table.h"
+#include "core/multicast/stage.h"
+
+namespace squall::multicast {
+
+/// A delivered message; the bytes lie in the ring and are valid during the call only.
+struct Delivered {
+  SenderIndex sender = 0;
+  MessageNumber number = 0;
+  std::uint64_t position = 0;  ///< counts this channel's deliveries
+  Bytes bytes;
+};
+using DeliverFunction = std::function<void(const Delivered&)>;
+
+/// Builds a stack's stages; they declare their columns in `layout`.
+using StageFactory = std::function<Stages(const Shape& shape, mirror::TableLayout& layout)>;
+
+struct ChannelOptions {
+  ViewId view{};
+  std::uint16_t index = 0;  ///< of the channel in its view: part of its regions' names
+  Shape shape;
+  std::size_t ring_bytes = 0;
+};
+
+class Channel {
+ public:
+  /// `peers[rank]`: that member's connection; the entry at self is ignored.
+  static Result<std::unique_ptr<Channel>> create(fabric::Fabric& fabric,
+                                                 const std::vector<fabric::PeerId>& peers,
+                                                 const ChannelOptions& options,
+                                                 const StageFactory& factory);
+  ~Channel();
+
+  const Shape& shape() const { return shape_; }
+  /// nullptr if this member is no sender of the channel.
+  mirror::RingWriter* writer() { return writer_.get(); }
+
+  // --- where the engine turns
+
+  /// A peer has a replica of one of this channel's regions: it is brought up to date. False if the
+  /// region is not of this channel.
+  bool attached(fabric::PeerId peer, fabric::RegionId region);
+  /// Every peer has replicas of all that this member shows.
+  bool ready() const { return attachments_ >= needed_attachments_; }
+
+  struct Turned {
+    bool worked = false;
+    Time deadline = never;
+  };
+  Turned exchange(Time now);
+  /// Delivers what the stack allows, at most `limit` messages; returns how many.
+  std::size_t deliver(const DeliverFunction& upcall, std::size_t limit);
+
+  /// A member is about to be disconnected: takes what it has shown so far, and nothing afterwards.
+  /// Its memory may be changing while it is frozen, so its counters must be read before.
+  void fence(Rank member);
+
+  /// The rank of a member whose ring or counters cannot be right, once one was seen.
+  std::optional<Rank> culprit() const { return culprit_; }
+
+  /// Every member has delivered everything that this one published (and nothing is unpublished).
+  bool drained();
+  std::uint64_t delivered() const { return position_; }
+  /// What this member holds: what it would freeze for the next view.
+  ConstFrontier received() const { return received_; }
+
+ private:
+  Channel(fabric::Fabric& fabric, const ChannelOptions& options);
+
+  struct Source {  // one sender's ring, seen from here
+    Rank rank = 0;
+    std::optional<mirror::RingReader> reader;
+    MessageNumber next_number = 0;
+    Position consumed = 0;  // as told in my row
+    Position told = 0;      // as of the last loud raise
+    bool fenced = false;
+  };
+
+  bool publish();
+  bool receive();
+  void step(Time now, Time& deadline);
+  void reclaim();
+  /// Delivers a run up to position `end`; false if it stopped early.
+  bool deliver_run(const Run& run, const DeliverFunction& upcall, std::uint64_t end);
+  Position least_consumed() const;
+
+  fabric::Fabric& fabric_;
+  Shape shape_;
+  SenderIndex own_;  // sender_count() if none
+  fabric::RegionId row_region_;
+  fabric::RegionId ring_region_;
+  std::size_t ring_bytes_;
+
+  // Columns of the table.
+  mirror::Column published_;   // 1: bytes of my ring
+  mirror::Column next_round_;  // 1: nothing more below it
+  mirror::Column messages_;    // 1: the round behind my last message; from there on only skips
+  mirror::Column consumed_;    // per sender: bytes that I am done with
+
+  Stages stages_;
+  std::unique_ptr<mirror::Table> table_;
+  std::unique_ptr<mirror::RingWriter> writer_;
+  std::vector<Source> sources_;
+
+  Round my_next_round_ = 0;
+  std::vector<Round> received_;      // per sender
+  std::vector<Round> message_ends_;  // per sender; see StageInput::messages
+  std::vector<Round> deliverable_;   // what the top of the stack allows, closed under the order
+  std::vector<Round> scratch_;
+  std::vector<Round> heads_;
+  std::vector<Run> runs_;
+  std::uint64_t position_ = 0;
+  bool deliverable_moved_ = false;
+  Time quiet_deadline_ = never;
+
+  std::size_t attachments_ = 0;
+  std::size_t needed_attachments_ = 0;
+  std::optional<Rank> culprit_;
+};
+
+}  // namespace squall::multicast

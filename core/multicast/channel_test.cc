@@ -1,0 +1,403 @@
+#include "core/multicast/channel.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/mirror/fake_network.h"
+#include "core/mirror/frame.h"
+
+namespace squall::multicast {
+namespace {
+
+constexpr std::size_t ring_bytes = 4096;
+constexpr std::size_t largest = mirror::max_message_bytes(ring_bytes);
+constexpr auto ring_region = static_cast<fabric::RegionId>(1ull << 24 | 0 << 8 | 2);
+constexpr auto row_region = static_cast<fabric::RegionId>(1ull << 24 | 0 << 8 | 1);
+
+/// Delivers what was received, sender by sender: no module stands between test and channel.
+class Received final : public Order {
+ public:
+  void step(const StageInput& input, mirror::Table&, StageOutput& output) override {
+    std::ranges::copy(input.below, output.frontier.begin());
+    output.deadline = deadline;
+    output.promise = promise;
+  }
+  void close(Frontier) const override {}
+  std::size_t walk(ConstFrontier heads, ConstFrontier to, std::span<Run> runs) const override {
+    std::size_t count = 0;
+    for (SenderIndex sender = 0; sender < heads.size() && count < runs.size(); ++sender)
+      if (heads[sender] < to[sender]) runs[count++] = {sender, to[sender]};
+    return count;
+  }
+  Time deadline = never;
+  Round promise = 0;
+};
+
+struct Member {
+  std::unique_ptr<Channel> channel;
+  Received* order = nullptr;
+  std::vector<std::string> got;
+  std::vector<std::pair<SenderIndex, MessageNumber>> numbers;
+  std::vector<std::uint64_t> positions;
+};
+
+/// Channels of one group, turned by hand, on pushes that land by hand.
+struct Group {
+  explicit Group(Rank count, std::vector<Rank> senders) : network(count), members(count) {
+    for (Rank rank = 0; rank < count; ++rank) {
+      ChannelOptions options;
+      options.view = ViewId{1};
+      options.shape = {count, rank, senders};
+      options.ring_bytes = ring_bytes;
+      Member& member = members[rank];
+      member.channel = Channel::create(network.node(rank), network.peers(), options,
+                                       [&](const Shape&, mirror::TableLayout&) {
+                                         Stages stages;
+                                         auto order = std::make_unique<Received>();
+                                         member.order = order.get();
+                                         stages.order = std::move(order);
+                                         return stages;
+                                       })
+                           .value();
+    }
+  }
+  Channel& operator[](Rank rank) { return *members[rank].channel; }
+
+  bool send(Rank rank, std::string_view text) {
+    mirror::RingWriter::Claim claim;
+    if (!members[rank].channel->writer()->claim(text.size(), claim)) return false;
+    std::memcpy(claim.message, text.data(), text.size());
+    members[rank].channel->writer()->commit(claim);
+    return true;
+  }
+  Channel::Turned exchange(Rank rank) { return members[rank].channel->exchange(now); }
+  std::size_t deliver(Rank rank, std::size_t limit = SIZE_MAX) {
+    Member& member = members[rank];
+    return member.channel->deliver(
+        [&](const Delivered& message) {
+          member.got.emplace_back(as_text(message.bytes));
+          member.numbers.emplace_back(message.sender, message.number);
+          member.positions.push_back(message.position);
+        },
+        limit);
+  }
+  /// A turn of each, everything landing in between.
+  void turn_all() {
+    for (Rank rank = 0; rank < members.size(); ++rank) {
+      exchange(rank);
+      network.land();
+      deliver(rank);
+    }
+  }
+  /// Writes over a frame's header in a sender's own ring: what its peers get is damaged.
+  void damage(Rank sender, std::size_t offset, mirror::FrameHeader header) {
+    std::memcpy(const_cast<std::byte*>(members[sender].channel->writer()->memory().data()) + offset,
+                &header, sizeof(header));
+  }
+
+  Time now{};
+  mirror::FakeNetwork network;
+  std::vector<Member> members;
+};
+
+using Texts = std::vector<std::string>;
+
+TEST_CASE("what is committed is delivered at every member, the sender too, numbered from 0") {
+  Group group(3, {1});
+  CHECK(group[0].writer() == nullptr);
+  REQUIRE(group.send(1, "one"));
+  REQUIRE(group.send(1, ""));
+  for (int turn = 0; turn < 2; ++turn) group.turn_all();
+  for (const Member& member : group.members) {
+    CHECK(member.got == Texts{"one", ""});
+    CHECK(member.numbers == std::vector<std::pair<SenderIndex, MessageNumber>>{{0, 0}, {0, 1}});
+    CHECK(member.positions == std::vector<std::uint64_t>{0, 1});
+  }
+}
+
+TEST_CASE("a turn pushes the bytes before the row that counts them") {
+  Group group(2, {0});
+  group.send(0, "text");
+  CHECK(group.exchange(0).worked);
+  const auto& queued = group.network.queued(0, 1);
+  REQUIRE(queued.size() == 2);
+  CHECK(queued[0].region == ring_region);
+  CHECK(queued[1].region == row_region);
+  // With the bytes alone there is nothing to see.
+  group.network.land(0, 1, 1);
+  CHECK_FALSE(group.exchange(1).worked);
+  CHECK(group.deliver(1) == 0);
+  group.network.land(0, 1, 1);
+  CHECK(group.exchange(1).worked);
+  CHECK(group.deliver(1) == 1);
+}
+
+TEST_CASE("many messages leave as one push of bytes and one of counters") {
+  Group group(2, {0});
+  for (int message = 0; message < 50; ++message) group.send(0, "batched");
+  group.exchange(0);
+  CHECK(group.network.queued(0, 1).size() == 2);
+}
+
+TEST_CASE("bytes that wrap around the ring's end leave in two pieces") {
+  Group group(2, {0});
+  for (int lap = 0; lap < 3; ++lap) {
+    REQUIRE(group.send(0, std::string(largest, 'x')));
+    group.turn_all();
+    group.turn_all();
+  }
+  REQUIRE(group.send(0, std::string(largest, 'y')));
+  REQUIRE(group.send(0, std::string(largest, 'z')));
+  group.exchange(0);
+  CHECK(group.network.queued(0, 1).size() == 3);
+  group.network.land();
+  group.exchange(1);
+  group.deliver(1);
+  CHECK(group.members[1].got.back() == std::string(largest, 'z'));
+}
+
+TEST_CASE("an idle turn does no work and pushes nothing") {
+  Group group(2, {0, 1});
+  const auto turned = group.exchange(0);
+  CHECK_FALSE(turned.worked);
+  CHECK(turned.deadline == never);
+  CHECK(group.network.queued(0, 1).empty());
+}
+
+TEST_CASE("a full ring takes nothing more until the slowest member has delivered") {
+  Group group(3, {0});
+  const std::string quarter(largest, 'q');
+  for (int message = 0; message < 4; ++message) REQUIRE(group.send(0, quarter));
+  CHECK_FALSE(group.send(0, ""));
+  group.exchange(0);
+  group.network.land();
+  // The sender and member 1 are done; member 2 has received, and not delivered.
+  for (const Rank rank : {0u, 1u}) {
+    group.exchange(rank);
+    group.deliver(rank);
+    group.exchange(rank);
+  }
+  group.exchange(2);
+  group.network.land();
+  group.exchange(0);
+  CHECK_FALSE(group.send(0, ""));
+  CHECK(group.deliver(2, 1) == 1);
+  group.exchange(2);
+  group.network.land();
+  group.exchange(0);
+  CHECK(group.send(0, quarter));
+  CHECK_FALSE(group.send(0, ""));
+}
+
+TEST_CASE("what was consumed is told aloud once an eighth of a ring has come back") {
+  Group group(2, {0});
+  group.send(0, std::string(ring_bytes / 8, 'x'));
+  group.exchange(0);
+  group.network.land();
+  group.exchange(1);
+  REQUIRE(group.deliver(1) == 1);
+  CHECK(group.exchange(1).worked);
+  CHECK(group.network.queued(1, 0).size() == 1);
+}
+
+TEST_CASE("less than that is told quietly: after a delay, which the turn's deadline says") {
+  Group group(2, {0});
+  group.send(0, "small");
+  group.exchange(0);
+  group.network.land();
+  group.exchange(1);
+  REQUIRE(group.deliver(1) == 1);
+  const Time deadline = group.exchange(1).deadline;
+  CHECK(group.network.queued(1, 0).empty());
+  REQUIRE(deadline != never);
+  CHECK(deadline > group.now);
+  CHECK(deadline <= group.now + 1ms);
+  // Turning meanwhile does not put it off.
+  group.now = deadline - 1ns;
+  CHECK(group.exchange(1).deadline == deadline);
+  CHECK(group.network.queued(1, 0).empty());
+  group.now = deadline;
+  CHECK(group.exchange(1).worked);
+  CHECK(group.network.queued(1, 0).size() == 1);
+  CHECK(group.exchange(1).deadline == never);
+}
+
+TEST_CASE("a quiet counter travels with a loud one, and then needs no deadline") {
+  Group group(2, {0, 1});
+  group.send(0, "small");
+  group.exchange(0);
+  group.network.land();
+  group.exchange(1);
+  group.deliver(1);
+  group.send(1, "loud");
+  CHECK(group.exchange(1).deadline == never);
+  group.network.land();
+  group.exchange(0);
+  group.deliver(0);
+  CHECK(group[0].drained());
+}
+
+TEST_CASE("deliver keeps to its limit, within one sender's run too, and goes on where it stopped") {
+  Group group(2, {0, 1});
+  for (int message = 0; message < 5; ++message) group.send(0, std::to_string(message));
+  group.send(1, "other");
+  group.exchange(1);
+  group.network.land();
+  group.exchange(0);
+  CHECK(group.deliver(0, 2) == 2);
+  CHECK(group.deliver(0, 0) == 0);
+  CHECK(group.deliver(0, 2) == 2);
+  // Sender 1's message comes after all of sender 0's in this order.
+  CHECK(group.members[0].got == Texts{"0", "1", "2", "3"});
+  CHECK(group.deliver(0, 9) == 2);
+  CHECK(group.members[0].got == Texts{"0", "1", "2", "3", "4", "other"});
+  CHECK(group.deliver(0, 9) == 0);
+}
+
+TEST_CASE(
+    "while a limit holds deliveries back, a turn counts as work: nobody goes to sleep on it") {
+  Group group(2, {0});
+  for (int message = 0; message < 3; ++message) group.send(0, "m");
+  group.exchange(0);
+  CHECK(group.deliver(0, 1) == 1);
+  CHECK(group.exchange(0).worked);
+}
+
+TEST_CASE("whoever attaches late gets what it may still have to deliver, bytes before counters") {
+  Group late(2, {0});
+  late.send(0, "early");
+  late.exchange(0);
+  late.network.drop(0, 1);  // as for a peer that had no replica yet
+  late.exchange(1);
+  CHECK(late.deliver(1) == 0);
+  REQUIRE(late[0].attached(fabric::PeerId{1}, ring_region));
+  const auto& queued = late.network.queued(0, 1);
+  REQUIRE(queued.size() >= 2);
+  CHECK(queued.front().region == ring_region);
+  CHECK(queued.back().region == row_region);
+  late.network.land();
+  late.exchange(1);
+  CHECK(late.deliver(1) == 1);
+  CHECK(late.members[1].got == Texts{"early"});
+}
+
+TEST_CASE("a channel is ready when every peer has attached its row and its ring") {
+  Group group(3, {0});
+  for (const auto peer : {1u, 2u}) {
+    CHECK_FALSE(group[0].ready());
+    CHECK(group[0].attached(fabric::PeerId{peer}, ring_region));
+    CHECK(group[0].attached(fabric::PeerId{peer}, row_region));
+  }
+  CHECK(group[0].ready());
+  // Who sends nothing shows a row only.
+  CHECK(group[1].attached(fabric::PeerId{0}, row_region));
+  CHECK_FALSE(group[1].attached(fabric::PeerId{0}, ring_region));
+  CHECK(group[1].attached(fabric::PeerId{2}, row_region));
+  CHECK(group[1].ready());
+  CHECK_FALSE(group[1].attached(fabric::PeerId{0}, fabric::RegionId{77}));
+}
+
+TEST_CASE("drained: when every member has delivered all that was committed here") {
+  Group group(2, {0});
+  CHECK(group[0].drained());
+  CHECK(group[1].drained());
+  group.send(0, "last");
+  CHECK_FALSE(group[0].drained());
+  group.turn_all();
+  group.exchange(0);
+  CHECK_FALSE(group[0].drained());  // member 1 has not told yet
+  group.now += 1ms;
+  group.turn_all();
+  group.now += 1ms;
+  group.turn_all();
+  CHECK(group[0].drained());
+}
+
+TEST_CASE("a promise moves this member's round: peers see it, and its next message comes after") {
+  Group group(2, {0, 1});
+  group.members[0].order->promise = 7;
+  CHECK(group.exchange(0).worked);
+  CHECK(group[0].received()[0] == 7);
+  group.network.land();
+  group.exchange(1);
+  CHECK(group[1].received()[0] == 7);
+  CHECK(group.deliver(1) == 0);
+  group.send(0, "after");
+  group.exchange(0);
+  CHECK(group[0].received()[0] == 8);
+  group.network.land();
+  group.exchange(1);
+  CHECK(group.deliver(1) == 1);
+  CHECK(group.members[1].numbers.back().second == 0);  // skips have no number
+}
+
+TEST_CASE("the turn's deadline is the earliest that anyone asks for") {
+  Group group(2, {0});
+  group.members[0].order->deadline = group.now + 5us;
+  CHECK(group.exchange(0).deadline == group.now + 5us);
+}
+
+TEST_CASE("a damaged frame names its sender, and nothing is delivered from there on") {
+  Group group(2, {0, 1});
+  group.send(0, "good");
+  group.send(0, "bad");
+  group.send(1, "behind");
+  group.exchange(0);
+  group.damage(0, 32, {0xffffffff, mirror::FrameKind::message, 1});
+  REQUIRE(group[0].attached(fabric::PeerId{1}, ring_region));  // pushes the damaged bytes
+  group.network.land();
+  group.exchange(1);
+  CHECK_FALSE(group[1].culprit().has_value());
+  group.deliver(1);
+  CHECK(group[1].culprit() == Rank{0});
+  // Sender 1's message comes behind the hole in this order.
+  CHECK(group.members[1].got == Texts{"good"});
+  CHECK(group.deliver(1) == 0);
+}
+
+TEST_CASE("a row that says what cannot be names its owner") {
+  // The first counter of the row says how far the ring is published.
+  for (const std::uint64_t published :
+       {std::uint64_t{8}, std::uint64_t{1} << 40, UINT64_MAX - 15}) {
+    Group peers(2, {0});
+    peers.send(0, "text");
+    peers.exchange(0);
+    peers.network.forge(0, 1, row_region, 0, published);
+    peers.network.land();
+    peers.exchange(1);
+    CHECK(peers[1].culprit() == Rank{0});
+    CHECK(peers.deliver(1) == 0);
+  }
+}
+
+TEST_CASE(
+    "the bytes of a delivered message are not written over before everyone has told that it "
+    "is done with them") {
+  Group group(2, {0});
+  const std::string quarter(largest, '1');
+  for (int message = 0; message < 4; ++message) group.send(0, quarter);
+  group.turn_all();
+  group.turn_all();
+  group.exchange(0);
+  // Space came back through the rows; what is sent now is new at both.
+  for (int message = 0; message < 4; ++message)
+    REQUIRE(group.send(0, std::string(largest, static_cast<char>('2' + message))));
+  CHECK_FALSE(group.send(0, ""));
+  group.turn_all();
+  group.turn_all();
+  for (const Member& member : group.members) {
+    REQUIRE(member.got.size() == 8);
+    CHECK(member.got[0] == quarter);
+    CHECK(member.got[7] == std::string(largest, '5'));
+  }
+}
+
+}  // namespace
+}  // namespace squall::multicast

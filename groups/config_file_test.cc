@@ -1,0 +1,169 @@
+#include "groups/config_file.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+namespace squall {
+namespace {
+
+constexpr std::string_view complete = R"([node]
+name = "a"
+listen = "10.0.0.1:7070"
+contacts = ["a@10.0.0.1:7070", "b@[::1]:7071"]
+start_timeout_ms = 2500
+engine = "thread"
+
+[fabric]
+provider = "tcp"
+address = "10.0.0.1"
+
+[group.ticks]
+stack = "fifo"
+senders = ["b"]
+ring_bytes = "2 MiB"
+
+[group.store]
+)";
+
+TEST_CASE("every key reaches the configuration") {
+  const auto config = parse_config(complete, "x.toml");
+  REQUIRE_MESSAGE(config, config.error().text());
+  CHECK(config->name == "a");
+  CHECK(config->listen == "10.0.0.1:7070");
+  REQUIRE(config->contacts.size() == 2);
+  CHECK(config->contacts[1].name == "b");
+  CHECK(config->contacts[1].address == "[::1]:7071");
+  CHECK(config->start_timeout == 2500ms);
+  CHECK(config->engine_thread);
+  CHECK(config->provider == "tcp");
+  CHECK(config->fabric_address == "10.0.0.1");
+  REQUIRE(config->groups.size() == 2);
+  const bool ticks_first = config->groups[0].name == "ticks";
+  const GroupConfig& ticks = config->groups[ticks_first ? 0 : 1];
+  const GroupConfig& store = config->groups[ticks_first ? 1 : 0];
+  CHECK(ticks.stack == "fifo");
+  CHECK(ticks.senders == std::vector<std::string>{"b"});
+  CHECK(ticks.ring_bytes == 2u << 20);
+  CHECK(store.name == "store");
+  CHECK(store.stack == "total | stable");
+  CHECK(store.senders.empty());
+}
+
+TEST_CASE("an empty file is the default configuration") {
+  const auto config = parse_config("", "x.toml");
+  REQUIRE(config);
+  CHECK(config->name.empty());
+  CHECK(config->provider == "auto");
+  CHECK(config->start_timeout == 10s);
+  CHECK_FALSE(config->engine_thread);
+}
+
+TEST_CASE("ring_bytes takes integers and sizes with a unit") {
+  for (const auto* value : {"65536", "\"65536\"", "\"64KiB\"", "\"64 KiB\"", "\"65536 B\""}) {
+    CAPTURE(value);
+    const auto config = parse_config(std::string("[group.g]\nring_bytes = ") + value, "x");
+    REQUIRE_MESSAGE(config, config.error().text());
+    CHECK(config->groups[0].ring_bytes == 65536);
+  }
+}
+
+struct Wrong {
+  const char* text;
+  const char* place;     ///< the error starts with it
+  const char* mentions;  ///< and says this somewhere
+};
+
+TEST_CASE("whatever cannot be right names file, line and what was expected") {
+  static constexpr Wrong cases[] = {
+      // syntax and sections
+      {"[node]\nname = ", "x.toml:2:", ""},
+      {"[node]\nname = \"a\"\nname = \"b\"\n", "x.toml:3:", "name"},
+      {"\n[nod]\n", "x.toml:2:", "did you mean 'node'?"},
+      {"fabric = \"tcp\"\n", "x.toml:1:", "a section [fabric]"},
+      {"colour = 3\n", "x.toml:1:", "known here: node, fabric, group"},
+      // unknown keys, with the nearest known one
+      {"[node]\n\nnmae = \"a\"\n", "x.toml:3:", "did you mean 'name'?"},
+      {"[fabric]\nprovidr = \"shm\"\n", "x.toml:2:", "did you mean 'provider'?"},
+      {"[group.g]\nring_byte = 4096\n", "x.toml:2:", "did you mean 'ring_bytes'?"},
+      {"[group.g]\nzzzzzzzzzzzzzzzzzzzz = 1\n", "x.toml:2:", "known here: stack, senders"},
+      // [node]
+      {"[node]\nname = 3\n", "x.toml:2:", "is an integer; expected this member's name"},
+      {"[node]\nname = \"../a\"\n", "x.toml:2:", "a name is 1 to 64"},
+      {"[node]\nname = \"\"\n", "x.toml:2:", "a name is 1 to 64"},
+      {"[node]\nlisten = 7070\n", "x.toml:2:", "\"host:port\""},
+      {"[node]\nlisten = \"10.0.0.1\"\n", "x.toml:2:", "\"host:port\""},
+      {"[node]\nlisten = \"h:0\"\n", "x.toml:2:", "port of 1 to 65535"},
+      {"[node]\nlisten = \"h:65536\"\n", "x.toml:2:", "port of 1 to 65535"},
+      {"[node]\nlisten = \"[::g]:1\"\n", "x.toml:2:", "[v6]:port"},
+      {"[node]\ncontacts = \"a@h:1\"\n", "x.toml:2:", "expected an array"},
+      {"[node]\ncontacts = []\n", "x.toml:2:", "is empty"},
+      {"[node]\ncontacts = [1]\n", "x.toml:2:", "\"name@host:port\""},
+      {"[node]\ncontacts = [\"h:1\"]\n", "x.toml:2:", "has no name"},
+      {"[node]\ncontacts = [\"a@h\"]\n", "x.toml:2:", "\"host:port\""},
+      {"[node]\ncontacts = [\n\"a@h:1\",\n\"a@h:2\"]\n", "x.toml:4:", "'a' is named twice"},
+      {"[node]\ncontacts = [\"a@h:1\", \"b@h:1\"]\n", "x.toml:2:", "the same address h:1"},
+      {"[node]\nname = \"c\"\ncontacts = [\"a@h:1\"]\n", "x.toml:2:", "none of the contacts"},
+      {"[node]\nstart_timeout_ms = 0\n", "x.toml:2:", "an integer of 1 to"},
+      {"[node]\nstart_timeout_ms = -4\n", "x.toml:2:", "'start_timeout_ms' is -4"},
+      {"[node]\nstart_timeout_ms = 1.5\n", "x.toml:2:", "is a floating-point number"},
+      {"[node]\nengine = \"fast\"\n", "x.toml:2:", "\"polled\" or \"thread\""},
+      {"[node]\nengine = true\n", "x.toml:2:", "is a boolean"},
+      // [fabric]
+      {"[fabric]\nprovider = \"\"\n", "x.toml:2:", "is empty"},
+      {"[fabric]\nprovider = [\"shm\"]\n", "x.toml:2:", "is an array"},
+      {"[fabric]\naddress = \"10.0.0.1:80\"\n", "x.toml:2:", "no port"},
+      // [group.NAME]
+      {"[group]\nstack = \"total\"\n", "x.toml:2:", "groups have names: [group.NAME]"},
+      {"[group.\"a b\"]\n", "x.toml:1:", "a name is 1 to 64"},
+      {"[group.g]\nstack = \" | \"\n", "x.toml:2:", "'stack' is empty"},
+      {"[group.g]\nstack = 4\n", "x.toml:2:", "total | stable"},
+      {"[group.g]\nsenders = \"a\"\n", "x.toml:2:", "an array of contacts' names"},
+      {"[group.g]\nsenders = []\n", "x.toml:2:", "every member may send"},
+      {"[group.g]\nsenders = [\"a\", \"a\"]\n", "x.toml:2:", "named twice"},
+      {"[group.g]\nsenders = [\"z\"]\n[node]\ncontacts = [\"a@h:1\"]\n",
+       "x.toml:2:", "sender 'z' is none of the contacts"},
+      {"[group.g]\nring_bytes = 5000\n", "x.toml:2:", "a power of two"},
+      {"[group.g]\nring_bytes = 2048\n", "x.toml:2:", "of 4096 to 1 GiB"},
+      {"[group.g]\nring_bytes = -4096\n", "x.toml:2:", "'ring_bytes' is -4096"},
+      {"[group.g]\nring_bytes = \"2 GiB\"\n", "x.toml:2:", "of 4096 to 1 GiB"},
+      {"[group.g]\nring_bytes = \"1 MB\"\n", "x.toml:2:", "\"1 MiB\""},
+      {"[group.g]\nring_bytes = \"99999999999999999999999 B\"\n", "x.toml:2:", "a power of two"},
+      {"[group.g]\nring_bytes = \"17179869184 GiB\"\n", "x.toml:2:", "a power of two"},
+      {"[group.g]\nring_bytes = true\n", "x.toml:2:", "is a boolean"},
+  };
+  for (const Wrong& wrong : cases) {
+    CAPTURE(wrong.text);
+    const auto config = parse_config(wrong.text, "x.toml");
+    REQUIRE_FALSE(config);
+    CHECK(config.error().code == Code::invalid);
+    CHECK_MESSAGE(config.error().text().starts_with(wrong.place), config.error().text());
+    CHECK_MESSAGE(config.error().text().find(wrong.mentions) != std::string::npos,
+                  config.error().text());
+  }
+}
+
+TEST_CASE("the command line's name wins over the file's, and must be a contact") {
+  auto config = parse_config(complete, "x.toml");
+  REQUIRE(config);
+  REQUIRE(choose_name(*config, "b"));
+  CHECK(config->name == "b");
+  const auto chosen = choose_name(*config, "c");
+  REQUIRE_FALSE(chosen);
+  CHECK(chosen.error().text().find("known here: a, b") != std::string::npos);
+  CHECK(config->name == "b");
+}
+
+TEST_CASE("a file that is not there is named") {
+  const auto config = load_config("/nonexistent/squall.toml");
+  REQUIRE_FALSE(config);
+  CHECK(config.error().code == Code::io);
+  CHECK(config.error().text().find("/nonexistent/squall.toml: No such file") != std::string::npos);
+}
+
+TEST_CASE("a directory in place of a file is an error, not an empty configuration") {
+  CHECK_FALSE(load_config("/"));
+}
+
+}  // namespace
+}  // namespace squall

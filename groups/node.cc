@@ -1,0 +1,324 @@
+#include "groups/node.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <mutex>
+#include <sched.h>
+#include <thread>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "core/base/assert.h"
+#include "core/base/log.h"
+#include "core/engine/loop.h"
+#include "groups/meeting_point.h"
+
+namespace squall {
+namespace {
+
+class NodeImpl;
+
+class GroupImpl final : public Group {
+ public:
+  GroupImpl(NodeImpl& node, std::size_t index, std::string name, multicast::Channel& channel)
+      : node_(node), index_(index), name_(std::move(name)), senders_(channel.shape().senders),
+        writer_(channel.writer()),
+        max_bytes_(writer_ != nullptr ? mirror::max_message_bytes(writer_->ring_bytes()) : 0) {}
+
+  std::string_view name() const override { return name_; }
+  const View& view() const override;
+  Rank rank() const override;
+  std::size_t max_message_bytes() const override { return max_bytes_; }
+
+  Result<Reservation> reserve(std::size_t bytes) override {
+    mirror::RingWriter::Claim claim;
+    if (writer_ == nullptr || closed_.load(std::memory_order_relaxed) ||
+        !writer_->claim(bytes, claim))
+      return tl::unexpected(why_not(bytes));
+    return Reservation{{claim.message, bytes}, claim.frame};
+  }
+  void commit(const Reservation& reservation) override;
+  Result<> try_send(Bytes message) override;
+  Result<> send(Bytes message) override;
+  void on_deliver(std::function<void(const Delivery&)> handler) override;
+
+  void close() { closed_.store(true, std::memory_order_relaxed); }
+
+ private:
+  Error why_not(std::size_t bytes) const;
+
+  NodeImpl& node_;
+  std::size_t index_;
+  std::string name_;
+  std::vector<Rank> senders_;
+  mirror::RingWriter* writer_;  // nullptr: this member is no sender
+  std::size_t max_bytes_;
+  std::atomic<bool> closed_{false};
+};
+
+/// Hands work from other threads to the one that turns the node. The flag keeps it free when empty.
+class Mailbox {
+ public:
+  void post(std::function<void()> work) {
+    const std::lock_guard lock(mutex_);
+    work_.push_back(std::move(work));
+    waiting_.store(true, std::memory_order_release);
+  }
+  void run() {
+    if (!waiting_.load(std::memory_order_acquire)) return;
+    std::vector<std::function<void()>> work;
+    {
+      const std::lock_guard lock(mutex_);
+      work.swap(work_);
+      waiting_.store(false, std::memory_order_relaxed);
+    }
+    for (const auto& each : work) each();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::function<void()>> work_;
+  std::atomic<bool> waiting_{false};
+};
+
+class NodeImpl final : public Node {
+ public:
+  static Result<std::unique_ptr<Node>> start(const Config& config);
+  ~NodeImpl() override;
+
+  Group* group(std::string_view name) override {
+    const auto found = std::ranges::find(groups_, name, &GroupImpl::name);
+    return found == groups_.end() ? nullptr : found->get();
+  }
+  const View& view() const override { return turn_->view(); }
+  Rank rank() const override { return turn_->self(); }
+  std::string_view fabric() const override { return met_.fabric->name(); }
+
+  bool poll() override { return !threaded() && turn_once(); }
+  void idle(Time until) override {
+    if (!threaded()) loop_->idle(until);
+  }
+  int fd() const override { return loop_->fd(); }
+  bool arm() override { return loop_->arm(); }
+  void wake() override { loop_->wake(); }
+
+  std::optional<Error> stopped() const override {
+    const std::lock_guard lock(stopped_mutex_);
+    return stopped_;
+  }
+  void on_stopped(std::function<void(const Error&)> handler) override {
+    run_in_turn([this, handler = std::move(handler)] { stopped_handler_ = handler; });
+  }
+  Result<> shutdown(Time deadline) override;
+
+  // --- for groups
+
+  void deliver_to(std::size_t channel, multicast::DeliverFunction upcall) {
+    run_in_turn([this, channel, upcall = std::move(upcall)] { turn_->on_deliver(channel, upcall); });
+  }
+  void committed() { loop_->ring_doorbell(); }
+  bool in_upcall() const { return loop_->in_upcall(); }
+  bool threaded() const { return thread_.joinable(); }
+  /// Gives way until there may be room: turns the node, or lets its thread do so.
+  void wait_for_room();
+  Error why_closed() const {
+    const auto error = stopped();
+    return error ? *error : Error{Code::closed, "the node is shutting down", ""};
+  }
+
+ private:
+  explicit NodeImpl(Met met) : met_(std::move(met)) {}
+
+  bool turn_once();
+  void run_thread();
+  void run_in_turn(std::function<void()> work);
+  void turn_rendezvous(Time now);
+  void announce_stop();
+  Result<> wait_until_running(Time deadline);
+
+  Met met_;
+  std::unique_ptr<engine::Turn> turn_;
+  std::unique_ptr<engine::Loop> loop_;
+  std::vector<std::unique_ptr<GroupImpl>> groups_;
+  std::vector<fabric::Rendezvous::Event> rendezvous_events_;
+  Mailbox mailbox_;
+
+  std::function<void(const Error&)> stopped_handler_;
+  mutable std::mutex stopped_mutex_;
+  std::optional<Error> stopped_;
+
+  std::thread thread_;
+  std::atomic<bool> stop_thread_{false};
+  std::atomic<bool> finished_{false};
+};
+
+// --- group
+
+const View& GroupImpl::view() const { return node_.view(); }
+Rank GroupImpl::rank() const { return node_.rank(); }
+
+void GroupImpl::commit(const Reservation& reservation) {
+  mirror::RingWriter::Claim claim;
+  claim.frame = reservation.handle;
+  claim.frame_bytes = static_cast<std::uint32_t>(mirror::frame_bytes(reservation.bytes.size()));
+  writer_->commit(claim);
+  node_.committed();
+}
+
+Result<> GroupImpl::try_send(Bytes message) {
+  mirror::RingWriter::Claim claim;
+  if (writer_ == nullptr || closed_.load(std::memory_order_relaxed) ||
+      !writer_->claim(message.size(), claim))
+    return tl::unexpected(why_not(message.size()));
+  if (!message.empty()) std::memcpy(claim.message, message.data(), message.size());
+  writer_->commit(claim);
+  node_.committed();
+  return {};
+}
+
+Result<> GroupImpl::send(Bytes message) {
+  while (true) {
+    auto sent = try_send(message);
+    if (sent || sent.error().code != Code::would_block || node_.in_upcall()) return sent;
+    node_.wait_for_room();
+  }
+}
+
+Error GroupImpl::why_not(std::size_t bytes) const {
+  if (writer_ == nullptr)
+    return {Code::invalid, fmt::format("this member is no sender of group {}", name_),
+            "name it in the group's senders"};
+  if (closed_.load(std::memory_order_relaxed)) return node_.why_closed();
+  if (!writer_->fits(bytes))
+    return {Code::too_large,
+            fmt::format("a message of {} bytes; group {} takes at most {}", bytes, name_,
+                        max_bytes_),
+            "cut it into pieces, or raise the group's ring_bytes to at least four times its size"};
+  // No text: this is the one error that comes by the million.
+  return {Code::would_block, {}, {}};
+}
+
+void GroupImpl::on_deliver(std::function<void(const Delivery&)> handler) {
+  if (!handler) return node_.deliver_to(index_, nullptr);
+  node_.deliver_to(index_, [this, handler = std::move(handler)](const multicast::Delivered& m) {
+    handler(Delivery{senders_[m.sender], m.number, m.position, m.bytes});
+  });
+}
+
+// --- node
+
+Result<std::unique_ptr<Node>> NodeImpl::start(const Config& config) {
+  const Time deadline = Monotonic::now() + config.start_timeout;
+  auto plan = make_plan(config);
+  if (!plan) return tl::unexpected(plan.error());
+  auto met = meet(config, *plan, deadline);
+  if (!met) return tl::unexpected(met.error());
+
+  std::unique_ptr<NodeImpl> node(new NodeImpl(std::move(*met)));
+  std::vector<std::string> names;
+  for (const auto& channel : plan->channels) names.push_back(channel.name);
+  node->turn_ = std::make_unique<engine::Turn>(*node->met_.fabric, node->met_.view, plan->self,
+                                               node->met_.contacts, std::move(plan->channels));
+  node->loop_ = std::make_unique<engine::Loop>(
+      *node->met_.fabric, *node->turn_, node->met_.crowded,
+      [raw = node.get()](Time now) { raw->turn_rendezvous(now); });
+  if (auto running = node->wait_until_running(deadline); !running)
+    return tl::unexpected(running.error());
+  for (std::size_t index = 0; index < names.size(); ++index)
+    node->groups_.push_back(
+        std::make_unique<GroupImpl>(*node, index, names[index], *node->turn_->channel(index)));
+  if (config.engine_thread)
+    node->thread_ = std::thread([raw = node.get()] { raw->run_thread(); });
+  return node;
+}
+
+NodeImpl::~NodeImpl() {
+  if (thread_.joinable()) {
+    stop_thread_.store(true);
+    loop_->wake();
+    thread_.join();
+  }
+}
+
+Result<> NodeImpl::wait_until_running(Time deadline) {
+  using Phase = engine::Turn::Phase;
+  while (turn_->phase() != Phase::running) {
+    if (!loop_->poll()) loop_->idle(deadline);
+    if (turn_->phase() == Phase::stopped) return tl::unexpected(*turn_->failure());
+    if (turn_->phase() != Phase::running && Monotonic::now() >= deadline)
+      return fail(Code::timeout,
+                  fmt::format("these members were met, but do not answer over {}: {}",
+                              met_.fabric->name(), turn_->waiting_for()),
+                  "see whether they run and whether this fabric reaches them (`squall info`)");
+  }
+  return {};
+}
+
+bool NodeImpl::turn_once() {
+  mailbox_.run();
+  const bool worked = loop_->poll();
+  if (turn_->phase() == engine::Turn::Phase::stopped) [[unlikely]] announce_stop();
+  if (turn_->finished()) [[unlikely]] finished_.store(true, std::memory_order_release);
+  return worked;
+}
+
+void NodeImpl::run_thread() {
+  while (!stop_thread_.load(std::memory_order_relaxed))
+    if (!turn_once()) loop_->idle(never);
+}
+
+void NodeImpl::run_in_turn(std::function<void()> work) {
+  // Never inside an upcall: it would replace the very function that is running.
+  if (!threaded() && !in_upcall()) return work();
+  mailbox_.post(std::move(work));
+  loop_->wake();
+}
+
+void NodeImpl::turn_rendezvous(Time now) {
+  using Kind = fabric::Rendezvous::Event::Kind;
+  rendezvous_events_.clear();
+  met_.rendezvous->poll(now, rendezvous_events_);
+  for (const auto& event : rendezvous_events_)
+    if (event.kind == Kind::gone) turn_->lose(event.rank, event.error.what);
+}
+
+void NodeImpl::announce_stop() {
+  {
+    const std::lock_guard lock(stopped_mutex_);
+    if (stopped_) return;
+    stopped_ = turn_->failure();
+  }
+  for (const auto& group : groups_) group->close();
+  if (stopped_handler_) stopped_handler_(*stopped_);
+}
+
+void NodeImpl::wait_for_room() {
+  if (threaded()) {
+    sched_yield();
+  } else if (!turn_once()) {
+    loop_->idle(Monotonic::now() + std::chrono::milliseconds(1));
+  }
+}
+
+Result<> NodeImpl::shutdown(Time deadline) {
+  SQUALL_ASSERT(!in_upcall(), "shutdown waits, so it cannot be called from an upcall");
+  for (const auto& group : groups_) group->close();
+  run_in_turn([this] { turn_->finish(); });
+  while (!finished_.load(std::memory_order_acquire)) {
+    if (const auto error = stopped()) return tl::unexpected(*error);
+    if (Monotonic::now() >= deadline)
+      return fail(Code::timeout, "not everyone has finished in time: " + turn_->unfinished(),
+                  "every member must call shutdown, and deliver in every group");
+    wait_for_room();
+  }
+  run_in_turn([this] { met_.rendezvous->leave("finished"); });
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Node>> Node::start(const Config& config) { return NodeImpl::start(config); }
+
+}  // namespace squall

@@ -1,0 +1,83 @@
+#pragma once
+// A group of members on the simulated fabric, in one thread and virtual time. The driver is seeded:
+// it decides who turns when, and lets time pass only when nobody has anything to do.
+//
+// Not here: rendezvous and configuration files. Members know each other from the start.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base/random.h"
+#include "core/base/time.h"
+#include "core/engine/turn.h"
+#include "groups/stack/stack.h"
+#include "providers/sim/sim.h"
+
+namespace squall::simulation {
+
+struct Options {
+  std::uint64_t seed = 1;
+  Rank members = 3;
+  std::string stack = "total | stable";
+  multicast::StageFactory stages;  ///< stages of one's own, instead of `stack`
+  std::vector<Rank> senders;       ///< empty: everyone
+  std::size_t ring_bytes = std::size_t{1} << 14;
+  /// By rank: in a round of the driver, this member turns once in so many times on average; 1 or
+  /// absent: always.
+  std::vector<std::uint64_t> laziness;
+  sim::Options network;
+};
+
+class Cluster {
+ public:
+  using Deliver = std::function<void(Rank member, const multicast::Delivered&)>;
+  /// Called before a member turns; a sender's application. True if it did anything.
+  using Application = std::function<bool(Rank member)>;
+
+  /// `deliver` is called inside the turn of `member`.
+  Cluster(const Options& options, Deliver deliver);
+  ~Cluster();
+
+  void set_application(Application application) { application_ = std::move(application); }
+
+  /// False if the ring is full, the member is no sender or is not running.
+  bool try_send(Rank member, Bytes message);
+
+  /// Turns everyone and moves time until `done` says so; false once `limit` has passed, or when
+  /// nothing will ever happen again.
+  bool run_until(const std::function<bool()>& done, Time limit);
+  /// Everyone is in phase `running`.
+  bool start(Time limit);
+
+  /// The member's process ends here and now.
+  void crash(Rank member);
+  bool alive(Rank member) const { return nodes_[member].alive; }
+
+  engine::Turn& turn(Rank member) { return *nodes_[member].turn; }
+  sim::Network& network() { return network_; }
+  Time now() const { return network_.now(); }
+  static std::string name(Rank member) { return std::string(1, static_cast<char>('a' + member)); }
+
+ private:
+  struct Node {
+    std::unique_ptr<fabric::Fabric> fabric;
+    std::unique_ptr<engine::Turn> turn;
+    bool alive = true;
+    Time deadline = never;
+  };
+
+  bool turn_node(Rank member);
+  bool turn_everyone();
+
+  Options options_;
+  Random random_;
+  sim::Network network_;
+  std::vector<Node> nodes_;
+  Deliver deliver_;
+  Application application_;
+};
+
+}  // namespace squall::simulation

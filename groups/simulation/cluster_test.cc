@@ -1,0 +1,107 @@
+#include "groups/simulation/cluster.h"
+
+#include <doctest/doctest.h>
+
+#include <fmt/format.h>
+
+namespace squall::simulation {
+namespace {
+
+constexpr Time in_ten_seconds = Time{} + std::chrono::seconds(10);
+
+/// Every member sends `count` messages; returns what each member delivered, in order.
+std::vector<std::vector<std::string>> exchange(const Options& options, std::size_t count) {
+  std::vector<std::vector<std::string>> delivered(options.members);
+  Cluster cluster(options, [&](Rank member, const multicast::Delivered& message) {
+    delivered[member].push_back(fmt::format("{}:{}:{}", message.sender, message.number,
+                                            as_text(message.bytes)));
+  });
+  const std::size_t senders = options.senders.empty() ? options.members : options.senders.size();
+  std::vector<std::size_t> sent(options.members);
+  cluster.set_application([&](Rank member) {
+    if (sent[member] == count ||
+        !cluster.try_send(member, as_bytes(fmt::format("{} of {}", sent[member], member))))
+      return false;
+    ++sent[member];
+    return true;
+  });
+  const bool complete = cluster.run_until(
+      [&] {
+        for (const auto& list : delivered)
+          if (list.size() < count * senders) return false;
+        return true;
+      },
+      in_ten_seconds);
+  CHECK(complete);
+  return delivered;
+}
+
+TEST_CASE("total | stable: every member delivers every message in one order") {
+  Options options;
+  const auto delivered = exchange(options, 500);
+  REQUIRE(delivered[0].size() == 1500);
+  CHECK(delivered[0] == delivered[1]);
+  CHECK(delivered[0] == delivered[2]);
+}
+
+TEST_CASE("one sender among four members, with lazy receivers") {
+  Options options;
+  options.members = 4;
+  options.senders = {2};
+  options.laziness = {1, 7, 1, 3};
+  const auto delivered = exchange(options, 700);
+  REQUIRE(delivered[0].size() == 700);
+  for (Rank rank = 1; rank < 4; ++rank) CHECK(delivered[0] == delivered[rank]);
+}
+
+TEST_CASE("fifo: each sender's order is kept") {
+  Options options;
+  options.stack = "fifo";
+  options.network.jitter = std::chrono::microseconds(300);
+  const auto delivered = exchange(options, 300);
+  for (const auto& list : delivered) {
+    REQUIRE(list.size() == 900);
+    std::vector<int> next(3);
+    for (const std::string& message : list) {
+      const auto sender = static_cast<std::size_t>(message[0] - '0');
+      CHECK(message == fmt::format("{}:{}:{} of {}", sender, next[sender], next[sender], sender));
+      ++next[sender];
+    }
+  }
+}
+
+TEST_CASE("a member that dies stops the others with an error that names it, within a second") {
+  Options options;
+  Cluster cluster(options, [](Rank, const multicast::Delivered&) {});
+  REQUIRE(cluster.start(in_ten_seconds));
+  const Time died = cluster.now();
+  cluster.crash(1);
+  const auto stopped = [&](Rank rank) {
+    return cluster.turn(rank).phase() == engine::Turn::Phase::stopped;
+  };
+  REQUIRE(cluster.run_until([&] { return stopped(0) && stopped(2); }, in_ten_seconds));
+  CHECK(cluster.now() - died < std::chrono::seconds(1));
+  CHECK(cluster.turn(0).failure()->what.find("member b was lost") != std::string::npos);
+  CHECK(cluster.turn(2).failure()->code == Code::lost);
+}
+
+TEST_CASE("members that finish together end in good order") {
+  Options options;
+  std::size_t delivered = 0;
+  Cluster cluster(options, [&](Rank, const multicast::Delivered&) { ++delivered; });
+  REQUIRE(cluster.start(in_ten_seconds));
+  for (Rank rank = 0; rank < 3; ++rank) {
+    REQUIRE(cluster.try_send(rank, as_bytes("last words")));
+    cluster.turn(rank).finish();
+  }
+  REQUIRE(cluster.run_until(
+      [&] {
+        return cluster.turn(0).finished() && cluster.turn(1).finished() &&
+               cluster.turn(2).finished();
+      },
+      in_ten_seconds));
+  CHECK(delivered == 9);
+}
+
+}  // namespace
+}  // namespace squall::simulation

@@ -1,0 +1,54 @@
+#include "providers/catalog/names.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+
+#include "core/base/nearest.h"
+
+namespace squall::catalog {
+namespace {
+
+constexpr std::array<std::string_view, 4> plain{automatic, "shm", "tcp", "verbs"};
+// What people may write without the prefix: libfabric's own names.
+constexpr std::array<std::string_view, 8> libfabric_names{"efa", "psm2",    "psm3", "cxi",
+                                                          "opx", "sockets", "net",  "tcp;ofi_rxm"};
+// Farther away than this it is another word, not a slip.
+constexpr std::size_t slip = 2;
+
+std::string suggest(std::string_view name) {
+  std::string best;
+  std::size_t least = slip + 1;
+  const auto consider = [&](std::string_view candidate, std::string suggestion) {
+    const std::size_t distance = edit_distance(name, candidate);
+    // A suggestion must keep at least something of what was written.
+    if (distance >= least || distance >= candidate.size()) return;
+    least = distance;
+    best = std::move(suggestion);
+  };
+  for (const std::string_view known : plain) consider(known, std::string(known));
+  for (const std::string_view known : libfabric_names)
+    consider(known, fmt::format("{}{}", libfabric_prefix, known));
+  return best;
+}
+
+}  // namespace
+
+Result<> check_name(std::string_view name) {
+  const std::string known =
+      fmt::format("known are {}, ofi:NAME (NAME as fi_info spells it)", fmt::join(plain, ", "));
+  if (name.starts_with(libfabric_prefix)) {
+    if (name.size() > libfabric_prefix.size()) return {};
+    return fail(Code::invalid, "ofi: lacks the name of a libfabric provider",
+                "write for example ofi:efa");
+  }
+  if (std::ranges::find(plain, name) != plain.end()) return {};
+  // A long word is near nothing; also bounds the work.
+  const std::string guess = name.size() > 32 ? "" : suggest(name);
+  return fail(Code::invalid, fmt::format("there is no fabric \"{}\"", name),
+              guess.empty() ? known : fmt::format("did you mean {}? {}", guess, known));
+}
+
+}  // namespace squall::catalog

@@ -1,0 +1,183 @@
+// Can the swarm fail? Modules with a mistake must be found within a stated number of seeds, by the
+// property that they break; and the same seeds must pass with the right modules.
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "core/mirror/table.h"
+#include "core/multicast/stage.h"
+#include "groups/modules/fifo.h"
+#include "groups/modules/stable.h"
+#include "groups/modules/total.h"
+#include "test/simulation/run.h"
+#include "test/simulation/scenario.h"
+
+namespace squall::scenarios {
+namespace {
+
+using multicast::ConstFrontier;
+using multicast::Shape;
+using multicast::StageInput;
+using multicast::StageOutput;
+using Layout = mirror::TableLayout;
+
+/// A module with something changed: what is not overridden is the right one's.
+class Like : public multicast::Order {
+ public:
+  Like(const Shape& shape, Layout& layout) : right_(shape, layout), wrong_(shape, layout) {}
+  void step(const StageInput& input, mirror::Table& table, StageOutput& output) override {
+    right_.step(input, table, output);
+  }
+  void close(multicast::Frontier frontier) const override { right_.close(frontier); }
+  std::size_t walk(ConstFrontier heads, ConstFrontier to,
+                   std::span<multicast::Run> runs) const override {
+    return right_.walk(heads, to, runs);
+  }
+
+ protected:
+  modules::Total right_;
+  modules::Fifo wrong_;
+};
+
+/// Delivers sender by sender.
+class WrongWalk final : public Like {
+ public:
+  using Like::Like;
+  std::size_t walk(ConstFrontier heads, ConstFrontier to,
+                   std::span<multicast::Run> runs) const override {
+    return wrong_.walk(heads, to, runs);
+  }
+};
+
+/// Delivers what was received, in the right order as far as it is there.
+class NeverCloses final : public Like {
+ public:
+  using Like::Like;
+  void step(const StageInput& input, mirror::Table& table, StageOutput& output) override {
+    right_.step(input, table, output);
+    wrong_.step(input, table, output);
+  }
+  void close(multicast::Frontier) const override {}
+};
+
+/// A sender with nothing to say says nothing.
+class NoPromise final : public Like {
+ public:
+  using Like::Like;
+  void step(const StageInput& input, mirror::Table&, StageOutput& output) override {
+    std::ranges::copy(input.below, output.frontier.begin());
+    right_.close(output.frontier);
+  }
+};
+
+/// In place of `stable`: lets everything through.
+class Nothing final : public multicast::Stage {
+ public:
+  void step(const StageInput& input, mirror::Table&, StageOutput& output) override {
+    std::ranges::copy(input.below, output.frontier.begin());
+  }
+};
+
+/// Stability without the last member's word.
+class MostlyStable final : public multicast::Stage {
+ public:
+  MostlyStable(const Shape& shape, Layout& layout)
+      : self_(shape.self), held_(layout.add(shape.sender_count(), Layout::Place::packed)) {}
+  void step(const StageInput& input, mirror::Table& table, StageOutput& output) override {
+    for (std::uint32_t sender = 0; sender < input.below.size(); ++sender) {
+      const Round held = std::min(input.received[sender], input.messages[sender]);
+      if (held > table.get(self_, held_, sender)) table.raise(held_, sender, held);
+      Round everywhere = held;
+      for (Rank rank = 0; rank + 1 < table.members(); ++rank)
+        everywhere = std::min(everywhere, table.get(rank, held_, sender));
+      output.frontier[sender] = everywhere >= input.messages[sender]
+                                    ? input.below[sender]
+                                    : std::min(input.below[sender], everywhere);
+    }
+  }
+
+ private:
+  Rank self_;
+  mirror::Column held_;
+};
+
+template <class Order>
+multicast::Stages with_order(const Shape& shape, Layout& layout) {
+  multicast::Stages stages;
+  stages.order = std::make_unique<Order>(shape, layout);
+  stages.above.push_back(std::make_unique<modules::Stable>(shape, layout));
+  return stages;
+}
+
+multicast::Stages hasty(const Shape& shape, Layout& layout) {
+  multicast::Stages stages;
+  stages.order = std::make_unique<modules::Total>(shape, layout);
+  stages.above.push_back(std::make_unique<Nothing>());
+  return stages;
+}
+
+multicast::Stages mostly_stable(const Shape& shape, Layout& layout) {
+  multicast::Stages stages;
+  stages.order = std::make_unique<modules::Total>(shape, layout);
+  stages.above.push_back(std::make_unique<MostlyStable>(shape, layout));
+  return stages;
+}
+
+using Draw = Scenario (*)(std::uint64_t, const std::string&);
+
+/// The first seed that shows `property` broken, or 0; the seeds up to it pass without the mistake.
+std::uint64_t found_at(Draw draw_one, const multicast::StageFactory& stages,
+                       std::string_view property, std::uint64_t most) {
+  for (std::uint64_t seed = 1; seed <= most; ++seed) {
+    Scenario scenario = draw_one(seed, "total | stable");
+    const Outcome right = run(scenario);
+    INFO(right.report(scenario));
+    CHECK(right.violations.empty());
+    scenario.options.stages = stages;
+    const Outcome wrong = run(scenario);
+    if (std::ranges::any_of(wrong.violations, [&](const std::string& violation) {
+          return violation.starts_with(property);
+        })) {
+      MESSAGE(fmt::format("found at seed {}: {}", seed, wrong.violations[0]));
+      return seed;
+    }
+  }
+  return 0;
+}
+
+TEST_CASE(
+    "a stack that lets everything through in place of `stable` breaks virtual synchrony: "
+    "found within 50 crashes") {
+  CHECK(found_at(draw_crash, hasty, "virtual synchrony", 50) != 0);
+}
+
+TEST_CASE(
+    "a stack that lets everything through in place of `stable` breaks safe delivery: found "
+    "within 50 crashes") {
+  CHECK(found_at(draw_crash, hasty, "safe delivery", 50) != 0);
+}
+
+TEST_CASE("stability that does not ask the last member: found within 100 crashes") {
+  CHECK(found_at(draw_crash, mostly_stable, "safe delivery", 100) != 0);
+}
+
+TEST_CASE("total that walks sender by sender: found within 10 seeds") {
+  CHECK(found_at(draw_calm, with_order<WrongWalk>, "total order", 10) != 0);
+}
+
+TEST_CASE("total that does not wait for other senders: found within 10 seeds") {
+  CHECK(found_at(draw_calm, with_order<NeverCloses>, "total order", 10) != 0);
+}
+
+TEST_CASE("total without promises stalls behind an idle sender: found within 10 seeds") {
+  CHECK(found_at(draw_calm, with_order<NoPromise>, "liveness", 10) != 0);
+}
+
+}  // namespace
+}  // namespace squall::scenarios

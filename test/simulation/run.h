@@ -1,0 +1,31 @@
+#pragma once
+// Runs one scenario and checks what happened against what its stack promises.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/base/time.h"
+#include "test/checker/checker.h"
+#include "test/simulation/scenario.h"
+
+namespace squall::scenarios {
+
+/// Virtual time within which everything must be delivered (or the survivors of a crash must have
+/// stopped), whatever the scenario; README.md says where it comes from.
+inline constexpr Duration liveness_bound = std::chrono::milliseconds(100);
+
+struct Outcome {
+  std::vector<checker::Event> events;
+  std::vector<std::string> violations;  ///< of the checker and of liveness; empty: all is well
+  std::uint64_t trace_hash = 0;         ///< of the network
+  Duration took{0};                     ///< virtual
+  std::size_t deliveries = 0;           ///< at all members
+
+  /// For a failing test: the scenario, the violations, the trace.
+  std::string report(const Scenario& scenario) const;
+};
+
+Outcome run(const Scenario& scenario);
+
+}  // namespace squall::scenarios

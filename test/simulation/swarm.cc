@@ -1,0 +1,96 @@
+// Many seeds, or one again. As a test it runs a range of them:
+//   bazel run //test/simulation:swarm -- --first 1 --count 100000
+//   bazel run //test/simulation:swarm -- --seed 4711 --trace
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdint>
+#include <string>
+
+#include "test/checker/trace.h"
+#include "test/simulation/run.h"
+#include "test/simulation/scenario.h"
+
+namespace squall::scenarios {
+namespace {
+
+struct Arguments {
+  std::uint64_t seed = 0;
+  std::string crash, calm;  // stacks
+  std::uint64_t first = 1;
+  std::uint64_t count = 1000;
+  std::uint64_t stop_after = 5;
+  bool trace = false;
+};
+
+/// Every so many seeds one is run twice.
+constexpr std::uint64_t repeated = 8;
+
+Scenario draw_as(const Arguments& arguments, std::uint64_t seed) {
+  if (!arguments.crash.empty()) return draw_crash(seed, arguments.crash);
+  if (!arguments.calm.empty()) return draw_calm(seed, arguments.calm);
+  return draw(seed);
+}
+
+int run_one(const Arguments& arguments) {
+  const Scenario scenario = draw_as(arguments, arguments.seed);
+  const Outcome outcome = run(scenario);
+  fmt::print("{}\n{} deliveries, {} us, trace {:016x}\n", scenario.text(), outcome.deliveries,
+             outcome.took / 1us, outcome.trace_hash);
+  if (arguments.trace) fmt::print("{}", checker::to_text(outcome.events));
+  if (!outcome.violations.empty()) fmt::print("{}", outcome.report(scenario));
+  return outcome.violations.empty() ? 0 : 1;
+}
+
+int run_many(const Arguments& arguments) {
+  std::uint64_t failed = 0, deliveries = 0, crashes = 0, faults = 0;
+  Duration longest{0};
+  std::uint64_t longest_seed = 0, seed = arguments.first;
+  for (; seed < arguments.first + arguments.count && failed < arguments.stop_after; ++seed) {
+    const Scenario scenario = draw_as(arguments, seed);
+    const Outcome outcome = run(scenario);
+    deliveries += outcome.deliveries;
+    crashes += scenario.crashes();
+    faults += scenario.fault.kind != Fault::Kind::none;
+    if (outcome.took > longest) {
+      longest = outcome.took;
+      longest_seed = seed;
+    }
+    bool bad = !outcome.violations.empty();
+    if (bad) fmt::print("{}\n", outcome.report(scenario));
+    if (seed % repeated == 0) {
+      const Outcome again = run(scenario);
+      if (again.trace_hash != outcome.trace_hash || again.events != outcome.events) {
+        bad = true;
+        fmt::print("{}\n  determinism: two runs of this seed differ\n", scenario.text());
+      }
+    }
+    failed += bad;
+  }
+  fmt::print(
+      "{} seeds from {}: {} failed; {} deliveries, {} with a fault, {} of them a crash; the "
+      "longest took {} us (seed {})\n",
+      seed - arguments.first, arguments.first, failed, deliveries, faults, crashes, longest / 1us,
+      longest_seed);
+  return failed == 0 ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace squall::scenarios
+
+int main(int argc, char** argv) {
+  squall::scenarios::Arguments arguments;
+  CLI::App app("Whole groups in simulation, many seeds or one");
+  app.add_option("--seed", arguments.seed, "run this seed only, and tell about it");
+  app.add_option("--crash", arguments.crash, "a sender of this stack crashes, in every seed");
+  app.add_option("--calm", arguments.calm, "nothing goes wrong with this stack");
+  app.add_flag("--trace", arguments.trace, "with --seed: print what happened");
+  app.add_option("--first", arguments.first, "the first of many seeds");
+  app.add_option("--count", arguments.count, "how many seeds");
+  app.add_option("--stop-after", arguments.stop_after, "so many seeds that fail are enough");
+  CLI11_PARSE(app, argc, argv);
+  return app.count("--seed") != 0 ? squall::scenarios::run_one(arguments)
+                                  : squall::scenarios::run_many(arguments);
+}
