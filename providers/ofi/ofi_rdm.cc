@@ -81,6 +81,13 @@ Result<std::unique_ptr<Transport>> RdmTransport::open(std::string_view provider,
   }
   failed = fi_ep_bind(endpoint, &addresses->fid, 0);
   if (failed == 0) failed = fi_ep_bind(endpoint, &made->queue_->cq()->fid, FI_TRANSMIT | FI_RECV);
+  if (failed == 0 && made->domain_->info()->addr_format == FI_ADDR_STR) {
+    // libfabric's shm names an endpoint after its process id, which a process in another
+    // namespace, or one that was killed, may have taken in /dev/shm before us.
+    std::string own = fmt::format("fi_shm://squall-{:016x}", made->random_.next());
+    failed = fi_setname(&endpoint->fid, own.data(), own.size() + 1);
+    if (failed == -FI_ENOSYS) failed = 0;
+  }
   if (failed == 0) failed = fi_enable(endpoint);
   if (failed != 0) return fail(Code::unavailable, fi_text("fi_enable", failed));
 

@@ -18,8 +18,10 @@ struct Ban {
 };
 const Ban bans[] = {
     {"volatile", false, "orders nothing between threads: use std::atomic"},
-    {"sleep_for", true, "a test waits for an event with a deadline, not for time to pass"},
-    {"sleep_until", true, "a test waits for an event with a deadline, not for time to pass"},
+    {"this_thread::sleep_for", true,
+     "a test waits for an event with a deadline, not for time to pass"},
+    {"this_thread::sleep_until", true,
+     "a test waits for an event with a deadline, not for time to pass"},
     {"usleep", true, "a test waits for an event with a deadline, not for time to pass"},
     {"nanosleep", true, "a test waits for an event with a deadline, not for time to pass"},
 };
