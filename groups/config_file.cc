@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/nearest.h"
 #include "core/base/ring_math.h"
 
 // The only place that compiles toml++; its errors come back as values.
@@ -30,32 +31,13 @@ constexpr std::int64_t max_start_timeout_ms = 3'600'000;
 constexpr std::size_t min_ring_bytes = 4096;
 constexpr std::size_t max_ring_bytes = std::size_t{1} << 30;
 
-/// Edit distance (Levenshtein 1966), for "did you mean".
-std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
-    }
-  }
-  return row[b.size()];
-}
-
 /// "did you mean 'x'?" when something is near enough, and always what there is.
 std::string suggestion(std::string_view wrong, const std::vector<std::string_view>& known) {
-  const auto nearest = std::min_element(known.begin(), known.end(), [&](auto a, auto b) {
-    return distance(wrong, a) < distance(wrong, b);
-  });
   const std::string all = fmt::format("known here: {}", fmt::join(known, ", "));
-  if (nearest == known.end() ||
-      distance(wrong, *nearest) > std::max<std::size_t>(2, wrong.size() / 2))
+  const std::string_view near = nearest(wrong, known);
+  if (near.empty() || edit_distance(wrong, near) > std::max<std::size_t>(2, wrong.size() / 2))
     return all;
-  return fmt::format("did you mean '{}'? {}", *nearest, all);
+  return fmt::format("did you mean '{}'? {}", near, all);
 }
 
 /// What is being read, and what has been found so far.

@@ -14,6 +14,7 @@
 #include "core/mirror/frame.h"
 #include "groups/stack/stack.h"
 #include "providers/catalog/catalog.h"
+#include "providers/catalog/names.h"
 #include "providers/catalog/preference.h"
 #include "providers/rendezvous/tcp.h"
 
@@ -74,35 +75,18 @@ Result<engine::ChannelPlan> plan_channel(const Config& config, const GroupConfig
 /// Which fabrics this member offers: the configured one, or for auto what could serve.
 Result<std::vector<std::unique_ptr<fabric::Fabric>>> open_candidates(const Config& config,
                                                                      const Contact& mine) {
-  const bool automatic = config.provider == "auto";
-  std::vector<std::string> names{config.provider};
-  if (automatic) {
-    names = {"shm"};
-    const bool one_host = std::ranges::all_of(
-        config.contacts, [&](const Contact& c) { return host_of(c.address) == host_of(mine.address); });
-    // Each open fabric costs memory, so network fabrics only where somebody may be elsewhere.
-    if (!one_host) names = {"shm", "verbs", "tcp"};
-  }
-  std::vector<std::unique_ptr<fabric::Fabric>> open;
-  for (const std::string& name : names) {
-    fabric::Options options;
-    options.name = name;
-    options.node_name = mine.name;
-    options.local_address = config.fabric_address.empty()
-                                ? host_of(config.listen.empty() ? mine.address : config.listen)
-                                : config.fabric_address;
-    auto opened = catalog::open(options);
-    if (opened) {
-      open.push_back(std::move(*opened));
-    } else if (!automatic) {
-      return tl::unexpected(opened.error());
-    } else {
-      log(Level::info, "fabric {} is not used: {}", name, opened.error().text());
-    }
-  }
-  if (open.empty())
-    return fail(Code::unavailable, "no fabric could be opened", "see `squall info`");
-  return open;
+  fabric::Options options;
+  options.name = config.provider;
+  options.node_name = mine.name;
+  options.local_address = config.fabric_address.empty()
+                              ? host_of(config.listen.empty() ? mine.address : config.listen)
+                              : config.fabric_address;
+  const bool one_host = std::ranges::all_of(config.contacts, [&](const Contact& contact) {
+    return host_of(contact.address) == host_of(mine.address);
+  });
+  // Each open fabric costs memory, so network fabrics only where somebody may be elsewhere.
+  if (options.name == catalog::automatic && one_host) options.name = "shm";
+  return catalog::open_candidates(options);
 }
 
 View view_of(const std::vector<fabric::Introduction>& introductions) {
@@ -224,7 +208,7 @@ Result<Met> meet(const Config& config, const Plan& plan, Time deadline) {
     return tl::unexpected(done.error());
 
   std::string chosen = config.provider;
-  if (chosen == "auto") {
+  if (chosen == catalog::automatic) {
     auto preferred = catalog::choose(introductions);
     if (!preferred) return tl::unexpected(preferred.error());
     chosen = *preferred;

@@ -14,8 +14,9 @@
 #include <new>
 #include <vector>
 
-#include "bench/process/cores.h"
+#include "bench/process/die_with.h"
 #include "bench/samples/samples.h"
+#include "core/fabric/topology.h"
 
 namespace squall::bench {
 
@@ -97,7 +98,7 @@ Result<double> run_pair(const std::function<Result<double>(PairSide&)>& measure,
   auto block = SharedBlock::create(sizeof(PairSide::Shared));
   if (!block) return tl::unexpected(block.error());
   auto& shared = *new (block->data()) PairSide::Shared;
-  const std::vector<int> cores = allowed_cores();
+  const std::vector<fabric::Core> cores = fabric::usable_cores();
   const bool one_core = cores.size() < 2;
   std::array<int, 2> lives{};
   if (pipe(lives.data()) != 0) return fail_errno("pipe", errno);
@@ -109,7 +110,7 @@ Result<double> run_pair(const std::function<Result<double>(PairSide&)>& measure,
     if (children[side] != 0) continue;
     if (!die_with(parent)) _exit(1);
     close(lives[0]);
-    if (!one_core) static_cast<void>(pin_to(cores[side]));
+    if (!one_core) static_cast<void>(fabric::pin_this_thread(cores[side]));
     PairSide mine(shared, one_core);
     Result<double> result = 0.0;
     if (side == 0)

@@ -17,11 +17,9 @@ enum class Kind : std::uint8_t {
   file_end,
   symbolic_link,
   padding,
-  failure,
   end,
 };
 
-constexpr std::size_t max_failure_bytes = 2048;
 constexpr std::size_t max_component_bytes = 255;
 
 template <class... Cases>
@@ -75,9 +73,6 @@ std::size_t write(const Record& record, MutableBytes space) {
             to.put(Kind::symbolic_link).put_text(r.path).put_text(r.target);
           },
           [&](const Padding&) { to.put(Kind::padding); },
-          [&](const Failure& r) {
-            to.put(Kind::failure).put_text(r.what.substr(0, max_failure_bytes));
-          },
           [&](const End& r) { to.put(Kind::end).put(r.files).put(r.bytes); },
       },
       record);
@@ -115,8 +110,6 @@ Result<Record> decode_fields(Kind kind, Reader& from) {
       const auto path = get_text(from, max_path_bytes);
       return SymbolicLink{path, get_text(from, max_path_bytes)};
     }
-    case Kind::failure:
-      return Failure{get_text(from, max_failure_bytes)};
     case Kind::end: {
       const auto files = from.get<std::uint64_t>();
       return End{files, from.get<std::uint64_t>()};

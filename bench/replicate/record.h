@@ -5,19 +5,17 @@
 //
 // Wire: one byte of kind, then little-endian fields; paths behind a 32-bit length.
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <variant>
 
 #include "core/base/bytes.h"
+#include "core/base/digest.h"
 #include "core/base/error.h"
 
 namespace squall::replicate {
-
-/// 128 bits of XXH3: against accidents, not against forgery.
-using Digest = std::array<std::byte, 16>;
 
 /// PATH_MAX of Linux, less what is in front of a relative path.
 inline constexpr std::size_t max_path_bytes = 4095;
@@ -39,7 +37,7 @@ struct FileData {
   Bytes bytes;
 };
 struct FileEnd {
-  Digest digest{};
+  Digest::Value digest{};
 };
 struct SymbolicLink {
   std::string_view path;
@@ -47,10 +45,6 @@ struct SymbolicLink {
 };
 /// Fills space that was reserved for data which then could not be read.
 struct Padding {};
-/// The sender gives up: everybody stops with its message.
-struct Failure {
-  std::string_view what;
-};
 /// Nothing comes after it.
 struct End {
   std::uint64_t files = 0;
@@ -58,7 +52,7 @@ struct End {
 };
 
 using Record = std::variant<DirectoryBegin, DirectoryEnd, FileBegin, FileData, FileEnd,
-                            SymbolicLink, Padding, Failure, End>;
+                            SymbolicLink, Padding, End>;
 
 std::size_t encoded_bytes(const Record& record);
 /// Writes exactly `encoded_bytes` to the front of `space`.

@@ -22,10 +22,9 @@ std::vector<Record> one_of_each() {
           FileBegin{"a/ \n\xff", 0640, std::uint64_t{1} << 40},
           FileData{as_bytes("data")},
           FileData{},
-          FileEnd{Digest{std::byte{1}, std::byte{2}}},
+          FileEnd{Digest::Value{std::byte{1}, std::byte{2}}},
           SymbolicLink{"l", "../../anywhere"},
           Padding{},
-          Failure{"no"},
           End{3, 4}};
 }
 

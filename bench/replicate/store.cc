@@ -146,7 +146,7 @@ Result<> Store::on(const FileBegin& record) {
     fd = FileDescriptor(openat(out_.get(), temporary_.c_str(), flags, 0600));
   if (!fd) return cannot("create", record.path, errno);
   file_ = Open{std::string(record.path), record.mode, record.size, std::move(fd)};
-  hasher_.reset();
+  digest_ = Digest();
   return {};
 }
 
@@ -154,7 +154,7 @@ Result<> Store::on(const FileData& record) {
   if (!file_) return out_of_turn("data without a file");
   Bytes rest = record.bytes;
   if (rest.size() > file_->left) return out_of_turn("more data than the file has");
-  hasher_.update(rest);
+  digest_.update(rest);
   file_->left -= rest.size();
   bytes_ += rest.size();
   while (!rest.empty()) {
@@ -169,7 +169,7 @@ Result<> Store::on(const FileData& record) {
 Result<> Store::on(const FileEnd& record) {
   if (!file_) return out_of_turn("the end of no file");
   if (file_->left != 0) return out_of_turn("a file that ends early");
-  if (hasher_.digest() != record.digest)
+  if (digest_.value() != record.digest)
     return fail(Code::refused,
                 fmt::format("{}/{} has the wrong digest", shown_root_, printable(file_->path)));
   if (fchmod(file_->fd.get(), file_->mode & file_mode_mask) != 0)
@@ -195,10 +195,6 @@ Result<> Store::on(const SymbolicLink& record) {
 
 Result<> Store::on(const Padding&) {
   return {};
-}
-
-Result<> Store::on(const Failure& record) {
-  return fail(Code::closed, fmt::format("the sender gave up: {}", printable(record.what)));
 }
 
 Result<> Store::on(const End& record) {

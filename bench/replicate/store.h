@@ -9,8 +9,8 @@
 #include <string>
 
 #include "bench/replicate/file_descriptor.h"
-#include "bench/replicate/hasher.h"
 #include "bench/replicate/record.h"
+#include "core/base/digest.h"
 #include "core/base/error.h"
 
 namespace squall::replicate {
@@ -52,7 +52,6 @@ class Store {
   Result<> on(const FileEnd& record);
   Result<> on(const SymbolicLink& record);
   Result<> on(const Padding& record);
-  Result<> on(const Failure& record);
   Result<> on(const End& record);
 
   Result<Place> place_of(std::string_view path);
@@ -66,7 +65,7 @@ class Store {
   FileDescriptor parent_;
   std::string parent_path_;  ///< what `parent_` is, when it is open
   std::optional<Open> file_;
-  Hasher hasher_;
+  Digest digest_;  ///< of the open file
   std::uint64_t files_ = 0;
   std::uint64_t bytes_ = 0;
   bool ended_ = false;

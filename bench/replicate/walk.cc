@@ -13,7 +13,7 @@
 #include <memory>
 
 #include "bench/replicate/file_descriptor.h"
-#include "bench/replicate/hasher.h"
+#include "core/base/digest.h"
 
 namespace squall::replicate {
 namespace {
@@ -182,7 +182,7 @@ class Sender : public Visitor {
     const auto size = static_cast<std::uint64_t>(before.st_size);
     if (auto begun = put(FileBegin{entry.path, before.st_mode & 07777u, size}); !begun)
       return begun;
-    hasher_.reset();
+    digest_ = Digest();
     for (std::uint64_t at = 0; at < size;) {
       auto sent = send_chunk(entry, fd.get(), size - at);
       if (!sent) return tl::unexpected(sent.error());
@@ -196,7 +196,7 @@ class Sender : public Visitor {
         after.st_mtim.tv_nsec != before.st_mtim.tv_nsec)
       return changed(entry.shown, "it was written");
     totals.bytes += size;
-    return put(FileEnd{hasher_.digest()});
+    return put(FileEnd{digest_.value()});
   }
 
   Result<> put(const Record& record) {
@@ -230,7 +230,7 @@ class Sender : public Visitor {
     else
       encode_data_header(*space);
     // Before the commit: afterwards the bytes belong to the group.
-    hasher_.update(data.first(got));
+    digest_.update(data.first(got));
     sink_.commit();
     if (error != 0) return cannot_read(entry.shown, error);
     if (got < bytes)
@@ -239,7 +239,7 @@ class Sender : public Visitor {
   }
 
   RecordSink& sink_;
-  Hasher hasher_;
+  Digest digest_;  // of the file being sent
 };
 
 /// The last component of a path, also of "." and "a/..".

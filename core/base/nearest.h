@@ -7,7 +7,7 @@
 
 namespace squall {
 
-/// Insertions, deletions and replacements between two words (Levenshtein).
+/// Insertions, deletions and replacements between two words (Levenshtein), ignoring case.
 std::size_t edit_distance(std::string_view left, std::string_view right);
 
 /// The known name nearest to `word`; empty if there is none.

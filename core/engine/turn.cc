@@ -169,6 +169,7 @@ void Turn::lose(Rank member, std::string_view reason) {
   Peer& peer = peers_[member];
   if (member == self_ || peer.lost || phase_ == Phase::stopped) return;
   peer.lost = true;
+  for (const auto& channel : channels_) channel->fence(member);
   fabric_.disconnect(peer.id);
   // One that had drained needs nothing more from us, nor we from it, once we are as far.
   if (table_ && table_->get(member, leaving_) >= drained && table_->get(self_, leaving_) >= drained)

@@ -169,6 +169,7 @@ bool Channel::receive() {
   bool moved = false;
   for (SenderIndex sender = 0; sender < sources_.size(); ++sender) {
     Source& source = sources_[sender];
+    if (source.fenced) continue;
     // The round first: what is loaded after it is at least as new.
     const Round next = table_->get(source.rank, next_round_);
     if (next == received_[sender]) continue;
@@ -182,6 +183,12 @@ bool Channel::receive() {
     moved = true;
   }
   return moved;
+}
+
+void Channel::fence(Rank member) {
+  receive();
+  for (Source& source : sources_)
+    if (source.rank == member) source.fenced = true;
 }
 
 void Channel::step(Time now, Time& deadline) {

@@ -71,6 +71,10 @@ class Channel {
   /// Delivers what the stack allows, at most `limit` messages; returns how many.
   std::size_t deliver(const DeliverFunction& upcall, std::size_t limit);
 
+  /// A member is about to be disconnected: takes what it has shown so far, and nothing afterwards.
+  /// Its memory may be changing while it is frozen, so its counters must be read before.
+  void fence(Rank member);
+
   /// The rank of a member whose ring or counters cannot be right, once one was seen.
   std::optional<Rank> culprit() const { return culprit_; }
 
@@ -89,6 +93,7 @@ class Channel {
     MessageNumber next_number = 0;
     Position consumed = 0;  // as told in my row
     Position told = 0;      // as of the last loud raise
+    bool fenced = false;
   };
 
   bool publish();

@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <array>
-#include <numeric>
-#include <vector>
+
+#include "core/base/nearest.h"
 
 namespace squall::catalog {
 namespace {
@@ -18,11 +18,7 @@ constexpr std::array<std::string_view, 8> libfabric_names{"efa", "psm2",    "psm
 // Farther away than this it is another word, not a slip.
 constexpr std::size_t slip = 2;
 
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-std::string nearest(std::string_view name) {
+std::string suggest(std::string_view name) {
   std::string best;
   std::size_t least = slip + 1;
   const auto consider = [&](std::string_view candidate, std::string suggestion) {
@@ -40,21 +36,6 @@ std::string nearest(std::string_view name) {
 
 }  // namespace
 
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const std::size_t changed = diagonal + (lower(a[i]) == lower(b[j]) ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({changed, row[j] + 1, row[j + 1] + 1});
-    }
-  }
-  return row.back();
-}
-
 Result<> check_name(std::string_view name) {
   const std::string known =
       fmt::format("known are {}, ofi:NAME (NAME as fi_info spells it)", fmt::join(plain, ", "));
@@ -65,7 +46,7 @@ Result<> check_name(std::string_view name) {
   }
   if (std::ranges::find(plain, name) != plain.end()) return {};
   // A long word is near nothing; also bounds the work.
-  const std::string guess = name.size() > 32 ? "" : nearest(name);
+  const std::string guess = name.size() > 32 ? "" : suggest(name);
   return fail(Code::invalid, fmt::format("there is no fabric \"{}\"", name),
               guess.empty() ? known : fmt::format("did you mean {}? {}", guess, known));
 }

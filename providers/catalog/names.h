@@ -15,7 +15,4 @@ inline constexpr std::string_view libfabric_prefix = "ofi:";
 /// nearest of them and the list. Whether this host has it is another question.
 Result<> check_name(std::string_view name);
 
-/// How many letters must be inserted, dropped or changed (Levenshtein), ignoring case.
-std::size_t edit_distance(std::string_view a, std::string_view b);
-
 }  // namespace squall::catalog

@@ -37,13 +37,5 @@ TEST_CASE("a prefix without a name is refused") {
   CHECK_FALSE(check_name("ofi:"));
 }
 
-TEST_CASE("edit distance counts insertions, losses and changes") {
-  CHECK(edit_distance("", "") == 0);
-  CHECK(edit_distance("", "abc") == 3);
-  CHECK(edit_distance("abc", "") == 3);
-  CHECK(edit_distance("kitten", "sitting") == 3);
-  CHECK(edit_distance("Verbs", "verbs") == 0);
-}
-
 }  // namespace
 }  // namespace squall::catalog

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <vector>
 
 #include "core/base/ring_math.h"
 #include "providers/ofi/ofi_survey.h"
@@ -26,6 +27,11 @@ Info hints_for(std::string_view provider, fi_ep_type type) {
   hints->domain_attr->threading = FI_THREAD_DOMAIN;
   hints->tx_attr->msg_order = FI_ORDER_SAS;
   hints->rx_attr->msg_order = FI_ORDER_SAS;
+  if (type == FI_EP_RDM) {
+    // What we keep outstanding, and no more.
+    hints->tx_attr->size = 128;
+    hints->rx_attr->size = 64;
+  }
   if (!provider.empty()) {
     hints->fabric_attr->prov_name = strndup(provider.data(), provider.size());
   }
@@ -36,12 +42,25 @@ Result<std::unique_ptr<Domain>> Domain::open(std::string_view provider, fi_ep_ty
                                              const std::string& local_address) {
   const Info hints = hints_for(provider, type);
   // Providers that speak no IP (shm) take no node.
-  std::string node = local_address;
+  const bool ip = speaks_ip(provider, type);
+  const bool any = local_address.empty();
+  std::vector<std::string> nodes{!ip ? "" : any ? "127.0.0.1" : local_address};
+  // RDMA devices have no loopback: without an address, the first device will do.
+  if (ip && any) nodes.emplace_back();
   fi_info* found = nullptr;
-  if (node.empty() && provider != "verbs" && speaks_ip(provider, type)) node = "127.0.0.1";
-  if (!node.empty() && !speaks_ip(provider, type)) node.clear();
-  const int looked_up = fi_getinfo(api_version, node.empty() ? nullptr : node.c_str(), nullptr,
-                                   node.empty() ? 0 : FI_SOURCE, hints.get(), &found);
+  int looked_up = -FI_ENODATA;
+  for (const std::string& node : nodes) {
+    // Without write-after-write order libfabric's shm turns on a fast path for writes, which we do
+    // not use, which makes messages slower and whose own info fi_domain then refuses.
+    for (const std::uint64_t order : {FI_ORDER_SAS | FI_ORDER_WAW, FI_ORDER_SAS}) {
+      hints->tx_attr->msg_order = order;
+      hints->rx_attr->msg_order = order;
+      looked_up = fi_getinfo(api_version, node.empty() ? nullptr : node.c_str(), nullptr,
+                             node.empty() ? 0 : FI_SOURCE, hints.get(), &found);
+      if (looked_up == 0) break;
+    }
+    if (looked_up == 0) break;
+  }
   if (looked_up != 0)
     return fail(
         Code::unavailable,
@@ -49,18 +68,18 @@ Result<std::unique_ptr<Domain>> Domain::open(std::string_view provider, fi_ep_ty
                     local_address.empty() ? "this host" : local_address, fi_strerror(-looked_up)),
         what_there_is());
   auto domain = std::make_unique<Domain>();
-  domain->info_.reset(found);
-  // One of the list is enough.
-  if (found->next != nullptr) {
-    fi_freeinfo(found->next);
-    found->next = nullptr;
-  }
+  // One of the list is enough; one with an address, if there is any.
+  Info list(found);
+  const fi_info* chosen = found;
+  while (chosen->src_addr == nullptr && chosen->next != nullptr) chosen = chosen->next;
+  domain->info_.reset(fi_dupinfo(chosen->src_addr != nullptr ? chosen : found));
+  fi_info* info = domain->info_.get();
   fid_fabric* fabric = nullptr;
-  if (const int failed = fi_fabric(found->fabric_attr, &fabric, nullptr); failed != 0)
+  if (const int failed = fi_fabric(info->fabric_attr, &fabric, nullptr); failed != 0)
     return fail(Code::unavailable, fi_text(fmt::format("fi_fabric({})", provider), failed));
   domain->fabric_.reset(fabric);
   fid_domain* opened = nullptr;
-  if (const int failed = fi_domain(fabric, found, &opened, nullptr); failed != 0)
+  if (const int failed = fi_domain(fabric, info, &opened, nullptr); failed != 0)
     return fail(Code::unavailable, fi_text(fmt::format("fi_domain({})", provider), failed));
   domain->domain_.reset(opened);
   return domain;

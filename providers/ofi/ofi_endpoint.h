@@ -46,7 +46,9 @@ class Endpoint {
   /// True if it has still something that the provider had no room for.
   Result<bool> retry();
   bool blocked() const { return !unsent_.empty(); }
-  void sent(Slot* slot) { slots_.give_back(slot); }
+  /// A completion came: that message and all before it are sent. Only messages that carry tokens
+  /// or refer to memory complete for certain; others may go with a later one.
+  void sent(const Slot* slot);
   /// Counts a message that came, with the credits in its header.
   void received(const WireHeader& header);
   /// The buffer is free again.
@@ -68,6 +70,7 @@ class Endpoint {
   Landings landings_;
   Fid<fid_ep> endpoint_;
   std::deque<Slot*> unsent_;
+  std::deque<Slot*> in_flight_;
   std::uint32_t credits_ = 0;  ///< buffers that the peer has posted for us
   std::uint32_t owed_ = 0;     ///< credits to give back
   bool up_ = false;

@@ -62,7 +62,10 @@ OfiFabric::OfiFabric(std::string name, std::unique_ptr<Transport> transport)
   capabilities_.inline_bytes = inline_bytes;
 }
 
-OfiFabric::~OfiFabric() = default;
+OfiFabric::~OfiFabric() {
+  // It sends from the regions until it is closed.
+  transport_.reset();
+}
 
 // --- peers
 
@@ -157,8 +160,10 @@ Result<> OfiFabric::expose(RegionId id, const fabric::Memory& memory) {
   Region& region = regions_[raw(id)];
   if (region.exposed)
     return fail(Code::invalid, fmt::format("region {} is exposed already", raw(id)));
+  auto mapping = Mapping::create(memory);
+  if (!mapping) return tl::unexpected(mapping.error());
   region.exposed = true;
-  region.memory = {memory.data(), memory.size()};
+  region.memory = std::move(*mapping);
   const auto waiting = std::exchange(region.importers, {});
   for (const auto& importer : waiting) {
     Peer* peer = find(importer.peer);
@@ -168,16 +173,40 @@ Result<> OfiFabric::expose(RegionId id, const fabric::Memory& memory) {
   return {};
 }
 
-void OfiFabric::conceal(RegionId region) {
-  regions_.erase(raw(region));
+void OfiFabric::conceal(RegionId id) {
+  const auto found = regions_.find(raw(id));
+  if (found == regions_.end()) return;
+  Retired retired{std::move(found->second.memory), {}};
+  for (const auto& importer : found->second.importers) {
+    Peer& peer = *find(importer.peer);
+    for (const Lane lane : lanes) {
+      for (const TokenIndex token : batch(peer, lane).drop(id)) done(token, true);
+      const auto at = static_cast<std::size_t>(lane);
+      if (peer.referring[at] != peer.referred[at])
+        retired.flights.push_back({peer.id, at, peer.referring[at]});
+    }
+  }
+  regions_.erase(found);
+  if (!retired.flights.empty()) retired_.push_back(std::move(retired));
+}
+
+/// Unmaps concealed regions that nothing in flight refers to any more.
+void OfiFabric::let_go() {
+  std::erase_if(retired_, [&](Retired& retired) {
+    std::erase_if(retired.flights, [&](const Retired::Flight& flight) {
+      const Peer* peer = find(flight.peer);
+      return peer == nullptr || !peer->live() || peer->referred[flight.lane] >= flight.last;
+    });
+    return retired.flights.empty();
+  });
 }
 
 void OfiFabric::serve_import(Peer& peer, RegionId id, std::uint64_t bytes) {
   if (!peer.live()) return;
   if (++peer.imports > most_imports) return lose(peer, "the peer imports too many regions");
   Region& region = regions_[raw(id)];
-  if (region.exposed && bytes > region.memory.size()) {
-    batch(peer, Lane::urgent).control(EntryKind::refused, id, region.memory.size());
+  if (region.exposed && bytes > region.memory.bytes().size()) {
+    batch(peer, Lane::urgent).control(EntryKind::refused, id, region.memory.bytes().size());
     return touch(peer);
   }
   std::erase_if(region.importers, [&](const auto& other) { return other.peer == peer.id; });
@@ -201,10 +230,10 @@ Result<const Region*> OfiFabric::bounds(RegionId id, std::size_t offset, std::si
   if (found == regions_.end() || !found->second.exposed)
     return fail(Code::invalid, fmt::format("region {} is not exposed", raw(id)));
   const Region& region = found->second;
-  if (offset > region.memory.size() || bytes > region.memory.size() - offset)
+  if (offset > region.memory.bytes().size() || bytes > region.memory.bytes().size() - offset)
     return fail(Code::invalid,
                 fmt::format("{} bytes at {} are out of bounds of region {} with {} bytes", bytes,
-                            offset, raw(id), region.memory.size()));
+                            offset, raw(id), region.memory.bytes().size()));
   return &region;
 }
 
@@ -215,10 +244,10 @@ void OfiFabric::queue_push(Peer& peer, RegionId id, const Region& mine, std::siz
   offset = std::min(offset, end);
   if (offset == end && token == 0) return;
   while (end - offset > entry_bytes) {
-    batch(peer, lane).push(id, offset, mine.memory.subspan(offset, entry_bytes), 0);
+    batch(peer, lane).push(id, offset, mine.memory.bytes().subspan(offset, entry_bytes), 0);
     offset += entry_bytes;
   }
-  batch(peer, lane).push(id, offset, mine.memory.subspan(offset, end - offset), token);
+  batch(peer, lane).push(id, offset, mine.memory.bytes().subspan(offset, end - offset), token);
   touch(peer);
 }
 
@@ -273,6 +302,7 @@ bool OfiFabric::pump(Peer& peer) {
       Wire* wire = transport_->begin(peer.id, lane);
       if (wire == nullptr) break;
       queued.build(transport_->limits(lane), transport_->header(peer.id, lane), *wire);
+      if (wire->reference_count != 0) ++peer.referring[static_cast<std::size_t>(lane)];
       transport_->send(peer.id, lane, wire);
     }
     empty = empty && queued.empty();
@@ -304,6 +334,7 @@ std::size_t OfiFabric::poll(std::span<Event> events) {
   if (ready_.size() - next_ready_ < events.size()) {
     progressed_ = transport_->poll(*this, message_room, Monotonic::now());
     if (progressed_ && !dirty_.empty()) flush();
+    if (!retired_.empty()) let_go();
   }
   const std::size_t count = std::min(events.size(), ready_.size() - next_ready_);
   std::copy_n(ready_.begin() + static_cast<std::ptrdiff_t>(next_ready_), count, events.begin());
@@ -363,10 +394,12 @@ bool OfiFabric::on_wire(PeerId id, Lane lane, Bytes wire) {
   return receiver.keep();
 }
 
-void OfiFabric::on_sent(PeerId id, Lane, Wire& wire) {
+void OfiFabric::on_sent(PeerId id, Lane lane, Wire& wire) {
   for (const TokenIndex token : wire.tokens) done(token, true);
   wire.tokens.clear();
-  if (Peer* peer = find(id); peer != nullptr && peer->dirty) progressed_ = true;
+  if (wire.reference_count == 0) return;
+  // Sends of one lane complete in their order.
+  if (Peer* peer = find(id)) ++peer->referred[static_cast<std::size_t>(lane)];
 }
 
 }  // namespace squall::ofi

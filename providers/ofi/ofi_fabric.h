@@ -59,12 +59,24 @@ class OfiFabric final : public fabric::Fabric, private Transport::Sink {
     PeerId id;
     enum class State : std::uint8_t { connecting, up, lost, disconnected } state{};
     std::array<Batch, 2> batches;
-    bool dirty = false;       ///< in dirty_
+    bool dirty = false;  ///< in dirty_
+    /// Messages with references, by lane: handed to the transport, and sent.
+    std::array<std::uint64_t, 2> referring{}, referred{};
     std::size_t imports = 0;  ///< that it asked for
     Replicas replicas;
     bool live() const { return state == State::connecting || state == State::up; }
   };
   class Landed;
+  /// A concealed region, and what was in flight from it then.
+  struct Retired {
+    struct Flight {
+      PeerId peer;
+      std::size_t lane;
+      std::uint64_t last;
+    };
+    Mapping memory;
+    std::vector<Flight> flights;
+  };
 
   Peer* find(PeerId peer);
   Batch& batch(Peer& peer, Lane lane) { return peer.batches[static_cast<std::size_t>(lane)]; }
@@ -79,6 +91,7 @@ class OfiFabric final : public fabric::Fabric, private Transport::Sink {
                   std::size_t offset, std::size_t bytes, Lane lane, TokenIndex token);
   void serve_import(Peer& peer, RegionId region, std::uint64_t bytes);
   void leave_regions(PeerId peer);
+  void let_go();
 
   void on_up(PeerId peer) override;
   void on_down(PeerId peer, std::string why) override;
@@ -95,6 +108,7 @@ class OfiFabric final : public fabric::Fabric, private Transport::Sink {
   std::vector<fabric::Event> ready_;  ///< to hand out, from `next_ready_`
   std::size_t next_ready_ = 0;
   std::deque<std::string> texts_;  ///< of events in `ready_`
+  std::vector<Retired> retired_;
   bool progressed_ = false;
 };
 

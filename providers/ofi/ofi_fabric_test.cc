@@ -3,16 +3,19 @@
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
+#include <netinet/in.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
-#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <map>
 #include <thread>
 
 #include "providers/ofi/ofi.h"
+#include "providers/ofi/ofi_cm.h"
 #include "providers/ofi/ofi_msg.h"
 
 namespace squall::ofi {
@@ -325,6 +328,39 @@ TEST_CASE("after disconnect the replica stays as it was, and all tokens have com
   }
 }
 
+TEST_CASE("a region can be concealed and freed while the peer has not taken it yet") {
+  for (const Kin& kind : all_kinds()) {
+    INFO(kind.name);
+    Pair pair(kind);
+    const std::byte* replica = nullptr;
+    std::vector<std::byte> expected;
+    {
+      Memory mine = memory(8 << 20);
+      for (std::size_t i = 0; i < mine.size(); ++i) mine.data()[i] = static_cast<std::byte>(i * 7);
+      expected.assign(mine.data(), mine.data() + mine.size());
+      REQUIRE(pair.a.fabric->expose(region, mine));
+      replica = *pair.b.fabric->import(pair.a_at_b, region, mine.size());
+      REQUIRE(pair.until([&] { return pair.a.count(Kind::attached) == 1; }));
+      REQUIRE(pair.a.fabric->push(region, 0, mine.size(), Lane::urgent, 9));
+      // More than the sockets hold; b does not turn.
+      for (int i = 0; i < 100; ++i) pair.a.turn();
+      pair.a.fabric->conceal(region);
+    }
+    REQUIRE(pair.until([&] { return pair.a.count(Kind::completed) == 1; }));
+    REQUIRE(pair.a.fabric->send(pair.b_at_a, Lane::urgent, as_bytes("end")));
+    REQUIRE(pair.until([&] { return pair.b.count(Kind::message) == 1; }));
+    CHECK(pair.a.count(Kind::lost) + pair.b.count(Kind::lost) == 0);
+    // A front part of it came, and nothing else.
+    std::size_t same = 0;
+    while (same < expected.size() && replica[same] == expected[same]) ++same;
+    CHECK(same >= 4096);
+    bool rest_is_zero = true;
+    for (std::size_t i = same; i < expected.size(); ++i)
+      rest_is_zero = rest_is_zero && replica[i] == std::byte{0};
+    CHECK(rest_is_zero);
+  }
+}
+
 TEST_CASE("a peer that takes nothing fills the lane: would_block, then room again") {
   for (const Kin& kind : all_kinds()) {
     INFO(kind.name);
@@ -418,7 +454,7 @@ TEST_CASE("a node that waits uses next to no processor time") {
     }
     const auto used = [] {
       rusage usage{};
-      getrusage(RUSAGE_THREAD, &usage);
+      getrusage(RUSAGE_SELF, &usage);
       return std::chrono::seconds(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
              std::chrono::microseconds(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
     };
@@ -431,10 +467,48 @@ TEST_CASE("a node that waits uses next to no processor time") {
       pair.a.turn();
     }
     const auto spent = std::chrono::duration_cast<std::chrono::milliseconds>(used() - before);
-    const int bound_ms = std::getenv("SQUALL_SLOW_BUILD") != nullptr ? 1000 : 100;
+    // Naps of 1 ms cost 1 to 2 % by themselves, by what a context switch costs.
+    const int bound_ms = pair.a.fabric->capabilities().can_wait ? 10 : 60;
     CHECK_MESSAGE(spent.count() < bound_ms, spent.count());
     pair.a.fabric->disarm();
   }
+}
+
+TEST_CASE("strangers at the listener are dropped, and leave nobody awake") {
+  const Kin tcp = all_kinds().front();
+  Pair pair(tcp);
+  const auto address = parse_address(pair.a.fabric->address());
+  REQUIRE(address);
+  const auto knock = [&](std::string_view says, bool stays) {
+    const int stranger = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    REQUIRE(::connect(stranger, reinterpret_cast<const sockaddr*>(&*address),
+                      sizeof(sockaddr_in)) == 0);
+    if (!says.empty()) CHECK(::send(stranger, says.data(), says.size(), MSG_NOSIGNAL) > 0);
+    if (!stays) close(stranger);
+    return stranger;
+  };
+  for (int i = 0; i < 20; ++i) {
+    knock("", false);
+    knock("GET / HTTP/1.1\r\n\r\n", false);
+    knock("x", false);
+    pair.a.turn();
+  }
+  const int garbage = knock(std::string(500, '\xff'), true);
+  const int silent = knock("", true);
+  REQUIRE(pair.until([&, end = Monotonic::now() + 50ms] { return Monotonic::now() > end; }));
+  int wakes = 0;
+  const Time end = Monotonic::now() + 500ms;
+  for (; Monotonic::now() < end; ++wakes) {
+    pair.a.fabric->arm();
+    pair.a.turn();
+    pair.a.fabric->wait(end);
+    pair.a.turn();
+  }
+  CHECK(wakes < 20);
+  REQUIRE(pair.b.fabric->send(pair.a_at_b, Lane::urgent, as_bytes("still here")));
+  CHECK(pair.until([&] { return pair.a.count(Kind::message) == 1; }));
+  close(garbage);
+  close(silent);
 }
 
 TEST_CASE("a connection without the expected ticket never comes up") {

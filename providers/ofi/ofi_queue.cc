@@ -92,6 +92,9 @@ bool Queue::read_event(ConnectionEvent& event) {
   if (!eq_) return false;
   alignas(fi_eq_cm_entry) std::array<std::byte, sizeof(fi_eq_cm_entry) + 512> buffer;
   std::uint32_t kind = 0;
+  // A connection that ends before its request has come makes the tcp provider look at errno
+  // without an error having set it; a stale EAGAIN there leaves the dead socket readable for ever.
+  errno = 0;
   const ssize_t bytes = fi_eq_read(eq_.get(), &kind, buffer.data(), buffer.size(), 0);
   event = {};
   if (bytes == -FI_EAVAIL) {
@@ -140,7 +143,8 @@ void Queue::polled() {
     if (can_wait_ && !may_sleep()) wake();
   } else {
     stage_ = Stage::awake;
-    if (drain_wake()) woken_ = true;
+    // Without descriptors nobody but `wait` looks at the eventfd.
+    if (can_wait_ && drain_wake()) woken_ = true;
   }
 }
 

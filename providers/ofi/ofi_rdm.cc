@@ -68,6 +68,12 @@ Result<std::unique_ptr<Transport>> RdmTransport::open(std::string_view provider,
                        &endpoint, nullptr);
   if (failed != 0) return fail(Code::unavailable, fi_text("fi_endpoint", failed));
   made->endpoint_.reset(endpoint);
+  if (made->domain_->info()->addr_format == FI_ADDR_STR) {
+    // The default name is made of the process number, which another container may have as well
+    // (shm: FI_EBUSY), and says nothing to whoever finds the file of a killed process.
+    std::string name = fmt::format("fi_shm://squall-{:016x}", made->random_.next());
+    (void)fi_setname(&endpoint->fid, name.data(), name.size() + 1);
+  }
   failed = fi_ep_bind(endpoint, &addresses->fid, 0);
   if (failed == 0) failed = fi_ep_bind(endpoint, &made->queue_->cq()->fid, FI_TRANSMIT | FI_RECV);
   if (failed == 0) failed = fi_enable(endpoint);

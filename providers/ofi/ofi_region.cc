@@ -10,6 +10,27 @@
 
 namespace squall::ofi {
 
+Result<Mapping> Mapping::create(const fabric::Memory& memory) {
+  Mapping mapping;
+  // The seal forbids later writable mappings, not readable ones.
+  void* mapped = mmap(nullptr, memory.size(), PROT_READ, MAP_SHARED, memory.fd(), 0);
+  if (mapped == MAP_FAILED)
+    return fail_errno(fmt::format("cannot map a region of {} bytes", memory.size()), errno);
+  mapping.data_ = static_cast<const std::byte*>(mapped);
+  mapping.bytes_ = memory.size();
+  return mapping;
+}
+
+Mapping& Mapping::operator=(Mapping&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(bytes_, other.bytes_);
+  return *this;
+}
+
+Mapping::~Mapping() {
+  if (data_ != nullptr) munmap(const_cast<std::byte*>(data_), bytes_);
+}
+
 Result<Replica> Replica::create(std::size_t bytes) {
   Replica replica;
   replica.mapped_bytes_ = round_up(bytes, 4096);

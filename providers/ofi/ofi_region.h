@@ -9,8 +9,25 @@
 #include "core/base/bytes.h"
 #include "core/base/error.h"
 #include "core/fabric/fabric.h"
+#include "core/fabric/memory.h"
 
 namespace squall::ofi {
+
+/// Another view of an owner's memory, so that what is in flight from it survives `conceal`.
+class Mapping {
+ public:
+  static Result<Mapping> create(const fabric::Memory& memory);
+  Mapping() = default;
+  Mapping(Mapping&& other) noexcept { *this = std::move(other); }
+  Mapping& operator=(Mapping&& other) noexcept;
+  ~Mapping();
+
+  Bytes bytes() const { return {data_, bytes_}; }
+
+ private:
+  const std::byte* data_ = nullptr;
+  std::size_t bytes_ = 0;
+};
 
 /// A region of mine, exposed or asked for before it was.
 struct Region {
@@ -18,7 +35,7 @@ struct Region {
     fabric::PeerId peer{};
     std::uint64_t bytes = 0;
   };
-  Bytes memory;  ///< empty until it is exposed
+  Mapping memory;  ///< empty until it is exposed
   bool exposed = false;
   std::vector<Importer> importers;  ///< attached if exposed, else waiting
 };

@@ -249,6 +249,8 @@ void TcpRendezvous::call(LineId id, Rank rank) {
   }
   Wire& wire = wires_[id];
   wire.elsewhere.assign(callee.resolved.addresses.rbegin(), callee.resolved.addresses.rend());
+  // Another one first the next time: one that never answers uses up a whole call.
+  std::ranges::rotate(callee.resolved.addresses, callee.resolved.addresses.begin() + 1);
   call_next(id, wire, "no address");
 }
 

@@ -258,10 +258,15 @@ void ShmFabric::end_drained() {
   }
 }
 
+/// Once per lane that was full: a caller that gave the message up may sleep.
 bool ShmFabric::room_came() {
-  for (Peer* peer : turning_)
-    for (std::size_t lane = 0; lane < lane_count; ++lane)
-      if (peer->blocked[lane] && peer->senders[lane].room_came()) return true;
+  for (Peer* peer : turning_) {
+    for (std::size_t lane = 0; lane < lane_count; ++lane) {
+      if (!peer->blocked[lane] || !peer->senders[lane].room_came()) continue;
+      peer->blocked[lane] = false;
+      return true;
+    }
+  }
   return false;
 }
 

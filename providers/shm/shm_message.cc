@@ -66,6 +66,12 @@ MessageSender::Outcome MessageSender::send(Bytes message) {
   return Outcome::sent;
 }
 
+bool MessageSender::room_came() {
+  if (consumed_shared_->load(std::memory_order_acquire) == consumed_) return false;
+  wants_room_->store(0, std::memory_order_relaxed);
+  return true;
+}
+
 MessageReceiver::MessageReceiver(std::byte* mine, const std::byte* theirs, std::size_t lane)
     : ring_(theirs + link_rings_offset + lane * lane_ring_bytes),
       appended_shared_(&header_of(theirs).appended[lane]),

@@ -48,8 +48,8 @@ class MessageSender {
   /// Copies `message` (at most max_message_bytes) into the ring and publishes it. `full` asks the
   /// peer to ring when there is room again.
   Outcome send(Bytes message);
-  /// After `full`: something was taken since.
-  bool room_came() const { return consumed_shared_->load(std::memory_order_acquire) != consumed_; }
+  /// After `full`: true, once, when something was taken since. Sending again is then worth while.
+  bool room_came();
 
  private:
   bool refresh_consumed();

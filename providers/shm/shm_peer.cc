@@ -6,6 +6,7 @@
 #include <array>
 #include <new>
 
+#include "core/base/ids.h"
 #include "core/base/log.h"
 
 namespace squall::shm {
@@ -77,7 +78,11 @@ void Peer::close(Waiter& waiter) {
   their_control_ = {};
   my_link_ = {};
   // In the order of import, which lets counters be frozen before what they publish.
-  for (Import& import : imports) import.replica.freeze();
+  for (Import& import : imports)
+    if (!import.replica.freeze())
+      log(Level::warning,
+          "shm: region {} of peer {} was written all through its fence: the copy may mix instants",
+          raw(import.region), static_cast<unsigned>(id));
 }
 
 void Peer::post(Waiter& waiter, const Control& control, int fd) {

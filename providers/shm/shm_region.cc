@@ -80,24 +80,29 @@ Result<> Replica::map(const Fd& fd) {
   return {};
 }
 
-void Replica::freeze() {
-  if (!mapped_) return;
+bool Replica::freeze() {
+  if (!mapped_) return true;
   void* at = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE,
                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   // Going on without the copy would let an expelled peer change what we read.
   SQUALL_ASSERT(at != MAP_FAILED, "a fence needs memory for the copy of what it fences");
   auto* copy = static_cast<std::byte*>(at);
-  constexpr int max_passes = 1000;
-  const int passes = bytes_ <= instant_bytes ? max_passes : 1;
-  for (int pass = 0; pass < passes; ++pass) {
-    const bool agreed = copy_words(copy, data_, bytes_);
-    if (agreed) break;
+  bool settled = copy_words(copy, data_, bytes_);
+  if (bytes_ > instant_bytes) {
+    settled = true;
+  } else {
+    // When two passes in a row see the same, that is what it was between them.
+    // Time alone would not do: it also passes while this thread does not run.
+    const Time end = Monotonic::now() + instant_patience;
+    for (int pass = 0; !settled && (pass < min_passes || Monotonic::now() < end); ++pass)
+      settled = copy_words(copy, data_, bytes_);
   }
   SQUALL_ASSERT(mprotect(copy, bytes_, PROT_READ) == 0, "protecting one's own memory");
   // One step for every reader: they see the owner's memory before it, the copy after.
   void* moved = mremap(copy, bytes_, bytes_, MREMAP_MAYMOVE | MREMAP_FIXED, data_);
   SQUALL_ASSERT(moved == data_, "moving the copy over the replica");
   mapped_ = false;
+  return settled;
 }
 
 Replica& Replica::operator=(Replica&& other) noexcept {

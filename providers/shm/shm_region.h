@@ -6,6 +6,7 @@
 #include <cstddef>
 
 #include "core/base/error.h"
+#include "core/base/time.h"
 #include "core/fabric/fabric.h"
 #include "providers/shm/shm_socket.h"
 
@@ -31,16 +32,19 @@ class Replica {
   /// Puts a copy here; nothing that the owner does is seen any more.
   ///
   /// A live owner may be writing meanwhile. Memory of up to `instant_bytes` is copied until two
-  /// passes agree, so that it is what it was at one instant (a bounded number of times); beyond
-  /// that, word by word from the lowest address. So counters that publish what lies in other
-  /// replicas stay true if they are small and frozen first.
-  void freeze();
+  /// passes agree, so that it is what it was at one instant; beyond that, word by word from the
+  /// lowest address. So counters that publish what lies in other replicas stay true if they are
+  /// small and frozen first. False if the owner wrote so busily that no two passes agreed in
+  /// `instant_patience` and `min_passes`: the copy may then mix several instants.
+  bool freeze();
 
   const std::byte* data() const { return data_; }
   std::size_t size() const { return bytes_; }
   bool mapped() const { return mapped_; }
 
   static constexpr std::size_t instant_bytes = std::size_t{64} << 10;
+  static constexpr Duration instant_patience = 5ms;
+  static constexpr int min_passes = 100;
 
  private:
   std::byte* data_ = nullptr;

@@ -86,7 +86,7 @@ TEST_CASE("a small replica is frozen as it was at one instant, while its owner w
       held = false;
       break;
     }
-    replica->freeze();
+    held = held && replica->freeze();
     const auto frozen_low = reinterpret_cast<const Word*>(replica->data())->load();
     const auto frozen_high = reinterpret_cast<const Word*>(replica->data() + 8000)->load();
     held = held && frozen_high <= frozen_low;

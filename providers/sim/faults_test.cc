@@ -221,6 +221,62 @@ TEST_CASE("a closed endpoint hangs up, behind what it had flushed") {
   CHECK(seen.back().kind == Kind::lost);
 }
 
+TEST_CASE("a hang-up does not overtake what left before it on the other lane") {
+  Pair pair;
+  pair.network.delay("a", "b", 3ms);
+  REQUIRE(pair.a->send(pair.to_b, Lane::urgent, as_bytes("slow")));
+  pair.a->flush();
+  pair.network.run_until(after(2ms));
+  pair.network.delay("a", "b", 0ms);
+  pair.a.reset();
+  pair.network.run_until(after(4104us - 1ns));
+  CHECK(poll(*pair.b).empty());
+  pair.network.run_until(after(4104us));
+  const auto seen = poll(*pair.b);
+  REQUIRE(seen.size() == 2);
+  CHECK(seen[0].text == "slow");
+  CHECK(seen[1].kind == Kind::lost);
+}
+
+TEST_CASE("nothing overtakes the greeting, on either lane") {
+  Network network(plain());
+  const auto a = network.open("a");
+  const auto b = network.open("b");
+  network.delay("a", "b", 3ms);
+  const PeerId to_b = a->connect("b", ticket).value();
+  REQUIRE(b->connect("a", ticket));
+  network.delay("a", "b", 0ms);
+  network.run_until(after(1ms));
+  CHECK(poll(*a).at(0).kind == Kind::connected);
+  REQUIRE(a->send(to_b, Lane::bulk, as_bytes("early")));
+  a->flush();
+  network.run_until(after(2ms));
+  CHECK(poll(*b).empty());
+  network.run_until(after(4ms));
+  const auto seen = poll(*b);
+  REQUIRE(seen.size() == 2);
+  CHECK(seen[0].kind == Kind::connected);
+  CHECK(seen[1].text == "early");
+}
+
+TEST_CASE("a ticket that nobody expects in time is forgotten") {
+  Network network(plain());
+  const auto a = network.open("a");
+  const auto b = network.open("b");
+  REQUIRE(a->connect("b", ticket));
+  network.run_until(after(1ms));
+  CHECK(poll(*b).empty());
+  network.cut("a", "b");  // so that b does not hear that a has given up
+  network.run_until(after(5001ms));
+  CHECK(poll(*a).at(0).kind == Kind::lost);
+  REQUIRE(b->connect("a", ticket));
+  CHECK(poll(*b).empty());
+  network.run_until(after(11s));
+  const auto seen = poll(*b);
+  REQUIRE(seen.size() == 1);
+  CHECK(seen[0].text == "never came");
+}
+
 TEST_CASE("the second run of a name has another address and is not its former self") {
   Pair pair;
   REQUIRE(pair.a->send(pair.to_b, Lane::urgent, as_bytes("old")));

@@ -205,6 +205,11 @@ deliver 2.1 1 2 1.1 2 a2
 )";
   CHECK(broken(three, fifo_only) == Names{});
   CHECK(broken(with("deliver 2.1 1 1 1.1 1 a1\n", "", three), fifo_only) == Names{"FIFO"});
+  // A joiner may start anywhere, and then goes on in order.
+  CHECK(broken("install 1.1 1 1.1\nsend 1.1 0 a0\nsend 1.1 1 a1\ndeliver 1.1 1 0 1.1 0 a0\n"
+               "deliver 1.1 1 1 1.1 1 a1\ninstall 1.1 2 1.1,2.1\ninstall 2.1 2 1.1,2.1\n"
+               "deliver 2.1 2 0 1.1 1 a1\ndeliver 2.1 2 1 1.1 0 a0\n",
+               fifo_only) == Names{"FIFO"});
   // The tail may be missing, and a joiner starts where it starts.
   CHECK(broken(with("deliver 2.1 1 2 1.1 2 a2\n", "", three), fifo_only) == Names{});
   CHECK(broken(with("deliver 2.1 2 0 1.1 0 a0\n", "",
@@ -226,6 +231,9 @@ TEST_CASE("total order: those that crash later are included") {
   CHECK(broken(with("deliver 3.1 1 0 1.1 0 a0", "deliver 3.1 1 0 2.1 0 b0",
                     with("deliver 3.1 1 1 2.1 0 b0", "deliver 3.1 1 1 1.1 0 a0"))) ==
         Names{"total order"});
+  // It delivers, in the place of a0, what nobody else does and has the same number.
+  CHECK(broken(with("deliver 3.1 1 0 1.1 0 a0", "deliver 3.1 1 0 3.1 0 c0")) ==
+        Names{"total order", "safe delivery"});
 }
 
 TEST_CASE("total order: no holes, within a view, at its start or at the group's") {

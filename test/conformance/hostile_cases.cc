@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
+#include <string>
 #include <utility>
 
 #include "test/conformance/child.h"
@@ -17,18 +19,19 @@ namespace {
 // A stranger's socket; shut when it goes.
 class Stranger {
  public:
-  explicit Stranger(const std::string& address) : fd_(subject().dial(address)) {
-    expect(fd_ >= 0, "the stranger gets a connection");
-  }
+  explicit Stranger(const std::string& address) : fd_(subject().dial(address)) {}
   ~Stranger() {
     if (fd_ >= 0) close(fd_);
   }
   Stranger(Stranger&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
 
+  /// A door that is full may also not open at all.
+  bool came_in() const { return fd_ >= 0; }
   void write(std::string_view bytes) {
     (void)!::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   }
   bool dropped() {
+    if (fd_ < 0) return true;
     char byte[256];
     ssize_t got = 0;
     while ((got = recv(fd_, byte, sizeof byte, MSG_DONTWAIT)) > 0) {
@@ -72,6 +75,7 @@ TEST_CASE("garbage where a handshake was expected is dropped, and disturbs nobod
   for (const std::string& bytes : garbage) {
     Stranger(scene.a->address()).write(bytes);  // and gone at once
     strangers.emplace_back(scene.a->address()).write(bytes);
+    CHECK(strangers.back().came_in());
     scene.world->pass_time(5ms);
   }
   scene.still_works();
@@ -95,9 +99,21 @@ TEST_CASE("a stranger that says nothing is dropped, and a crowd of them keeps no
   scene.still_works();
   Node& c = scene.world->add("c");
   connect(*scene.world, scene.a, c);
-  CHECK(scene.world->until([&] {
-    return std::ranges::all_of(crowd, [](Stranger& stranger) { return stranger.dropped(); });
-  }));
+  if (!subject().keeps_silent_strangers.empty()) {
+    std::printf("SKIPPED: %s: that silent strangers are dropped: %s\n",
+                std::string(subject().name).c_str(),
+                std::string(subject().keeps_silent_strangers).c_str());
+    crowd.clear();  // while somebody still turns, or what is held for them leaks
+    scene.world->pass_time(100ms);
+    scene.still_works();
+    return;
+  }
+  std::ptrdiff_t left = 0;
+  scene.world->until([&] {
+    left = std::ranges::count_if(crowd, [](Stranger& stranger) { return !stranger.dropped(); });
+    return left == 0;
+  });
+  CHECK(left == 0);
   scene.still_works();
 }
 

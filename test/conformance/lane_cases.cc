@@ -42,6 +42,7 @@ void play_sink(Link& link, const std::string&) {
   must(node->import(joined.parent, large, large_bytes), "import");
   Delays by_push, by_message;
   std::uint64_t last = 0;
+  bool asked = false;
   for (;;) {
     std::array<Event, 8> events;
     node->flush();
@@ -54,10 +55,12 @@ void play_sink(Link& link, const std::string&) {
       by_message.add(sent);
     }
     if (const std::uint64_t now = load_counter(stamp); now != last) by_push.add(last = now);
-    if (link.try_hear()) {
+    asked = asked || link.try_hear().has_value();
+    if (asked && by_message.us.size() >= urgents) {  // the question may overtake the last of them
       link.say(fmt::format("{} {} {} {} {} {}", by_push.us.size(), by_push.median(),
                            by_push.worst(), by_message.us.size(), by_message.median(),
                            by_message.worst()));
+      asked = false;
       by_push.us.clear();
       by_message.us.clear();
     }

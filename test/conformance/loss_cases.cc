@@ -163,7 +163,8 @@ TEST_CASE("promise 3: a peer killed while busy costs no call its time, and all w
   survivor.link().say("report");
   const std::string report = survivor.link().hear(*scene.world);
   CHECK(report.starts_with("0 0 "));
-  must(scene.node->send(other, Lane::urgent, as_bytes(content(0, message_bytes))), "send");
+  const std::string first = content(0, message_bytes);
+  must(scene.node->send(other, Lane::urgent, as_bytes(first)), "send");
   CHECK(scene.world->until([&] {
     survivor.link().say("report");
     return survivor.link().hear(*scene.world).starts_with("1 0 ");

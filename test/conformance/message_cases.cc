@@ -131,7 +131,7 @@ TEST_CASE("a message within inline_bytes is copied when it is queued") {
   std::string buffer;
   for (int i = 0; i < 20; ++i) {
     buffer = content(i, a->capabilities().inline_bytes);
-    must(a->send(pair.first_to_second, Lane::urgent, as_bytes(buffer)), "send");
+    send_soon(*world, a, pair.first_to_second, Lane::urgent, buffer);
     std::ranges::fill(buffer, '!');
   }
   CHECK(world->until([&] { return b.count(Kind::message) == 20; }));

@@ -77,13 +77,29 @@ TEST_CASE("a wrong ticket does not disturb the right one") {
   CHECK(stranger.count(Kind::connected) == 0);
 }
 
+// Says its address, and nothing else.
+const Role named{"named", [](Link& link, const std::string&) {
+                   const auto world = subject().make_world();
+                   link.say(hex(world->add("gone")->address()));
+                   link.hear(*world);
+                 }};
+
+// The address of an endpoint that is no more.
+std::string address_of_the_dead(World& world) {
+  if (subject().processes) {
+    Child child("named");
+    return unhex(child.link().hear(world));
+  }
+  Node& gone = world.add("gone");
+  const std::string address = gone->address();
+  gone.close();
+  return address;
+}
+
 TEST_CASE("a peer that never comes is lost, with a reason") {
   const auto world = subject().make_world();
   Node& a = world->add("a");
-  Node& gone = world->add("gone");
-  const std::string address = gone->address();
-  gone.close();
-  const auto peer = a->connect(address, fresh_ticket());
+  const auto peer = a->connect(address_of_the_dead(*world), fresh_ticket());
   if (!peer) {  // said at once: as good
     CHECK(!peer.error().what.empty());
     return;

@@ -48,7 +48,11 @@ const Subject& subject() {
     made.name = provider_name;
     made.may_be_missing = provider_name == "verbs";
     made.make_world = [] { return std::make_unique<RealWorld>(provider_name, *provider); };
-    if (provider_name == "tcp") made.dial = dial;
+    if (provider_name == "tcp") {
+      made.dial = dial;
+      made.keeps_silent_strangers =
+          "libfabric's listener holds them, tells nobody of them, and has no limit of time";
+    }
     return made;
   }();
   return ofi;

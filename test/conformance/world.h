@@ -129,6 +129,8 @@ struct Subject {
   /// Endpoints may live in different processes.
   bool processes = true;
   std::function<std::unique_ptr<World>()> make_world;
+  /// Why connections that say nothing are not dropped, where they are not.
+  std::string_view keeps_silent_strangers;
   /// A raw socket, connected to where this address listens; empty: nothing to dial. For strangers.
   std::function<int(const std::string& address)> dial;
 };

@@ -1,0 +1,145 @@
+#include "bench/cli/command_line.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <optional>
+#include <sstream>
+
+#include "bench/launch/crew.h"
+
+namespace squall::cli {
+namespace {
+
+constexpr std::size_t max_size_bytes = std::size_t{256} << 20;
+constexpr double max_seconds = 3600;
+constexpr unsigned max_burst = 1u << 20;
+
+/// Where CLI11 puts what it reads.
+struct Parsed {
+  replicate::Options replicate;
+  bench::MeasureOptions measure;
+  bench::SuiteOptions suite;
+  Member member;
+  std::string senders = "one";
+  std::optional<unsigned> pin;
+};
+
+void add_replicate(CLI::App& app, replicate::Options& options) {
+  auto* command = app.add_subcommand(
+      "replicate", "Copy files to every member of a group, in one order, proven by digest");
+  command->add_option("PATH", options.paths,
+                      "Folders and files; with one folder its contents land directly in "
+                      "OUT/MEMBER, with several PATHs each lands under its last component");
+  command->add_option("--out", options.out, "Folder; each member writes to OUT/MEMBER")
+      ->required()
+      ->type_name("DIR");
+  auto* config =
+      command->add_option("--config", options.config, "Configuration: one member of several hosts")
+          ->type_name("FILE");
+  command->add_option("--name", options.name, "Which member of the configuration this is")
+      ->needs(config)
+      ->type_name("NAME");
+  command->add_option("--members", options.members, "How many members to start on this host")
+      ->check(CLI::Range(1u, bench::max_crew))
+      ->excludes(config)
+      ->capture_default_str();
+  command->add_option("--fabric", options.fabric, "shm, tcp, verbs, ofi:NAME or auto (shm)")
+      ->type_name("NAME");
+  command->add_option("--stack", options.stack, "Modules of the group (\"total | stable\")")
+      ->type_name("STACK");
+}
+
+void add_figure(CLI::App& bench, const char* name, const char* help, Parsed& parsed) {
+  bench::Case& asked = parsed.measure.asked;
+  auto* command = bench.add_subcommand(name, help);
+  command->add_option("--members", asked.members, "Members")
+      ->check(CLI::Range(1u, bench::max_crew))
+      ->capture_default_str();
+  command->add_option("--size", asked.size_bytes, "Bytes of a message")
+      ->check(CLI::Range(std::size_t{0}, max_size_bytes))
+      ->capture_default_str();
+  command->add_option("--fabric", asked.fabric, "shm, tcp, verbs, ofi:NAME or auto")
+      ->capture_default_str();
+  command->add_option("--senders", parsed.senders, "Who sends")
+      ->check(CLI::IsMember({"one", "all"}))
+      ->capture_default_str();
+  command->add_option("--stack", asked.stack, "Modules of the group")->capture_default_str();
+  command->add_option("--seconds", asked.seconds, "Length of the window")
+      ->check(CLI::Range(0.05, max_seconds))
+      ->capture_default_str();
+  command->add_option("--ring", asked.ring_bytes, "Bytes of a sender's ring, a power of two")
+      ->capture_default_str();
+  command->add_option("--burst", asked.burst, "Most messages a sender adds between two turns")
+      ->check(CLI::Range(1u, max_burst))
+      ->capture_default_str();
+  command->add_option("--pin", parsed.pin, "All members on this core")->type_name("CORE");
+  command->add_flag("--json", parsed.measure.json, "One line of JSON");
+}
+
+void add_bench(CLI::App& app, Parsed& parsed) {
+  auto* bench = app.add_subcommand("bench", "Measure, beside the limits of this machine");
+  bench->require_subcommand(1);
+  add_figure(*bench, "throughput", "Messages a second, delivered at every member", parsed);
+  add_figure(*bench, "latency", "From a send to its own delivery, one message at a time", parsed);
+  auto* suite = bench->add_subcommand("suite", "The table of bars, in about a minute");
+  suite->add_option("--seconds", parsed.suite.seconds, "Length of each case's window")
+      ->check(CLI::Range(0.05, max_seconds))
+      ->capture_default_str();
+  suite->add_flag("--json", parsed.suite.json, "The cases as lines of JSON");
+}
+
+Say wrong(std::string text) {
+  return {2, std::move(text)};
+}
+
+Command chosen(const CLI::App& app, Parsed& parsed) {
+  if (app.got_subcommand("info")) return Info{};
+  if (app.got_subcommand("member")) return parsed.member;
+  if (app.got_subcommand("replicate")) {
+    if (parsed.replicate.paths.empty() && parsed.replicate.config.empty())
+      return wrong("squall replicate: nothing to replicate (name a PATH)\n");
+    if (parsed.replicate.out.empty()) return wrong("squall replicate: --out is empty\n");
+    return parsed.replicate;
+  }
+  if (app.get_subcommand("bench")->got_subcommand("suite")) return parsed.suite;
+  bench::Case& asked = parsed.measure.asked;
+  const bool latency = app.get_subcommand("bench")->got_subcommand("latency");
+  asked.figure = latency ? bench::Figure::latency : bench::Figure::throughput;
+  asked.all_send = parsed.senders == "all";
+  asked.pin = parsed.pin;
+  if (latency && asked.all_send)
+    return wrong("squall bench latency: one member sends, one message at a time (--senders one)\n");
+  return parsed.measure;
+}
+
+}  // namespace
+
+Command parse(std::vector<std::string> words) {
+  Parsed parsed;
+  CLI::App app("Squall: messages to a group, in one order, at the speed of the fabric", "squall");
+  app.require_subcommand(1);
+  app.add_subcommand("info", "Which fabrics this host has, and why the others are missing");
+  add_replicate(app, parsed.replicate);
+  add_bench(app, parsed);
+  auto* member = app.add_subcommand("member", "A member that squall started");
+  member->group("");  // not for people
+  member->add_option("role", parsed.member.role)
+      ->required()
+      ->check(CLI::IsMember({"replicate", "bench"}));
+
+  std::reverse(words.begin(), words.end());  // as CLI11 wants them
+  try {
+    app.parse(words);
+  } catch (const CLI::ParseError& error) {
+    std::ostringstream out;
+    std::ostringstream err;
+    const int status = app.exit(error, out, err);
+    if (status == 0) return Say{0, out.str()};
+    return wrong(fmt::format("squall: {}", err.str()));
+  }
+  return chosen(app, parsed);
+}
+
+}  // namespace squall::cli

@@ -1,0 +1,32 @@
+#pragma once
+// Words to options: nothing runs here, nothing is printed. CLI11 is compiled in this file's .cc
+// only.
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "bench/measure/measure.h"
+#include "bench/measure/suite.h"
+#include "bench/replicate/replicate.h"
+
+namespace squall::cli {
+
+struct Info {};
+/// A member started by another squall: what it is to do.
+struct Member {
+  std::string role;
+};
+/// Nothing to run: help or the version (status 0), or what is wrong (status 2).
+struct Say {
+  int status = 0;
+  std::string text;
+};
+
+using Command =
+    std::variant<Say, Info, replicate::Options, bench::MeasureOptions, bench::SuiteOptions, Member>;
+
+/// `words` without the program's name.
+Command parse(std::vector<std::string> words);
+
+}  // namespace squall::cli

@@ -1,0 +1,112 @@
+#include "bench/cli/command_line.h"
+
+#include <doctest/doctest.h>
+
+namespace squall::cli {
+namespace {
+
+TEST_CASE("a replication on this host") {
+  const auto command =
+      parse({"replicate", "x", "y z", "--members", "4", "--fabric", "tcp", "--out", "o"});
+  const auto* options = std::get_if<replicate::Options>(&command);
+  REQUIRE(options != nullptr);
+  CHECK(options->paths == std::vector<std::string>{"x", "y z"});
+  CHECK(options->members == 4);
+  CHECK(options->fabric == "tcp");
+  CHECK(options->out == "o");
+}
+
+TEST_CASE("a replication across hosts; receivers need no PATH") {
+  const auto command = parse({"replicate", "--config", "f.toml", "--name", "b", "--out", "o"});
+  const auto* options = std::get_if<replicate::Options>(&command);
+  REQUIRE(options != nullptr);
+  CHECK(options->config == "f.toml");
+  CHECK(options->name == "b");
+}
+
+TEST_CASE("a measurement with every option") {
+  const auto command =
+      parse({"bench",   "throughput", "--members", "2",       "--size", "1024",      "--fabric",
+             "ofi:shm", "--senders",  "all",       "--stack", "fifo",   "--seconds", "0.5",
+             "--pin",   "1",          "--burst",   "7",       "--ring", "65536",     "--json"});
+  const auto* options = std::get_if<bench::MeasureOptions>(&command);
+  REQUIRE(options != nullptr);
+  CHECK(options->json);
+  CHECK(options->asked.figure == bench::Figure::throughput);
+  CHECK(options->asked.members == 2);
+  CHECK(options->asked.size_bytes == 1024);
+  CHECK(options->asked.fabric == "ofi:shm");
+  CHECK(options->asked.all_send);
+  CHECK(options->asked.stack == "fifo");
+  CHECK(options->asked.seconds == 0.5);
+  CHECK(options->asked.pin == 1);
+  CHECK(options->asked.burst == 7);
+  CHECK(options->asked.ring_bytes == 65536);
+}
+
+TEST_CASE("latency, suite, info and members") {
+  const auto latency = parse({"bench", "latency"});
+  REQUIRE(std::holds_alternative<bench::MeasureOptions>(latency));
+  CHECK(std::get<bench::MeasureOptions>(latency).asked.figure == bench::Figure::latency);
+  CHECK_FALSE(std::get<bench::MeasureOptions>(latency).asked.pin);
+  const auto suite = parse({"bench", "suite", "--seconds", "2"});
+  REQUIRE(std::holds_alternative<bench::SuiteOptions>(suite));
+  CHECK(std::get<bench::SuiteOptions>(suite).seconds == 2);
+  CHECK(std::holds_alternative<Info>(parse({"info"})));
+  const auto member = parse({"member", "bench"});
+  REQUIRE(std::holds_alternative<Member>(member));
+  CHECK(std::get<Member>(member).role == "bench");
+}
+
+TEST_CASE("help is asked for, and hides what is not for people") {
+  const auto help = parse({"--help"});
+  REQUIRE(std::holds_alternative<Say>(help));
+  CHECK(std::get<Say>(help).status == 0);
+  CHECK(std::get<Say>(help).text.find("replicate") != std::string::npos);
+  CHECK(std::get<Say>(help).text.find("member ") == std::string::npos);
+  CHECK(std::get<Say>(parse({"bench", "throughput", "--help"})).text.find("--senders") !=
+        std::string::npos);
+}
+
+TEST_CASE("wrong arguments say what is wrong, with status 2") {
+  struct Wrong {
+    std::vector<std::string> words;
+    std::string_view mentions;
+  };
+  const std::vector<Wrong> cases = {
+      {{}, "subcommand"},
+      {{"replicat"}, "replicat"},
+      {{"info", "x"}, "x"},
+      {{"replicate", "x"}, "--out"},
+      {{"replicate", "--out", "o"}, "PATH"},
+      {{"replicate", "x", "--out", ""}, "--out"},
+      {{"replicate", "x", "--out", "o", "--members", "0"}, "members"},
+      {{"replicate", "x", "--out", "o", "--members", "27"}, "members"},
+      {{"replicate", "x", "--out", "o", "--members", "three"}, "members"},
+      {{"replicate", "x", "--out", "o", "--name", "a"}, "--config"},
+      {{"replicate", "x", "--out", "o", "--config", "f", "--members", "3"}, "members"},
+      {{"bench"}, "subcommand"},
+      {{"bench", "throughput", "--size", "-1"}, "size"},
+      {{"bench", "throughput", "--size", "64K"}, "size"},
+      {{"bench", "throughput", "--senders", "two"}, "senders"},
+      {{"bench", "throughput", "--seconds", "0"}, "seconds"},
+      {{"bench", "throughput", "--burst", "0"}, "burst"},
+      {{"bench", "throughput", "--pin", "x"}, "pin"},
+      {{"bench", "throughput", "--colour", "x"}, "colour"},
+      {{"bench", "latency", "--senders", "all"}, "--senders one"},
+      {{"member", "x"}, "x"},
+  };
+  for (const Wrong& wrong : cases) {
+    std::string shown;
+    for (const auto& word : wrong.words) shown += word + " ";
+    CAPTURE(shown);
+    const auto command = parse(wrong.words);
+    const auto* say = std::get_if<Say>(&command);
+    REQUIRE(say != nullptr);
+    CHECK(say->status == 2);
+    CHECK_MESSAGE(say->text.find(wrong.mentions) != std::string::npos, say->text);
+  }
+}
+
+}  // namespace
+}  // namespace squall::cli

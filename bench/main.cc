@@ -1,0 +1,41 @@
+// squall: the command-line tool. Words become a command in `cli`, and each command is a function
+// that prints and gives the exit status: 0, 1 for a failed run, 2 for wrong arguments.
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "bench/cli/command_line.h"
+#include "bench/cli/info.h"
+#include "bench/measure/load.h"
+#include "bench/measure/measure.h"
+#include "bench/measure/suite.h"
+#include "bench/replicate/replicate.h"
+
+namespace {
+
+using namespace squall;
+
+struct Run {
+  int operator()(const cli::Say& say) const {
+    fmt::print(say.status == 0 ? stdout : stderr, "{}", say.text);
+    return say.status;
+  }
+  int operator()(const cli::Info&) const { return cli::info(); }
+  int operator()(const replicate::Options& options) const { return replicate::replicate(options); }
+  int operator()(const bench::MeasureOptions& options) const { return bench::measure(options); }
+  int operator()(const bench::SuiteOptions& options) const { return bench::run_suite(options); }
+  int operator()(const cli::Member& member) const {
+    return member.role == "replicate" ? replicate::replicate_as_member()
+                                      : bench::measure_as_member();
+  }
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return std::visit(Run{}, cli::parse(std::vector<std::string>(argv + 1, argv + argc)));
+}

@@ -1,0 +1,246 @@
+#include "bench/measure/load.h"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "bench/launch/interrupt.h"
+#include "bench/launch/link.h"
+#include "bench/samples/samples.h"
+#include "core/fabric/topology.h"
+#include "groups/node.h"
+
+namespace squall::bench {
+namespace {
+
+using nlohmann::json;
+
+constexpr Duration listen_every = 1ms;
+constexpr Duration good_order = 3s;
+/// Exact percentiles for as many round trips as the shortest make in four seconds.
+constexpr std::size_t latency_samples = std::size_t{1} << 22;
+
+double cpu_seconds() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+/// Resident now (statm in proc(5)), not at its peak.
+std::uint64_t resident_bytes() {
+  std::ifstream file("/proc/self/statm");
+  std::uint64_t total = 0;
+  std::uint64_t resident = 0;
+  file >> total >> resident;
+  return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+class Load {
+ public:
+  Load(Link& link, Node& node)
+      : link_(link),
+        node_(node),
+        group_(*node.group(bench_group)),
+        payload_(link.task().at("size_bytes").get<std::size_t>(), std::byte{0x5a}),
+        burst_(link.task().at("burst")),
+        sends_(link.task().at("sends")),
+        expected_(node.view().size(), 0) {
+    group_.on_deliver([this](const Delivery& delivery) { on_deliver(delivery); });
+  }
+  ~Load() { group_.on_deliver(nullptr); }
+  Load(const Load&) = delete;
+  Load& operator=(const Load&) = delete;
+
+  Result<> run();
+
+ private:
+  struct Window {
+    Time start;
+    Time end;
+  };
+  void on_deliver(const Delivery& delivery);
+  /// try_send of the next message, numbered.
+  Result<> send_next() {
+    if (payload_.size() >= sizeof(sent_)) std::memcpy(payload_.data(), &sent_, sizeof(sent_));
+    auto sent = group_.try_send(payload_);
+    if (sent) ++sent_;
+    return sent;
+  }
+  void turn(Time now) {
+    if (!node_.poll()) node_.idle(now + listen_every);
+  }
+  Result<Window> await_window();
+  Result<json> throughput(const Window& window);
+  Result<json> latency(const Window& window);
+  Result<> check() const;
+
+  Link& link_;
+  Node& node_;
+  Group& group_;
+  std::vector<std::byte> payload_;
+  unsigned burst_;
+  bool sends_;
+  std::uint64_t sent_ = 0;
+  std::uint64_t delivered_ = 0;
+  std::vector<std::uint64_t> expected_;  // by sender
+  bool wrong_ = false;
+};
+
+void Load::on_deliver(const Delivery& delivery) {
+  ++delivered_;
+  std::uint64_t& expected = expected_[delivery.sender];
+  if (delivery.bytes.size() >= sizeof(expected)) {
+    std::uint64_t number = 0;
+    std::memcpy(&number, delivery.bytes.data(), sizeof(number));
+    wrong_ = wrong_ || number != expected;
+  }
+  ++expected;
+}
+
+Result<> Load::check() const {
+  if (const auto stopped = node_.stopped()) return tl::unexpected(*stopped);
+  if (wrong_) return fail(Code::lost, "a message was delivered out of order, or with other bytes");
+  return {};
+}
+
+Result<Load::Window> Load::await_window() {
+  for (;;) {
+    const Time now = Monotonic::now();
+    turn(now);
+    if (auto checked = check(); !checked) return tl::unexpected(checked.error());
+    if (const auto message = link_.channel().receive(); message && message->contains("go")) {
+      const json& go = (*message)["go"];
+      return Window{Time(Duration(go.at("start_ns").get<Duration::rep>())),
+                    Time(Duration(go.at("end_ns").get<Duration::rep>()))};
+    }
+    if (link_.channel().closed()) return fail(Code::closed, "the command is gone");
+  }
+}
+
+/// What the window holds at this member, counted from its own first look after the start to its
+/// first after the end.
+struct Count {
+  bool begun = false;
+  std::uint64_t delivered = 0;
+  double cpu_s = 0;
+  Time at{};
+};
+
+Result<json> Load::throughput(const Window& window) {
+  Count begin;
+  for (Time now = Monotonic::now();; now = Monotonic::now()) {
+    if (!begin.begun && now >= window.start) begin = {true, delivered_, cpu_seconds(), now};
+    if (now >= window.end) {
+      return json{{"delivered", delivered_ - begin.delivered},
+                  {"seconds", std::chrono::duration<double>(now - begin.at).count()},
+                  {"cpu_s", cpu_seconds() - begin.cpu_s}};
+    }
+    if (sends_) {
+      for (unsigned i = 0; i < burst_; ++i) {
+        const auto sent = send_next();
+        if (!sent && sent.error().code != Code::would_block) return tl::unexpected(sent.error());
+        if (!sent) break;
+      }
+    }
+    if (!node_.poll()) {
+      if (auto checked = check(); !checked) return tl::unexpected(checked.error());
+      node_.idle(now + listen_every);
+    }
+  }
+}
+
+Result<json> Load::latency(const Window& window) {
+  Samples samples(sends_ ? latency_samples : 1);
+  Count begin;
+  for (Time now = Monotonic::now();;) {
+    if (!begin.begun && now >= window.start) {
+      begin = {true, delivered_, cpu_seconds(), now};
+      samples.clear();
+    }
+    if (now >= window.end) break;
+    if (!sends_) {
+      turn(now);
+      if (auto checked = check(); !checked) return tl::unexpected(checked.error());
+      now = Monotonic::now();
+      continue;
+    }
+    const std::uint64_t before = delivered_;
+    const Time start = Monotonic::now();
+    if (auto sent = send_next(); !sent) return tl::unexpected(sent.error());
+    while (delivered_ == before) {
+      if (node_.poll()) continue;
+      if (auto checked = check(); !checked) return tl::unexpected(checked.error());
+      node_.idle(Monotonic::now() + listen_every);
+    }
+    now = Monotonic::now();
+    samples.add(now - start);
+  }
+  return json{{"delivered", delivered_ - begin.delivered},
+              {"seconds", std::chrono::duration<double>(Monotonic::now() - begin.at).count()},
+              {"cpu_s", cpu_seconds() - begin.cpu_s},
+              {"p50_ns", samples.percentile(0.5).count()},
+              {"p99_ns", samples.percentile(0.99).count()},
+              {"max_ns", samples.max().count()}};
+}
+
+Result<> Load::run() {
+  if (sends_ && payload_.size() > group_.max_message_bytes())
+    return fail(Code::too_large,
+                fmt::format("a message of {} bytes; this ring takes at most {}", payload_.size(),
+                            group_.max_message_bytes()),
+                "a larger --ring, at least four times the size");
+  if (auto said = link_.channel().send({{"ready", {{"fabric", node_.fabric()}}}}); !said)
+    return said;
+  auto window = await_window();
+  if (!window) return tl::unexpected(window.error());
+  auto result = link_.task().at("figure") == "latency" ? latency(*window) : throughput(*window);
+  if (result) {
+    // Also of what came within the window but is only looked at now.
+    if (auto checked = check(); !checked) result = tl::unexpected(checked.error());
+  }
+  if (!result) return tl::unexpected(result.error());
+  (*result)["rss_bytes"] = resident_bytes();
+  if (auto said = link_.channel().send({{"result", *result}}); !said) return said;
+  // The others may still be measuring: they need this one's turns.
+  while (!link_.told_to_stop()) {
+    turn(Monotonic::now());
+    if (node_.stopped()) break;
+  }
+  static_cast<void>(node_.shutdown(Monotonic::now() + good_order));
+  return {};
+}
+
+}  // namespace
+
+int measure_as_member() {
+  catch_interrupts();
+  auto link = Link::open();
+  if (!link) {
+    fmt::print(stderr, "squall: {}\n", link.error().text());
+    return 2;
+  }
+  const auto failed = [&](const Error& error) {
+    static_cast<void>(link->channel().send({{"failed", error.text()}}));
+    return 1;
+  };
+  if (const int core = link->task().at("core"); core >= 0)
+    if (auto pinned = fabric::pin_this_thread(static_cast<fabric::Core>(core)); !pinned)
+      return failed(pinned.error());
+  auto node = Node::start(link->config());
+  if (!node) return failed(node.error());
+  Load load(*link, **node);
+  const auto ran = load.run();
+  return ran ? 0 : failed(ran.error());
+}
+
+}  // namespace squall::bench

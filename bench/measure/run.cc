@@ -1,0 +1,113 @@
+#include "bench/measure/run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "bench/launch/crew.h"
+#include "bench/launch/interrupt.h"
+#include "bench/measure/load.h"
+#include "core/fabric/topology.h"
+
+namespace squall::bench {
+namespace {
+
+using nlohmann::json;
+
+/// From the word go to the start of the window: queues fill, caches and clocks settle.
+constexpr Duration warm_up = 300ms;
+/// Over everything else, before a run counts as hung.
+constexpr Duration grace = 15s;
+constexpr Duration settle = 5s;
+
+/// Hears every member until each has said `key`; hands its value to `take`.
+Result<> gather(Crew& crew, const char* key, Time deadline,
+                const std::function<void(const json&)>& take) {
+  std::vector<bool> heard(crew.size(), false);
+  while (std::find(heard.begin(), heard.end(), false) != heard.end()) {
+    const auto news = crew.next(deadline);
+    if (interrupted()) return fail(Code::closed, "interrupted");
+    if (!news) return fail(Code::timeout, fmt::format("not every member got to '{}' in time", key));
+    const std::string who = member_name(news->member);
+    if (!news->message)
+      return fail(Code::lost, fmt::format("member {} ended unexpectedly ({})", who, news->how));
+    if (news->message->contains("failed"))
+      return fail(Code::lost,
+                  fmt::format("member {}: {}", who, news->message->value("failed", "")));
+    if (!news->message->contains(key)) continue;
+    take((*news->message)[key]);
+    heard[news->member] = true;
+  }
+  return {};
+}
+
+void fold(const json& from, const Case& asked, bool first, Measured& into) {
+  const double rate = from.at("delivered").get<double>() / from.at("seconds").get<double>();
+  into.messages_per_s = first ? rate : std::min(into.messages_per_s, rate);
+  into.bytes_per_s = into.messages_per_s * static_cast<double>(asked.size_bytes);
+  into.rss_bytes = std::max(into.rss_bytes, from.at("rss_bytes").get<std::uint64_t>());
+  into.cpu_s += from.at("cpu_s").get<double>();
+  if (const Duration max(from.value("max_ns", Duration::rep{0})); max > into.latency_max) {
+    into.latency_p50 = Duration(from.at("p50_ns").get<Duration::rep>());
+    into.latency_p99 = Duration(from.at("p99_ns").get<Duration::rep>());
+    into.latency_max = max;
+  }
+}
+
+}  // namespace
+
+std::optional<unsigned> core_for(const Case& asked, unsigned index,
+                                 const std::vector<unsigned>& cores) {
+  if (asked.pin) return asked.pin;
+  if (cores.size() < asked.members) return std::nullopt;
+  return cores[index];
+}
+
+Result<Measured> run_case(const Case& asked) {
+  Config config;
+  config.provider = asked.fabric;
+  GroupConfig group;
+  group.name = bench_group;
+  group.stack = asked.stack;
+  group.ring_bytes = asked.ring_bytes;
+  if (!asked.all_send) group.senders = {member_name(0)};
+  config.groups = {group};
+  const std::vector<fabric::Core> cores = fabric::usable_cores();
+  const auto task = [&](unsigned index) {
+    const auto core = core_for(asked, index, cores);
+    return json{{"figure", asked.figure == Figure::latency ? "latency" : "throughput"},
+                {"size_bytes", asked.size_bytes},
+                {"burst", asked.burst},
+                {"sends", index == 0 || (asked.all_send && asked.figure == Figure::throughput)},
+                {"core", core ? static_cast<int>(*core) : -1}};
+  };
+  auto crew = Crew::start({{"member", "bench"}, asked.members, config, task});
+  if (!crew) return tl::unexpected(crew.error());
+
+  Measured measured;
+  Time deadline = Monotonic::now() + config.start_timeout + grace;
+  auto ready = gather(*crew, "ready", deadline,
+                      [&](const json& from) { measured.fabric = from.at("fabric"); });
+  if (!ready) return tl::unexpected(ready.error());
+  const Time start = Monotonic::now() + warm_up;
+  const Time end =
+      start + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(asked.seconds));
+  crew->tell_all({{"go",
+                   {{"start_ns", start.time_since_epoch().count()},
+                    {"end_ns", end.time_since_epoch().count()}}}});
+  bool first = true;
+  auto results = gather(*crew, "result", end + grace, [&](const json& from) {
+    fold(from, asked, first, measured);
+    first = false;
+  });
+  if (!results) return tl::unexpected(results.error());
+  crew->tell_all({{"stop", true}});
+  deadline = Monotonic::now() + settle;
+  while (crew->running() > 0 && crew->next(deadline)) {
+  }
+  return measured;
+}
+
+}  // namespace squall::bench

@@ -1,0 +1,253 @@
+// Nodes of one process, on threads of their own, over real fabrics. Processes of their own, deaths
+// and load are in test/groups.
+#include "groups/node.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <future>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include <fmt/format.h>
+
+namespace squall {
+namespace {
+
+/// A listening socket on a free port, so that no test depends on a fixed one.
+std::pair<int, std::string> listen_somewhere() {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  REQUIRE(bind(fd, reinterpret_cast<sockaddr*>(&address), size) == 0);
+  REQUIRE(listen(fd, 16) == 0);
+  REQUIRE(getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+  return {fd, fmt::format("127.0.0.1:{}", ntohs(address.sin_port))};
+}
+
+std::vector<Config> make_configs(std::size_t members, const std::string& fabric) {
+  std::vector<Config> configs(members);
+  std::vector<Contact> contacts;
+  for (std::size_t i = 0; i < members; ++i) {
+    auto [fd, address] = listen_somewhere();
+    configs[i].listen_fd = fd;
+    contacts.push_back({std::string(1, static_cast<char>('a' + i)), address});
+  }
+  for (std::size_t i = 0; i < members; ++i) {
+    configs[i].name = contacts[i].name;
+    configs[i].contacts = contacts;
+    configs[i].provider = fabric;
+    configs[i].groups = {{.name = "test"}};
+  }
+  return configs;
+}
+
+/// Starts every node at once, since each waits for the others.
+std::vector<Result<std::unique_ptr<Node>>> start_all(const std::vector<Config>& configs) {
+  std::vector<std::future<Result<std::unique_ptr<Node>>>> starting;
+  for (const Config& config : configs)
+    starting.push_back(std::async(std::launch::async, [&config] { return Node::start(config); }));
+  std::vector<Result<std::unique_ptr<Node>>> nodes;
+  for (auto& each : starting) nodes.push_back(each.get());
+  return nodes;
+}
+
+Time soon() { return Monotonic::now() + std::chrono::seconds(30); }
+
+/// What one node delivered, safe to read from another thread.
+class Log {
+ public:
+  void add(const Delivery& message) {
+    const std::lock_guard lock(mutex_);
+    lines_.push_back(fmt::format("{} {} {} {}", message.sender, message.number, message.position,
+                                 as_text(message.bytes)));
+  }
+  std::vector<std::string> lines() const {
+    const std::lock_guard lock(mutex_);
+    return lines_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<std::string> lines_;
+};
+
+void shut_down_all(std::vector<Result<std::unique_ptr<Node>>>& nodes) {
+  std::vector<std::future<Result<>>> ending;
+  for (auto& node : nodes)
+    ending.push_back(std::async(std::launch::async, [&node] { return (*node)->shutdown(soon()); }));
+  for (auto& each : ending) {
+    const auto ended = each.get();
+    CHECK_MESSAGE(ended, (ended ? "" : ended.error().text()));
+  }
+}
+
+void many_threads_send(const std::string& fabric) {
+  auto configs = make_configs(2, fabric);
+  for (Config& config : configs) config.engine_thread = true;
+  auto nodes = start_all(configs);
+  for (auto& node : nodes) REQUIRE_MESSAGE(node, (node ? "" : node.error().text()));
+
+  std::vector<Log> logs(2);
+  for (std::size_t i = 0; i < 2; ++i)
+    (*nodes[i])->group("test")->on_deliver([&log = logs[i]](const Delivery& m) { log.add(m); });
+
+  constexpr int threads_each = 3, messages_each = 300;
+  std::vector<std::thread> threads;
+  for (auto& node : nodes)
+    for (int thread = 0; thread < threads_each; ++thread)
+      threads.emplace_back([&node, thread] {
+        for (int i = 0; i < messages_each; ++i) {
+          const auto sent = (*node)->group("test")->send(as_bytes(fmt::format("{}/{}", thread, i)));
+          CHECK(sent);
+        }
+      });
+  for (auto& thread : threads) thread.join();
+  shut_down_all(nodes);
+  REQUIRE(logs[0].lines().size() == 2 * threads_each * messages_each);
+  CHECK(logs[0].lines() == logs[1].lines());
+}
+
+TEST_CASE("threads send through engines with threads of their own, in one order (shm)") {
+  many_threads_send("shm");
+}
+
+TEST_CASE("threads send through engines with threads of their own, in one order (tcp)") {
+  many_threads_send("tcp");
+}
+
+TEST_CASE("auto takes shm when all members share a host") {
+  auto configs = make_configs(2, "auto");
+  auto nodes = start_all(configs);
+  for (auto& node : nodes) {
+    REQUIRE(node);
+    CHECK((*node)->fabric() == "shm");
+  }
+}
+
+TEST_CASE("send_from_an_upcall: it is delivered, and a full ring never waits inside one") {
+  auto configs = make_configs(2, "shm");
+  for (Config& config : configs) {
+    config.engine_thread = true;
+    config.groups[0].ring_bytes = 4096;
+  }
+  auto nodes = start_all(configs);
+  for (auto& node : nodes) REQUIRE(node);
+  std::atomic<int> echoes{0};
+  std::promise<Code> refused;
+  Group& first = *(*nodes[0])->group("test");
+  first.on_deliver([&](const Delivery& message) {
+    if (as_text(message.bytes) != "ping") {
+      ++echoes;
+      return;
+    }
+    const std::vector<std::byte> large(900);
+    while (true) {
+      const auto sent = first.send(large);
+      if (sent) continue;
+      refused.set_value(sent.error().code);
+      break;
+    }
+  });
+  (*nodes[1])->group("test")->on_deliver([](const Delivery&) {});
+  REQUIRE((*nodes[1])->group("test")->send(as_bytes("ping")));
+  auto why = refused.get_future();
+  REQUIRE(why.wait_for(std::chrono::seconds(30)) == std::future_status::ready);
+  CHECK(why.get() == Code::would_block);
+  shut_down_all(nodes);
+  CHECK(echoes > 0);
+}
+
+TEST_CASE("limits and misuse are errors that say what to do") {
+  auto configs = make_configs(2, "shm");
+  for (Config& config : configs) config.groups[0].senders = {"a"};
+  auto nodes = start_all(configs);
+  for (auto& node : nodes) REQUIRE(node);
+  Group& group = *(*nodes[0])->group("test");
+  CHECK((*nodes[0])->group("other") == nullptr);
+  CHECK(group.max_message_bytes() == (1u << 20) / 4 - 16);
+  const std::vector<std::byte> large(group.max_message_bytes() + 1);
+  const auto refused = group.try_send(large);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == Code::too_large);
+  CHECK(refused.error().what.find("at most 262128") != std::string::npos);
+  CHECK(group.try_send(std::span(large).first(group.max_message_bytes())));
+  const auto no_sender = (*nodes[1])->group("test")->try_send({});
+  REQUIRE_FALSE(no_sender);
+  CHECK(no_sender.error().code == Code::invalid);
+}
+
+TEST_CASE("a node that goes without a word stops the other with an error that names it") {
+  auto configs = make_configs(2, "tcp");
+  auto nodes = start_all(configs);
+  for (auto& node : nodes) REQUIRE(node);
+  std::string reason;
+  (*nodes[0])->on_stopped([&](const Error& error) { reason = error.what; });
+  nodes[1]->reset();
+  const Time limit = Monotonic::now() + std::chrono::seconds(1);
+  while (!(*nodes[0])->stopped() && Monotonic::now() < limit)
+    if (!(*nodes[0])->poll()) (*nodes[0])->idle(limit);
+  REQUIRE((*nodes[0])->stopped());
+  CHECK(reason.find("member b was lost") != std::string::npos);
+  const auto closed = (*nodes[0])->group("test")->try_send({});
+  REQUIRE_FALSE(closed);
+  CHECK(closed.error().code == Code::lost);
+}
+
+TEST_CASE("a member that never comes is named when the deadline passes") {
+  auto configs = make_configs(3, "shm");
+  close(configs[2].listen_fd);
+  configs.resize(2);
+  for (Config& config : configs) config.start_timeout = std::chrono::milliseconds(300);
+  for (auto& node : start_all(configs)) {
+    REQUIRE_FALSE(node);
+    CHECK(node.error().code == Code::timeout);
+    CHECK(node.error().what.find("c (127.0.0.1:") != std::string::npos);
+  }
+}
+
+TEST_CASE("a member with another stack is refused at both ends, with what differs") {
+  auto configs = make_configs(2, "shm");
+  configs[1].groups[0].stack = "fifo";
+  // The lower rank is called, so for all it knows the right b may still come.
+  configs[0].start_timeout = std::chrono::milliseconds(500);
+  bool told = false;
+  for (auto& node : start_all(configs)) {
+    REQUIRE_FALSE(node);
+    told |= node.error().text().find("fifo") != std::string::npos;
+  }
+  CHECK(told);
+}
+
+TEST_CASE("what cannot be right in a configuration is an error before anything is opened") {
+  const auto refuse = [](auto change) {
+    Config config;
+    config.name = "a";
+    config.contacts = {{"a", "127.0.0.1:1"}};
+    config.groups = {{.name = "test"}};
+    change(config);
+    auto node = Node::start(config);
+    REQUIRE_FALSE(node);
+    return node.error().text();
+  };
+  CHECK(refuse([](Config& c) { c.name = "z"; }).find("none of the contacts") != std::string::npos);
+  CHECK(refuse([](Config& c) { c.contacts.clear(); }).find("contacts") != std::string::npos);
+  CHECK(refuse([](Config& c) { c.groups[0].ring_bytes = 5000; }).find("power of two") !=
+        std::string::npos);
+  CHECK(refuse([](Config& c) { c.groups[0].senders = {"y"}; }).find("\"y\"") != std::string::npos);
+  CHECK(refuse([](Config& c) { c.provider = "shn"; }).find("shm") != std::string::npos);
+  CHECK(refuse([](Config& c) { c.groups.push_back(c.groups[0]); }).find("two groups") !=
+        std::string::npos);
+}
+
+}  // namespace
+}  // namespace squall

@@ -1,0 +1,158 @@
+#include "test/groups/member.h"
+
+#include <arpa/inet.h>
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/base/digest.h"
+#include "test/checker/checker.h"
+
+namespace squall::group_tests {
+
+Listener listen_somewhere() {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  REQUIRE(bind(fd, reinterpret_cast<sockaddr*>(&address), size) == 0);
+  REQUIRE(listen(fd, 64) == 0);
+  REQUIRE(getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+  return {fd, fmt::format("127.0.0.1:{}", ntohs(address.sin_port))};
+}
+
+Seats::Seats(std::size_t members, const std::string& fabric) : configs(members) {
+  std::vector<Contact> contacts;
+  for (Config& config : configs) {
+    auto [fd, address] = listen_somewhere();
+    config.listen_fd = fd;
+    config.name = std::string(1, static_cast<char>('a' + contacts.size()));
+    contacts.push_back({config.name, address});
+  }
+  each([&](Config& config) {
+    config.contacts = contacts;
+    config.provider = fabric;
+    config.start_timeout = patience;
+    config.groups = {{.name = "test"}};
+  });
+}
+
+Seats::~Seats() {
+  close_all();
+}
+
+void Seats::close_all() {
+  each([](Config& config) {
+    if (config.listen_fd >= 0) close(config.listen_fd);
+    config.listen_fd = -1;
+  });
+}
+
+void Seats::take(std::size_t seat) {
+  for (std::size_t i = 0; i < configs.size(); ++i) {
+    if (i == seat || configs[i].listen_fd < 0) continue;
+    close(configs[i].listen_fd);
+    configs[i].listen_fd = -1;
+  }
+}
+
+std::vector<std::unique_ptr<Process>> start_members(Seats& seats, const Play& play) {
+  std::vector<std::unique_ptr<Process>> members;
+  for (std::size_t seat = 0; seat < seats.configs.size(); ++seat)
+    members.push_back(std::make_unique<Process>([&](Line& line) {
+      seats.take(seat);
+      const Config config = seats.configs[seat];
+      seats.configs[seat].listen_fd = -1;  // the node's from here on
+      play(line, config);
+    }));
+  seats.close_all();
+  return members;
+}
+
+std::unique_ptr<Node> started(const Config& config) {
+  auto node = Node::start(config);
+  expect(node.has_value(), node ? "" : config.name + " does not start: " + node.error().text());
+  return std::move(*node);
+}
+
+void fill_payload(Rank sender, MessageNumber number, MutableBytes bytes) {
+  std::uint64_t state = (std::uint64_t{sender} + 1) << 40 ^ (number + 1) * 0x9e3779b97f4a7c15;
+  for (std::size_t at = 0; at < bytes.size(); at += sizeof state) {
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    std::memcpy(bytes.data() + at, &state, std::min(sizeof state, bytes.size() - at));
+  }
+}
+
+std::vector<std::byte> payload(Rank sender, MessageNumber number, std::size_t bytes) {
+  std::vector<std::byte> filled(bytes);
+  fill_payload(sender, number, filled);
+  return filled;
+}
+
+Recorder::Recorder(Node& node, Group& group) {
+  for (const Member& member : node.view().members)
+    members_.push_back({member.id, member.incarnation});
+  self_ = members_[node.rank()];
+  add(checker::install(self_, node.view().id, members_));
+  group.on_deliver([this, view = node.view().id](const Delivery& message) {
+    add(checker::deliver(self_, view, message.position, members_[message.sender], message.number,
+                         digest(message.bytes)));
+  });
+}
+
+void Recorder::add(checker::Event event) {
+  const std::lock_guard lock(mutex_);
+  delivered_ += event.kind == checker::Event::Kind::deliver ? 1 : 0;
+  events_.push_back(std::move(event));
+}
+
+void Recorder::sending(Bytes message) {
+  add(checker::send(self_, sent_++, digest(message)));
+}
+
+std::size_t Recorder::delivered() const {
+  const std::lock_guard lock(mutex_);
+  return delivered_;
+}
+
+std::string Recorder::trace() const {
+  const std::lock_guard lock(mutex_);
+  return checker::to_text(events_);
+}
+
+void check_traces(const std::vector<std::string>& traces, std::string_view stack) {
+  using Kind = checker::Event::Kind;
+  checker::Checker all;
+  std::vector<std::size_t> delivered;
+  std::size_t sent = 0;
+  for (const std::string& trace : traces) {
+    auto events = checker::parse(trace);
+    REQUIRE_MESSAGE(events, (events ? "" : events.error().text()));
+    delivered.push_back(0);
+    for (checker::Event& event : *events) {
+      sent += event.kind == Kind::send ? 1 : 0;
+      delivered.back() += event.kind == Kind::deliver ? 1 : 0;
+      all.add(std::move(event));
+    }
+  }
+  checker::Guarantees promised;
+  promised.total = stack.find("total") != stack.npos;
+  promised.stable = stack.find("stable") != stack.npos;
+  promised.quiesced = true;
+  promised.merged = true;
+  const auto violations = all.check(promised);
+  CHECK_MESSAGE(violations.empty(), checker::report(violations, all.events(), 40));
+  // All members were there from beginning to end, so also without `stable` nothing may be missing.
+  REQUIRE(sent > 0);
+  for (const std::size_t count : delivered) CHECK(count == sent);
+}
+
+}  // namespace squall::group_tests

@@ -1,0 +1,95 @@
+#pragma once
+// What the members of a test have in common: where they listen, what they send, and what they
+// write down of it.
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/bytes.h"
+#include "groups/node.h"
+#include "test/checker/trace.h"
+#include "test/groups/process.h"
+
+namespace squall::group_tests {
+
+/// Sanitizers slow everything down: there, tests do less of the same.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool sanitized = true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+inline constexpr bool sanitized = true;
+#else
+inline constexpr bool sanitized = false;
+#endif
+#else
+inline constexpr bool sanitized = false;
+#endif
+
+/// A listening socket on a free port of 127.0.0.1, so that no test depends on a fixed one.
+struct Listener {
+  int fd = -1;
+  std::string address;
+};
+Listener listen_somewhere();
+
+/// The configurations of members a, b, c..., with a group "test" each; their sockets listen until
+/// the end of this object. Make it, change what should differ, then fork members from it.
+struct Seats {
+  Seats(std::size_t members, const std::string& fabric);
+  ~Seats();
+  Seats(const Seats&) = delete;
+  Seats& operator=(const Seats&) = delete;
+
+  template <class Change>
+  void each(Change change) {
+    for (Config& config : configs) change(config);
+  }
+  /// In a member: only its own socket stays open, so that nobody calls one that is gone.
+  void take(std::size_t seat);
+  /// In the test, once all members are forked: it holds no socket of theirs.
+  void close_all();
+
+  std::vector<Config> configs;
+};
+
+/// A member as a process: `play` runs with the seat's configuration.
+using Play = std::function<void(Line&, const Config&)>;
+std::vector<std::unique_ptr<Process>> start_members(Seats& seats, const Play& play);
+
+/// A started node; throws what Node::start says.
+std::unique_ptr<Node> started(const Config& config);
+
+/// Bytes that only this message has; the same wherever they are computed.
+void fill_payload(Rank sender, MessageNumber number, MutableBytes bytes);
+std::vector<std::byte> payload(Rank sender, MessageNumber number, std::size_t bytes);
+
+/// Writes down what one member does, for the checker. Deliveries may come from another thread.
+class Recorder {
+ public:
+  /// Records from here on all that `group` delivers.
+  Recorder(Node& node, Group& group);
+
+  void sending(Bytes message);
+  std::size_t delivered() const;
+  MessageNumber sent() const { return sent_; }
+  std::string trace() const;
+
+ private:
+  void add(checker::Event event);
+
+  std::vector<checker::Process> members_;
+  checker::Process self_;
+  MessageNumber sent_ = 0;
+  mutable std::mutex mutex_;
+  std::vector<checker::Event> events_;
+  std::size_t delivered_ = 0;
+};
+
+/// In the test: the traces of all members hold what a stack promises, and all is quiet.
+void check_traces(const std::vector<std::string>& traces, std::string_view stack);
+
+}  // namespace squall::group_tests

@@ -1,0 +1,67 @@
+#pragma once
+// A process of its own, forked from the test while that has no thread and no fabric open, and the
+// line between the two: whole words of any length, each way. Every wait has a limit. The process
+// dies with its Process object, and with the test.
+
+#include <sys/types.h>
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/base/time.h"
+
+namespace squall::group_tests {
+
+/// How long anything may take that has no bound of its own: far more than it needs.
+inline constexpr Duration patience = std::chrono::seconds(30);
+
+class Line {
+ public:
+  explicit Line(int fd) : fd_(fd) {}
+  ~Line();
+  Line(const Line&) = delete;
+  Line& operator=(const Line&) = delete;
+
+  void say(std::string_view word);
+  /// The next word; none if it does not come in time, or the other end is gone.
+  std::optional<std::string> hear(Duration limit);
+  void close_end();
+
+ private:
+  /// False once nothing more comes.
+  bool read_some();
+
+  int fd_;
+  std::string unread_;
+};
+
+class Process {
+ public:
+  /// What the process does; what it throws reaches the test as a word that fails it.
+  using Play = std::function<void(Line&)>;
+  explicit Process(const Play& play);
+  ~Process();
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+
+  void say(std::string_view word) { line_.say(word); }
+  /// The next word. Fails the test if it does not come, or if the process broke.
+  std::string hear(Duration limit = patience);
+  /// The next word, which must be this one.
+  void expect_word(std::string_view word, Duration limit = patience);
+  /// SIGKILL and SIGSTOP have taken effect on return.
+  void signal(int number);
+  /// Its end, which must be in good order.
+  void expect_end(Duration limit = patience);
+
+ private:
+  pid_t pid_;
+  Line line_;
+};
+
+/// For a process's side, where doctest cannot be used.
+void expect(bool condition, std::string_view what);
+
+}  // namespace squall::group_tests
