@@ -41,7 +41,8 @@ Cluster::Cluster(const Options& options, Deliver deliver)
     senders.resize(options.members);
     std::iota(senders.begin(), senders.end(), Rank{0});
   }
-  for (Rank rank = 0; rank < options.members; ++rank) nodes_[rank].fabric = network_.open(name(rank));
+  for (Rank rank = 0; rank < options.members; ++rank)
+    nodes_[rank].fabric = network_.open(name(rank));
   for (Rank rank = 0; rank < options.members; ++rank) {
     std::vector<engine::Contact> contacts;
     for (Rank other = 0; other < options.members; ++other)
