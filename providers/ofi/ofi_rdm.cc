@@ -161,6 +161,10 @@ void RdmTransport::disconnect(PeerId peer, std::vector<TokenIndex>& tokens) {
     for (Slot* slot : lane.unsent) lane.slots.give_back(slot);
     lane.unsent.clear();
   }
+  for (Inbound& inbound : dead->inbound) {
+    for (const auto& early : inbound.early) unposted_.push_back(early.landing);
+    inbound.early.clear();
+  }
   // Sends cannot be taken back: what the provider still holds lives on with its slots. The
   // address stays in the vector, since the provider may be sending to it.
   closed_.push_back(std::move(dead));
@@ -190,7 +194,9 @@ Wire* RdmTransport::begin(PeerId peer, Lane lane) {
 WireHeader RdmTransport::header(PeerId peer, Lane lane) {
   WireHeader header;
   header.lane = static_cast<std::uint8_t>(lane);
-  header.session = link(peer)->peer_session;
+  Link& to = *link(peer);
+  header.session = to.peer_session;
+  header.sequence = to.lanes[static_cast<std::size_t>(lane)].next_sequence++;
   return header;
 }
 
@@ -306,33 +312,70 @@ void RdmTransport::complete(const Completion& completion, Sink& sink, Time now) 
     return;
   }
   auto& landing = *static_cast<Landing*>(completion.op);
-  const Bytes wire{landing.data, std::min(completion.bytes, max_wire_bytes)};
-  bool keep = false;
+  if (completion.error != 0) return repost(landing);
+  received(landing, std::min(completion.bytes, max_wire_bytes), sink, now);
+}
+
+/// What nobody here expects is dropped.
+void RdmTransport::received(Landing& landing, std::size_t bytes, Sink& sink, Time now) {
+  const Bytes wire{landing.data, bytes};
   WireHeader header;
-  if (completion.error == 0 && wire.size() >= sizeof header) {
-    std::memcpy(&header, wire.data(), sizeof header);
-    if (header.session == 0) {
-      greeted(wire, sink, now);
-    } else if (const auto found = sessions_.find(header.session); found != sessions_.end()) {
-      Link& from = *found->second;
-      const PeerId peer = from.peer;
-      // A message can overtake the greeting that was dropped or is still on its way; who knows
-      // the session knew the ticket.
-      if (!from.reported) {
-        const auto checked = read_header(wire);
-        if (!checked)
-          die(peer, checked.error().what);
-        else if (header.lane > 1)
-          die(peer, fmt::format("a message on lane {}", header.lane));
-        else
-          keep = sink.on_wire(peer, static_cast<Lane>(header.lane), wire);
-      }
+  if (bytes < sizeof header) return repost(landing);
+  std::memcpy(&header, wire.data(), sizeof header);
+  if (header.session == 0) {
+    greeted(wire, sink, now);
+    return repost(landing);
+  }
+  // A message can overtake the greeting that was dropped or is still on its way; who knows the
+  // session knew the ticket.
+  const auto found = sessions_.find(header.session);
+  if (found == sessions_.end() || found->second->reported) return repost(landing);
+  Link& from = *found->second;
+  if (const auto checked = read_header(wire); !checked) {
+    die(from.peer, checked.error().what);
+    return repost(landing);
+  }
+  if (header.lane > 1) {
+    die(from.peer, fmt::format("a message on lane {}", header.lane));
+    return repost(landing);
+  }
+  take(from, landing, header, bytes, sink);
+}
+
+/// Hands a lane's messages on in their order. `sink` may close the link: it is looked up again.
+void RdmTransport::take(Link& from, Landing& landing, const WireHeader& header, std::size_t bytes,
+                        Sink& sink) {
+  const std::uint64_t session = header.session;
+  {
+    Inbound& inbound = from.inbound[header.lane];
+    if (header.sequence != inbound.next_sequence) {
+      inbound.early.push_back({header.sequence, &landing, bytes});
+      // The one that is missing has a buffer of its own while it is on its way.
+      if (inbound.early.size() == landings) die(from.peer, "a message is missing");
+      return;
     }
   }
-  if (keep)
-    held_.push_back(&landing);
-  else
-    repost(landing);
+  Landing* next = &landing;
+  while (next != nullptr) {
+    const bool keep = sink.on_wire(from.peer, static_cast<Lane>(header.lane), {next->data, bytes});
+    if (keep)
+      held_.push_back(next);
+    else
+      repost(*next);
+    next = nullptr;
+    const auto alive = sessions_.find(session);
+    if (alive == sessions_.end() || alive->second->reported) return;
+    Inbound& inbound = alive->second->inbound[header.lane];
+    ++inbound.next_sequence;
+    for (auto& early : inbound.early) {
+      if (early.sequence != inbound.next_sequence) continue;
+      next = early.landing;
+      bytes = early.bytes;
+      early = inbound.early.back();
+      inbound.early.pop_back();
+      break;
+    }
+  }
 }
 
 bool RdmTransport::poll(Sink& sink, std::size_t room, Time now) {

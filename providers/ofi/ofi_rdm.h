@@ -45,6 +45,18 @@ class RdmTransport final : public Transport {
   struct LaneSlots {
     Slots slots;
     std::deque<Slot*> unsent;
+    std::uint32_t next_sequence = 0;
+  };
+  /// One lane from one peer. Messages are matched in order but may complete out of it: a long one
+  /// is fetched while short ones behind it are there already (rxm). These wait here.
+  struct Inbound {
+    struct Early {
+      std::uint32_t sequence;
+      Landing* landing;
+      std::size_t bytes;
+    };
+    std::uint32_t next_sequence = 0;
+    std::vector<Early> early;
   };
   struct Link {
     PeerId peer{};
@@ -59,6 +71,7 @@ class RdmTransport final : public Transport {
     Time next_greeting = {};  ///< while it has not greeted
     Time buried = never;      ///< closed: to be thrown away, if nothing is in flight
     std::array<LaneSlots, 2> lanes;
+    std::array<Inbound, 2> inbound;
   };
   struct Held {
     Ticket ticket;
@@ -80,6 +93,8 @@ class RdmTransport final : public Transport {
   void retry();
   void repost(Landing& landing);
   void complete(const Completion& completion, Sink& sink, Time now);
+  void received(Landing& landing, std::size_t bytes, Sink& sink, Time now);
+  void take(Link& from, Landing& landing, const WireHeader& header, std::size_t bytes, Sink& sink);
   void look_after(Sink& sink, Time now);
 
   std::unique_ptr<Domain> domain_;

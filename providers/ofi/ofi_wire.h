@@ -36,7 +36,8 @@ struct WireHeader {
   std::uint32_t referred_bytes = 0;
   std::uint64_t session = 0;  ///< names the link where one endpoint serves many; else 0
   std::uint32_t credits = 0;  ///< receive buffers given back since the last message
-  std::uint32_t zero = 0;
+  /// Counts the messages of a lane where they may complete out of order; else 0.
+  std::uint32_t sequence = 0;
 };
 static_assert(sizeof(WireHeader) == 32);
 
