@@ -1,14 +1,14 @@
 #include "groups/node.h"
 
+#include <fmt/format.h>
+#include <sched.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <mutex>
-#include <sched.h>
 #include <thread>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "core/base/assert.h"
 #include "core/base/log.h"
@@ -23,7 +23,10 @@ class NodeImpl;
 class GroupImpl final : public Group {
  public:
   GroupImpl(NodeImpl& node, std::size_t index, std::string name, multicast::Channel& channel)
-      : node_(node), index_(index), name_(std::move(name)), senders_(channel.shape().senders),
+      : node_(node),
+        index_(index),
+        name_(std::move(name)),
+        senders_(channel.shape().senders),
         writer_(channel.writer()),
         max_bytes_(writer_ != nullptr ? mirror::max_message_bytes(writer_->ring_bytes()) : 0) {}
 
@@ -116,7 +119,8 @@ class NodeImpl final : public Node {
   // --- for groups
 
   void deliver_to(std::size_t channel, multicast::DeliverFunction upcall) {
-    run_in_turn([this, channel, upcall = std::move(upcall)] { turn_->on_deliver(channel, upcall); });
+    run_in_turn(
+        [this, channel, upcall = std::move(upcall)] { turn_->on_deliver(channel, upcall); });
   }
   void committed() { loop_->ring_doorbell(); }
   bool in_upcall() const { return loop_->in_upcall(); }
@@ -156,8 +160,12 @@ class NodeImpl final : public Node {
 
 // --- group
 
-const View& GroupImpl::view() const { return node_.view(); }
-Rank GroupImpl::rank() const { return node_.rank(); }
+const View& GroupImpl::view() const {
+  return node_.view();
+}
+Rank GroupImpl::rank() const {
+  return node_.rank();
+}
 
 void GroupImpl::commit(const Reservation& reservation) {
   mirror::RingWriter::Claim claim;
@@ -192,10 +200,10 @@ Error GroupImpl::why_not(std::size_t bytes) const {
             "name it in the group's senders"};
   if (closed_.load(std::memory_order_relaxed)) return node_.why_closed();
   if (!writer_->fits(bytes))
-    return {Code::too_large,
-            fmt::format("a message of {} bytes; group {} takes at most {}", bytes, name_,
-                        max_bytes_),
-            "cut it into pieces, or raise the group's ring_bytes to at least four times its size"};
+    return {
+        Code::too_large,
+        fmt::format("a message of {} bytes; group {} takes at most {}", bytes, name_, max_bytes_),
+        "cut it into pieces, or raise the group's ring_bytes to at least four times its size"};
   // No text: this is the one error that comes by the million.
   return {Code::would_block, {}, {}};
 }
@@ -221,16 +229,15 @@ Result<std::unique_ptr<Node>> NodeImpl::start(const Config& config) {
   for (const auto& channel : plan->channels) names.push_back(channel.name);
   node->turn_ = std::make_unique<engine::Turn>(*node->met_.fabric, node->met_.view, plan->self,
                                                node->met_.contacts, std::move(plan->channels));
-  node->loop_ = std::make_unique<engine::Loop>(
-      *node->met_.fabric, *node->turn_, node->met_.crowded,
-      [raw = node.get()](Time now) { raw->turn_rendezvous(now); });
+  node->loop_ =
+      std::make_unique<engine::Loop>(*node->met_.fabric, *node->turn_, node->met_.crowded,
+                                     [raw = node.get()](Time now) { raw->turn_rendezvous(now); });
   if (auto running = node->wait_until_running(deadline); !running)
     return tl::unexpected(running.error());
   for (std::size_t index = 0; index < names.size(); ++index)
     node->groups_.push_back(
         std::make_unique<GroupImpl>(*node, index, names[index], *node->turn_->channel(index)));
-  if (config.engine_thread)
-    node->thread_ = std::thread([raw = node.get()] { raw->run_thread(); });
+  if (config.engine_thread) node->thread_ = std::thread([raw = node.get()] { raw->run_thread(); });
   return node;
 }
 
@@ -259,8 +266,10 @@ Result<> NodeImpl::wait_until_running(Time deadline) {
 bool NodeImpl::turn_once() {
   mailbox_.run();
   const bool worked = loop_->poll();
-  if (turn_->phase() == engine::Turn::Phase::stopped) [[unlikely]] announce_stop();
-  if (turn_->finished()) [[unlikely]] finished_.store(true, std::memory_order_release);
+  if (turn_->phase() == engine::Turn::Phase::stopped) [[unlikely]]
+    announce_stop();
+  if (turn_->finished()) [[unlikely]]
+    finished_.store(true, std::memory_order_release);
   return worked;
 }
 
@@ -319,6 +328,8 @@ Result<> NodeImpl::shutdown(Time deadline) {
 
 }  // namespace
 
-Result<std::unique_ptr<Node>> Node::start(const Config& config) { return NodeImpl::start(config); }
+Result<std::unique_ptr<Node>> Node::start(const Config& config) {
+  return NodeImpl::start(config);
+}
 
 }  // namespace squall

@@ -115,7 +115,7 @@ class Squall {
       for (pid_t child = 0; children >> child;) found.push_back(child);
       if (found.size() >= count) return found;
       REQUIRE(Monotonic::now() < deadline);
-      usleep(1000);
+      usleep(1000);  // sleep-ok: between two looks, up to a deadline
     }
   }
 

@@ -48,7 +48,8 @@ class Loop {
   void wake() { fabric_.wake(); }
   /// The caller was called by a turn.
   bool in_upcall() const {
-    return turning_thread_.load(std::memory_order_relaxed) == std::this_thread::get_id() && in_turn_;
+    return turning_thread_.load(std::memory_order_relaxed) == std::this_thread::get_id() &&
+           in_turn_;
   }
 
  private:
@@ -60,7 +61,7 @@ class Loop {
   bool crowded_;
   Companion companion_;
   std::array<fabric::Event, 64> events_;
-  Time now_{};             // as of the last turn: one clock read each
+  Time now_{};  // as of the last turn: one clock read each
   Time deadline_ = never;
   Time idle_since_ = never;
   Time companion_due_{};

@@ -18,7 +18,8 @@ Result<std::unique_ptr<RingWriter>> RingWriter::create(std::size_t ring_bytes) {
 }
 
 RingWriter::RingWriter(fabric::Memory memory, std::size_t ring_bytes)
-    : memory_(std::move(memory)), math_(ring_bytes),
+    : memory_(std::move(memory)),
+      math_(ring_bytes),
       commits_(std::make_unique<std::atomic<std::uint32_t>[]>(ring_bytes / frame_alignment)),
       limit_(ring_bytes) {}
 
