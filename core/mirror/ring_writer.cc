@@ -55,6 +55,13 @@ void RingWriter::commit(const Claim& claim) {
   committed(claim.frame).store(claim.frame_bytes, std::memory_order_release);
 }
 
+void RingWriter::cancel(const Claim& claim) {
+  FrameHeader* const mine = header(claim.frame);
+  mine->bytes = static_cast<std::uint32_t>(claim.frame_bytes - sizeof(FrameHeader));
+  mine->kind = FrameKind::padding;
+  commit(claim);
+}
+
 std::uint64_t RingWriter::publish(Round& next) {
   const Position tail = tail_.load(std::memory_order_acquire);
   if (tail == published_) return 0;
