@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstring>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -13,62 +12,11 @@
 #include "core/base/assert.h"
 #include "core/base/log.h"
 #include "core/engine/loop.h"
+#include "groups/group.h"
 #include "groups/meeting_point.h"
 
 namespace squall {
 namespace {
-
-class NodeImpl;
-
-class GroupImpl final : public Group {
- public:
-  GroupImpl(NodeImpl& node, std::size_t index, std::string name, multicast::Channel& channel)
-      : node_(node),
-        index_(index),
-        name_(std::move(name)),
-        senders_(channel.shape().senders),
-        writer_(channel.writer()),
-        max_bytes_(writer_ != nullptr ? mirror::max_message_bytes(writer_->ring_bytes()) : 0) {}
-
-  std::string_view name() const override { return name_; }
-  const View& view() const override;
-  Rank rank() const override;
-  std::size_t max_message_bytes() const override { return max_bytes_; }
-
-  Result<Reservation> reserve(std::size_t bytes) override {
-    mirror::RingWriter::Claim claim;
-    if (writer_ == nullptr || closed_.load(std::memory_order_relaxed) ||
-        !writer_->claim(bytes, claim))
-      return tl::unexpected(why_not(bytes));
-    return Reservation{{claim.message, bytes}, claim.frame};
-  }
-  void commit(const Reservation& reservation) override {
-    writer_->commit(claim_of(reservation));
-    node_committed();
-  }
-  void cancel(const Reservation& reservation) override {
-    writer_->cancel(claim_of(reservation));
-    node_committed();
-  }
-  Result<> try_send(Bytes message) override;
-  Result<> send(Bytes message) override;
-  void on_deliver(std::function<void(const Delivery&)> handler) override;
-
-  void close() { closed_.store(true, std::memory_order_relaxed); }
-
- private:
-  static mirror::RingWriter::Claim claim_of(const Reservation& reservation);
-  void node_committed();
-  Error why_not(std::size_t bytes) const;
-
-  NodeImpl& node_;
-  std::size_t index_;
-  std::string name_;
-  std::vector<Rank> senders_;
-  mirror::RingWriter* writer_;  // nullptr: this member is no sender
-  std::size_t max_bytes_;
-  std::atomic<bool> closed_{false};
-};
 
 /// Hands work from other threads to the one that turns the node. The flag keeps it free when empty.
 class Mailbox {
@@ -95,7 +43,7 @@ class Mailbox {
   std::atomic<bool> waiting_{false};
 };
 
-class NodeImpl final : public Node {
+class NodeImpl final : public Node, public GroupHost {
  public:
   static Result<std::unique_ptr<Node>> start(const Config& config);
   ~NodeImpl() override;
@@ -125,25 +73,17 @@ class NodeImpl final : public Node {
   }
   Result<> shutdown(Time deadline) override;
 
-  // --- for groups
-
-  void deliver_to(std::size_t channel, multicast::DeliverFunction upcall) {
-    run_in_turn(
-        [this, channel, upcall = std::move(upcall)] { turn_->on_deliver(channel, upcall); });
-  }
-  void committed() { loop_->ring_doorbell(); }
-  bool in_upcall() const { return loop_->in_upcall(); }
-  bool threaded() const { return thread_.joinable(); }
-  /// Gives way until there may be room: turns the node, or lets its thread do so.
-  void wait_for_room();
-  Error why_closed() const {
-    const auto error = stopped();
-    return error ? *error : Error{Code::closed, "the node is shutting down", ""};
-  }
-
  private:
   explicit NodeImpl(Met met) : met_(std::move(met)) {}
 
+  // --- for groups
+  const View& host_view() const override { return view(); }
+  Rank host_rank() const override { return rank(); }
+  void deliver_to(std::size_t channel, multicast::DeliverFunction upcall) override;
+  void wait_for_room() override;
+  Error why_closed() const override;
+
+  bool threaded() const { return thread_.joinable(); }
   bool turn_once();
   void run_thread();
   void run_in_turn(std::function<void()> work);
@@ -167,65 +107,6 @@ class NodeImpl final : public Node {
   std::atomic<bool> finished_{false};
 };
 
-// --- group
-
-const View& GroupImpl::view() const {
-  return node_.view();
-}
-Rank GroupImpl::rank() const {
-  return node_.rank();
-}
-
-mirror::RingWriter::Claim GroupImpl::claim_of(const Reservation& reservation) {
-  const std::size_t bytes = reservation.bytes.size();
-  return {reservation.bytes.data(), reservation.handle,
-          static_cast<std::uint32_t>(mirror::frame_bytes(bytes))};
-}
-
-void GroupImpl::node_committed() { node_.committed(); }
-
-Result<> GroupImpl::try_send(Bytes message) {
-  mirror::RingWriter::Claim claim;
-  if (writer_ == nullptr || closed_.load(std::memory_order_relaxed) ||
-      !writer_->claim(message.size(), claim))
-    return tl::unexpected(why_not(message.size()));
-  if (!message.empty()) std::memcpy(claim.message, message.data(), message.size());
-  writer_->commit(claim);
-  node_.committed();
-  return {};
-}
-
-Result<> GroupImpl::send(Bytes message) {
-  while (true) {
-    auto sent = try_send(message);
-    if (sent || sent.error().code != Code::would_block || node_.in_upcall()) return sent;
-    node_.wait_for_room();
-  }
-}
-
-Error GroupImpl::why_not(std::size_t bytes) const {
-  if (writer_ == nullptr)
-    return {Code::invalid, fmt::format("this member is no sender of group {}", name_),
-            "name it in the group's senders"};
-  if (closed_.load(std::memory_order_relaxed)) return node_.why_closed();
-  if (!writer_->fits(bytes))
-    return {
-        Code::too_large,
-        fmt::format("a message of {} bytes; group {} takes at most {}", bytes, name_, max_bytes_),
-        "cut it into pieces, or raise the group's ring_bytes to at least four times its size"};
-  // No text: this is the one error that comes by the million.
-  return {Code::would_block, {}, {}};
-}
-
-void GroupImpl::on_deliver(std::function<void(const Delivery&)> handler) {
-  if (!handler) return node_.deliver_to(index_, nullptr);
-  node_.deliver_to(index_, [this, handler = std::move(handler)](const multicast::Delivered& m) {
-    handler(Delivery{senders_[m.sender], m.number, m.position, m.bytes});
-  });
-}
-
-// --- node
-
 Result<std::unique_ptr<Node>> NodeImpl::start(const Config& config) {
   const Time deadline = Monotonic::now() + config.start_timeout;
   auto plan = make_plan(config);
@@ -244,8 +125,8 @@ Result<std::unique_ptr<Node>> NodeImpl::start(const Config& config) {
   if (auto running = node->wait_until_running(deadline); !running)
     return tl::unexpected(running.error());
   for (std::size_t index = 0; index < names.size(); ++index)
-    node->groups_.push_back(
-        std::make_unique<GroupImpl>(*node, index, names[index], *node->turn_->channel(index)));
+    node->groups_.push_back(std::make_unique<GroupImpl>(*node, *node->loop_, index, names[index],
+                                                        *node->turn_->channel(index)));
   if (config.engine_thread) node->thread_ = std::thread([raw = node.get()] { raw->run_thread(); });
   return node;
 }
@@ -289,7 +170,7 @@ void NodeImpl::run_thread() {
 
 void NodeImpl::run_in_turn(std::function<void()> work) {
   // Never inside an upcall: it would replace the very function that is running.
-  if (!threaded() && !in_upcall()) return work();
+  if (!threaded() && !loop_->in_upcall()) return work();
   mailbox_.post(std::move(work));
   loop_->wake();
 }
@@ -312,6 +193,15 @@ void NodeImpl::announce_stop() {
   if (stopped_handler_) stopped_handler_(*stopped_);
 }
 
+void NodeImpl::deliver_to(std::size_t channel, multicast::DeliverFunction upcall) {
+  run_in_turn([this, channel, upcall = std::move(upcall)] { turn_->on_deliver(channel, upcall); });
+}
+
+Error NodeImpl::why_closed() const {
+  const auto error = stopped();
+  return error ? *error : Error{Code::closed, "the node is shutting down", ""};
+}
+
 void NodeImpl::wait_for_room() {
   if (threaded()) {
     sched_yield();
@@ -321,7 +211,7 @@ void NodeImpl::wait_for_room() {
 }
 
 Result<> NodeImpl::shutdown(Time deadline) {
-  SQUALL_ASSERT(!in_upcall(), "shutdown waits, so it cannot be called from an upcall");
+  SQUALL_ASSERT(!loop_->in_upcall(), "shutdown waits, so it cannot be called from an upcall");
   for (const auto& group : groups_) group->close();
   run_in_turn([this] { turn_->finish(); });
   while (!finished_.load(std::memory_order_acquire)) {

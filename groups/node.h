@@ -5,7 +5,8 @@
 // Threads. With `engine_thread` the node turns on a thread of its own; otherwise the application
 // turns it with `poll` and `idle`, from one thread at a time. `try_send`, `reserve` and `commit`
 // may be called from any thread, also from inside upcalls. Upcalls run where the node turns, with
-// no lock held.
+// no lock held. Sending is cheapest on the thread that turns the node; to move a polled node to
+// another thread, make sure that the first one is not sending at that moment.
 
 #include <functional>
 #include <memory>
@@ -17,18 +18,13 @@
 #include "core/base/ids.h"
 #include "core/base/time.h"
 #include "core/base/view.h"
+#include "core/multicast/delivery.h"
 #include "groups/config.h"
 
 namespace squall {
 
-/// One delivered message; `bytes` lie in the ring and are valid during the upcall only.
-struct Delivery {
-  Rank sender = 0;
-  MessageNumber number = 0;    ///< the sender's own count, from 0
-  std::uint64_t position = 0;  ///< this member's count of deliveries in this group; with an
-                               ///< ordering stack the same at every member
-  Bytes bytes;
-};
+/// One delivered message: sender, number, position, bytes.
+using Delivery = multicast::Delivery;
 
 /// Space inside the ring, to be filled and then given to `Group::commit` exactly once.
 struct Reservation {

@@ -38,7 +38,7 @@ bool Loop::poll() {
 
 bool Loop::turn() {
   in_turn_ = true;
-  turning_thread_.store(std::this_thread::get_id(), std::memory_order_relaxed);
+  turning_thread_.store(this_thread(), std::memory_order_relaxed);
   now_ = Monotonic::now();
   const std::size_t count = fabric_.poll(events_);
   const bool progressed = fabric_.progressed();

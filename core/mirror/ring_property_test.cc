@@ -1,8 +1,10 @@
-// A ring's two ends against a plain model: a deque of messages.
+// A ring's ends against a plain model: a deque of messages. Space is claimed as other threads do,
+// as the turning thread does, and by appending; it is read as a peer reads, and by the owner's log.
 
 #include <doctest/doctest.h>
 #include <rapidcheck.h>
 
+#include <algorithm>
 #include <cstring>
 #include <deque>
 #include <string>
@@ -26,7 +28,10 @@ struct Modelled {
     Position frame = 0;
   };
 
-  // Claimed by someone and not read yet, in claim order; the first `published` of them may be read.
+  enum class How { elsewhere, here, append };
+
+  // Claimed by someone and not read yet, in the ring's order; the first `published` of them may be
+  // read.
   std::deque<Message> messages;
   std::size_t published = 0;
   Round next = 0;
@@ -34,22 +39,36 @@ struct Modelled {
 
   std::unique_ptr<RingWriter> writer = RingWriter::create(ring_bytes).value();
   RingReader reader{writer->memory().data(), ring_bytes};
+  RingReader own{writer->memory().data(), ring_bytes, &writer->log()};
   bool has_head = false;
   Position released = 0;
 
-  void claim(std::size_t bytes) {
+  void claim(std::size_t bytes, How how) {
+    // The turning thread's stretch is at most a sixteenth of the ring and counts as taken.
+    constexpr std::size_t stretch = ring_bytes / 16;
     Message message;
+    message.text = std::string(bytes, static_cast<char>('a' + claimed++ % 26));
     const std::uint64_t free = writer->free_bytes();
-    if (!writer->claim(bytes, message.claim)) {
+    const bool taken = how == How::append ? writer->append_here(as_bytes(message.text))
+                       : how == How::here ? writer->claim_here(bytes, message.claim)
+                                          : writer->claim(bytes, message.claim);
+    if (!taken) {
       // Never refused while half of the ring is free; always within what is free.
       RC_ASSERT(free < ring_bytes / 2 || !writer->fits(bytes));
       return;
     }
-    RC_ASSERT(frame_bytes(bytes) <= free);
-    message.text = std::string(bytes, static_cast<char>('a' + claimed++ % 26));
-    std::memcpy(message.claim.message, message.text.data(), bytes);
+    RC_ASSERT(frame_bytes(bytes) <= free + stretch);
+    if (how == How::append) {
+      message.claim.frame = writer->end_here() - frame_bytes(bytes);
+      message.committed = true;
+    } else {
+      std::memcpy(message.claim.message, message.text.data(), bytes);
+    }
     message.frame = message.claim.frame;
-    messages.push_back(message);
+    const auto later = std::ranges::find_if(
+        messages, [&](const Message& other) { return other.frame > message.frame; });
+    RC_ASSERT(static_cast<std::size_t>(later - messages.begin()) >= published);
+    messages.insert(later, message);
   }
   void commit(std::size_t which) {
     if (messages.empty()) return;
@@ -68,20 +87,28 @@ struct Modelled {
     RC_ASSERT(round == next + expected);
     next = round;
   }
-  void skip(Round rounds) { next += rounds; }
+  void skip(Round rounds, bool planned) {
+    next += rounds;
+    if (planned) writer->plan(next);
+  }
   void read(std::size_t count) {
     RC_ASSERT(reader.extend(writer->published()));
+    RC_ASSERT(own.extend(writer->published()));
     for (; count > 0; --count) {
       if (has_head) {
         messages.pop_front();
         --published;
       }
       RC_ASSERT(reader.advance());
+      RC_ASSERT(own.advance());
+      RC_ASSERT(own.head_round() == reader.head_round());
+      RC_ASSERT(own.consumed() == reader.consumed());
       has_head = reader.head_round() != no_round;
       RC_ASSERT(has_head == (published > 0));
       if (!has_head) return;
       RC_ASSERT(reader.head_round() == messages.front().round);
       RC_ASSERT(as_text(reader.head()) == messages.front().text);
+      RC_ASSERT(as_text(own.head()) == messages.front().text);
       RC_ASSERT(reader.consumed() == messages.front().frame);
     }
   }
@@ -103,7 +130,9 @@ TEST_CASE("random claims, commits in any order, publishes, reads and releases ma
         case 0:
         case 1:
         case 2:
-          ring.claim(*rc::gen::inRange<std::size_t>(0, most + 2));
+          ring.claim(*rc::gen::inRange<std::size_t>(0, most + 2),
+                     *rc::gen::element(Modelled::How::elsewhere, Modelled::How::here,
+                                       Modelled::How::append, Modelled::How::append));
           break;
         case 3:
         case 4:
@@ -116,7 +145,7 @@ TEST_CASE("random claims, commits in any order, publishes, reads and releases ma
           ring.read(*rc::gen::inRange<std::size_t>(0, 6));
           break;
         default:
-          *rc::gen::inRange(0, 4) == 0 ? ring.skip(3) : ring.release();
+          *rc::gen::inRange(0, 4) == 0 ? ring.skip(3, *rc::gen::arbitrary<bool>()) : ring.release();
       }
     }
     // And in the end everything that was claimed comes out.

@@ -1,6 +1,6 @@
 #pragma once
-// The reading end of a ring: walks the frames of its own memory, of a mapped peer's or of a
-// replica. A header is taken once and checked before it is used, since a peer wrote it.
+// The reading end of a ring: walks the frames of a mapped peer's memory or of a replica, or, by the
+// owner's log, of the ring's own. A peer's header is taken once and checked before it is used.
 
 #include <cstring>
 
@@ -8,6 +8,7 @@
 #include "core/base/ids.h"
 #include "core/base/ring_math.h"
 #include "core/mirror/frame.h"
+#include "core/mirror/frame_log.h"
 
 namespace squall::mirror {
 
@@ -16,7 +17,9 @@ inline constexpr Round no_round = UINT64_MAX;
 
 class RingReader {
  public:
-  RingReader(const std::byte* ring, std::size_t ring_bytes) : ring_(ring), math_(ring_bytes) {}
+  /// `log`: of the ring's writer, if the ring is of this node.
+  RingReader(const std::byte* ring, std::size_t ring_bytes, FrameLog* log = nullptr)
+      : ring_(ring), math_(ring_bytes), log_(log) {}
 
   /// Frames below `published` may be read now; the caller has loaded it with acquire. False if it
   /// cannot be right: it went back, ran ahead by more than a ring, or is not aligned.
@@ -33,6 +36,7 @@ class RingReader {
   bool advance() {
     next_ = after_;
     head_round_ = no_round;
+    if (log_ != nullptr) return advance_by_log();
     while (next_ != published_) {
       FrameHeader header;
       std::memcpy(&header, ring_ + math_.offset(next_), sizeof(header));
@@ -59,8 +63,23 @@ class RingReader {
   Position consumed() const { return head_round_ == no_round ? after_ : next_; }
 
  private:
+  bool advance_by_log() {
+    while (next_ != published_) {
+      const FrameLog::Frame frame = log_->take(next_);
+      after_ = next_ + frame_bytes(frame.bytes);
+      if (!frame.padding) {
+        head_round_ = log_->take_round(next_);
+        head_ = {ring_ + math_.offset(next_) + sizeof(FrameHeader), frame.bytes};
+        return true;
+      }
+      next_ = after_;
+    }
+    return true;
+  }
+
   const std::byte* ring_;
   RingMath math_;
+  FrameLog* log_;
   Position next_ = 0;   // of the head
   Position after_ = 0;  // behind the head
   Position published_ = 0;

@@ -2,9 +2,19 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/base/assert.h"
 
 namespace squall::mirror {
+namespace {
+
+// How much the turning thread takes from the tail at once: enough messages to forget the cost, and
+// a small part of the ring, since other threads cannot use it meanwhile.
+constexpr std::size_t most_stretch_bytes = std::size_t{16} << 10;
+constexpr std::size_t stretch_fraction = 16;
+
+}  // namespace
 
 Result<std::unique_ptr<RingWriter>> RingWriter::create(std::size_t ring_bytes) {
   if (!is_power_of_two(ring_bytes) || ring_bytes < min_ring_bytes || ring_bytes > max_ring_bytes)
@@ -20,67 +30,105 @@ Result<std::unique_ptr<RingWriter>> RingWriter::create(std::size_t ring_bytes) {
 RingWriter::RingWriter(fabric::Memory memory, std::size_t ring_bytes)
     : memory_(std::move(memory)),
       math_(ring_bytes),
-      commits_(std::make_unique<std::atomic<std::uint32_t>[]>(ring_bytes / frame_alignment)),
-      limit_(ring_bytes) {}
+      log_(ring_bytes),
+      limit_(ring_bytes),
+      stretch_bytes_(std::min(most_stretch_bytes, ring_bytes / stretch_fraction)) {}
 
-bool RingWriter::claim(std::size_t message_bytes, Claim& claim) {
-  if (!fits(message_bytes)) return false;
-  const std::size_t size = frame_bytes(message_bytes);
+/// Claims at least `least` and at most `most` contiguous bytes, padding the ring's end if need be.
+bool RingWriter::take(std::size_t least, std::size_t most, Position& begin, Position& end) {
   Position tail = tail_.load(std::memory_order_relaxed);
   std::uint64_t padding;
   do {
     const std::uint64_t until_end = math_.until_end(tail);
-    padding = size > until_end ? until_end : 0;
-    // Acquire: the engine's clearing of commit slots happened before it moved the limit.
-    if (tail + padding + size > limit_.load(std::memory_order_acquire)) return false;
-  } while (!tail_.compare_exchange_weak(tail, tail + padding + size, std::memory_order_relaxed));
-
-  if (padding != 0) {
-    FrameHeader* const filler = header(tail);
-    filler->bytes = static_cast<std::uint32_t>(padding - sizeof(FrameHeader));
-    filler->kind = FrameKind::padding;
-    filler->round = 0;
-    committed(tail).store(static_cast<std::uint32_t>(padding), std::memory_order_release);
-  }
-  claim.frame = tail + padding;
-  claim.frame_bytes = static_cast<std::uint32_t>(size);
-  FrameHeader* const mine = header(claim.frame);
-  mine->bytes = static_cast<std::uint32_t>(message_bytes);
-  mine->kind = FrameKind::message;
-  claim.message = reinterpret_cast<std::byte*>(mine + 1);
+    padding = least > until_end ? until_end : 0;
+    begin = tail + padding;
+    // Acquire: the owner's clearing of the log happened before the limit moved.
+    const Position limit = limit_.load(std::memory_order_acquire);
+    if (begin + least > limit) return false;
+    end = begin + std::min({std::uint64_t{most}, math_.until_end(begin), limit - begin});
+  } while (!tail_.compare_exchange_weak(tail, end, std::memory_order_relaxed));
+  if (padding != 0) pad(tail, begin);
   return true;
 }
 
-void RingWriter::commit(const Claim& claim) {
-  committed(claim.frame).store(claim.frame_bytes, std::memory_order_release);
+void RingWriter::pad(Position begin, Position end) {
+  const auto bytes = static_cast<std::uint32_t>(end - begin - sizeof(FrameHeader));
+  *header(begin) = {bytes, FrameKind::padding, 0};
+  log_.commit(begin, {bytes, true});
+}
+
+void RingWriter::fill(Position frame, std::size_t message_bytes, Claim& claim) {
+  FrameHeader* const mine = header(frame);
+  mine->bytes = static_cast<std::uint32_t>(message_bytes);
+  mine->kind = FrameKind::message;
+  claim = {reinterpret_cast<std::byte*>(mine + 1), frame, mine->bytes};
+}
+
+bool RingWriter::claim(std::size_t message_bytes, Claim& claim) {
+  if (!fits(message_bytes)) return false;
+  const std::size_t size = frame_bytes(message_bytes);
+  Position begin, end;
+  if (!take(size, size, begin, end)) return false;
+  fill(begin, message_bytes, claim);
+  return true;
+}
+
+bool RingWriter::claim_here(std::size_t message_bytes, Claim& claim) {
+  const std::size_t size = frame_bytes(message_bytes);
+  if (stretch_begin_ + size > stretch_end_ && !next_stretch(message_bytes)) return false;
+  only_appended_ = false;
+  fill(stretch_begin_, message_bytes, claim);
+  stretch_begin_ += size;
+  return true;
+}
+
+bool RingWriter::next_stretch(std::size_t message_bytes) {
+  if (!fits(message_bytes)) return false;
+  close_stretch();
+  const std::size_t size = frame_bytes(message_bytes);
+  if (!take(size, std::max(size, stretch_bytes_), stretch_begin_, stretch_end_)) {
+    stretch_begin_ = stretch_end_ = 0;
+    return false;
+  }
+  // Padding, or another thread's frames, lie between.
+  if (stretch_begin_ != appended_end_) only_appended_ = false;
+  return true;
+}
+
+void RingWriter::close_stretch() {
+  if (stretch_begin_ == stretch_end_) return;
+  // Back to the tail, unless another thread has claimed behind it.
+  Position tail = stretch_end_;
+  if (!tail_.compare_exchange_strong(tail, stretch_begin_, std::memory_order_relaxed))
+    pad(stretch_begin_, stretch_end_);
+  stretch_begin_ = stretch_end_;
 }
 
 void RingWriter::cancel(const Claim& claim) {
-  FrameHeader* const mine = header(claim.frame);
-  mine->bytes = static_cast<std::uint32_t>(claim.frame_bytes - sizeof(FrameHeader));
-  mine->kind = FrameKind::padding;
-  commit(claim);
+  const std::size_t size = frame_bytes(claim.message_bytes);
+  pad(claim.frame, claim.frame + size);
 }
 
 std::uint64_t RingWriter::publish(Round& next) {
+  close_stretch();
   const Position tail = tail_.load(std::memory_order_acquire);
-  if (tail == published_) return 0;
-  std::uint64_t count = 0;
-  Position at = published_;
-  while (at != tail) {
-    std::atomic<std::uint32_t>& slot = committed(at);
-    const std::uint32_t size = slot.load(std::memory_order_acquire);
-    if (size == 0) break;
-    slot.store(0, std::memory_order_relaxed);
-    FrameHeader* const frame = header(at);
-    if (frame->kind == FrameKind::message) {
-      frame->round = next++;
-      ++count;
-    }
-    at += size;
+  if (tail == published_ || !log_.begin_batch(published_, next)) return 0;
+  const Round first = next;
+  if (only_appended_ && planned_ == next) {
+    published_ = appended_end_;
+    next += appended_;
   }
-  published_ = at;
-  return count;
+  FrameLog::Frame frame;
+  while (published_ != tail && log_.look(published_, frame)) {
+    if (!frame.padding) header(published_)->round = next++;
+    published_ += frame_bytes(frame.bytes);
+  }
+  log_.end_batch(next);
+  only_appended_ = published_ == tail;
+  appended_ = 0;
+  appended_end_ = published_;
+  planned_ = next;
+  return next - first;
 }
 
 }  // namespace squall::mirror

@@ -1,12 +1,16 @@
 #pragma once
 // The writing end of a ring. Any thread claims space (compare-and-swap on a tail private to this
-// node), fills it, and commits by storing the frame's length in a side array; only the engine
-// publishes: the longest committed prefix, numbering the frames as it goes. The side array is
-// private and is cleared as it is read, so bytes of an earlier lap are never taken for a commit.
+// node), fills it, and commits it in a private log; only the engine publishes: the longest
+// committed prefix, numbering the frames as it goes. Commits are in the log and not in the ring, so
+// bytes of an earlier lap are never taken for one.
+//
+// The thread that turns the engine claims from a stretch of its own that it takes from the tail now
+// and then: an atomic operation for each message would wait for every store before it, and those
+// wait for cache lines that the peers have taken.
 
 #include <atomic>
+#include <cstring>
 #include <memory>
-#include <vector>
 
 #include "core/base/bytes.h"
 #include "core/base/error.h"
@@ -14,6 +18,7 @@
 #include "core/base/ring_math.h"
 #include "core/fabric/memory.h"
 #include "core/mirror/frame.h"
+#include "core/mirror/frame_log.h"
 
 namespace squall::mirror {
 
@@ -22,7 +27,7 @@ class RingWriter {
   struct Claim {
     std::byte* message = nullptr;
     Position frame = 0;
-    std::uint32_t frame_bytes = 0;
+    std::uint32_t message_bytes = 0;
   };
 
   /// `ring_bytes` is a power of two from min_ring_bytes to max_ring_bytes.
@@ -32,7 +37,7 @@ class RingWriter {
 
   /// False when the ring is full or the message is over max_message_bytes: ask `fits` which.
   bool claim(std::size_t message_bytes, Claim& claim);
-  void commit(const Claim& claim);
+  void commit(const Claim& claim) { log_.commit(claim.frame, {claim.message_bytes, false}); }
   /// Gives a claim up: its space is skipped.
   void cancel(const Claim& claim);
 
@@ -41,11 +46,36 @@ class RingWriter {
   }
   std::size_t ring_bytes() const { return math_.bytes(); }
 
-  // --- the engine only
+  // --- the thread that turns the engine
+
+  /// The same as `claim`, without an atomic operation for most messages.
+  bool claim_here(std::size_t message_bytes, Claim& claim);
+
+  /// Claim, copy and commit in one. Hot: also numbers the frame, so that a publication of nothing
+  /// but such frames need not walk them.
+  bool append_here(Bytes message) {
+    const std::size_t size = frame_bytes(message.size());
+    if (stretch_begin_ + size > stretch_end_ && !next_stretch(message.size())) [[unlikely]]
+      return false;
+    const auto bytes = static_cast<std::uint32_t>(message.size());
+    FrameHeader* const mine = header(stretch_begin_);
+    *mine = {bytes, FrameKind::message, planned_ + appended_++};
+    if (bytes != 0) std::memcpy(mine + 1, message.data(), bytes);
+    log_.commit(stretch_begin_, {bytes, false});
+    appended_end_ = stretch_begin_ += size;
+    return true;
+  }
+
+  /// Behind the last frame that was claimed or appended here.
+  Position end_here() const { return stretch_begin_; }
 
   /// Publishes every frame of the longest committed prefix, with rounds from `next` on, which it
   /// moves. Returns how many messages.
   std::uint64_t publish(Round& next);
+  /// The next publication will most likely begin with this round.
+  void plan(Round next) {
+    if (appended_ == 0) planned_ = next;
+  }
   Position published() const { return published_; }
   /// Something is claimed that is not published yet.
   bool pending() const { return tail_.load(std::memory_order_acquire) != published_; }
@@ -60,23 +90,37 @@ class RingWriter {
   }
 
   const fabric::Memory& memory() const { return memory_; }
+  /// What the reader of this ring at its owner goes by.
+  FrameLog& log() { return log_; }
 
  private:
   RingWriter(fabric::Memory memory, std::size_t ring_bytes);
 
-  std::atomic<std::uint32_t>& committed(Position frame) {
-    return commits_[math_.offset(frame) / frame_alignment];
-  }
   FrameHeader* header(Position frame) {
     return reinterpret_cast<FrameHeader*>(memory_.data() + math_.offset(frame));
   }
+  bool next_stretch(std::size_t message_bytes);
+  bool take(std::size_t least, std::size_t most, Position& begin, Position& end);
+  void fill(Position frame, std::size_t message_bytes, Claim& claim);
+  void pad(Position begin, Position end);
+  void close_stretch();
 
   fabric::Memory memory_;
   RingMath math_;
-  std::unique_ptr<std::atomic<std::uint32_t>[]> commits_;  // one for each possible frame start
+  FrameLog log_;
   alignas(64) std::atomic<Position> tail_{0};
   alignas(64) std::atomic<Position> limit_;
+  // The engine's alone. The stretch: claimed from the tail, not yet handed out.
   alignas(64) Position published_ = 0;
+  Position stretch_begin_ = 0;
+  Position stretch_end_ = 0;
+  std::size_t stretch_bytes_;
+  // The frames appended since the last publication, if they are all that came, without a gap:
+  // numbered from `planned_` on, from `published_` to `appended_end_`.
+  bool only_appended_ = true;
+  Round planned_ = 0;
+  std::uint64_t appended_ = 0;
+  Position appended_end_ = 0;
 };
 
 }  // namespace squall::mirror

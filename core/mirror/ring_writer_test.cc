@@ -28,7 +28,11 @@ struct Ring {
   std::vector<std::string> read() {
     std::vector<std::string> found;
     CHECK(reader.extend(writer->published()));
-    while (reader.advance() && reader.head_round() != no_round) {
+    CHECK(own.extend(writer->published()));
+    // The owner reads the same by its log.
+    while (reader.advance() && own.advance() && reader.head_round() != no_round) {
+      CHECK(own.head_round() == reader.head_round());
+      CHECK(as_text(own.head()) == as_text(reader.head()));
       found.emplace_back(as_text(reader.head()));
       rounds.push_back(reader.head_round());
     }
@@ -37,6 +41,7 @@ struct Ring {
 
   std::unique_ptr<RingWriter> writer = RingWriter::create(ring_bytes).value();
   RingReader reader{writer->memory().data(), ring_bytes};
+  RingReader own{writer->memory().data(), ring_bytes, &writer->log()};
   Round next = 0;
   std::vector<Round> rounds;
 };
@@ -199,10 +204,12 @@ TEST_CASE(
     published += count;
     if (count == 0) std::this_thread::yield();
     if (!ring.reader.extend(ring.writer->published())) break;
-    while (ring.reader.advance() && ring.reader.head_round() != no_round) {
+    if (!ring.own.extend(ring.writer->published())) break;
+    while (ring.reader.advance() && ring.own.advance() && ring.reader.head_round() != no_round) {
       const Bytes message = ring.reader.head();
       Stamp stamp{};
-      if (message.size() < sizeof(stamp) || ring.reader.head_round() != read++) {
+      if (message.size() < sizeof(stamp) || ring.reader.head_round() != read++ ||
+          ring.own.head_round() != ring.reader.head_round()) {
         ++wrong;
         continue;
       }

@@ -80,7 +80,8 @@ Result<std::unique_ptr<Channel>> Channel::create(fabric::Fabric& fabric,
       if (!imported) return tl::unexpected(imported.error());
       ring = *imported;
     }
-    source.reader.emplace(ring, options.ring_bytes);
+    source.reader.emplace(ring, options.ring_bytes,
+                          sender == channel->own_ ? &channel->writer_->log() : nullptr);
   }
   auto table = mirror::Table::create(fabric, channel->row_region_, layout, shape.self, peers);
   if (!table) return tl::unexpected(table.error());
@@ -199,6 +200,7 @@ void Channel::step(Time now, Time& deadline) {
     my_next_round_ = output.promise;
     received_[own_] = my_next_round_;
     table_->raise(next_round_, 0, my_next_round_);
+    writer_->plan(my_next_round_);
   }
   deadline = std::min(deadline, output.deadline);
   for (const auto& stage : stages_.above) {
@@ -256,7 +258,7 @@ bool Channel::deliver_run(const Run& run, const DeliverFunction& upcall, std::ui
   Round& head = heads_[run.sender];
   while (head < run.end) {
     if (position_ == end) return false;
-    upcall(Delivered{run.sender, source.next_number++, position_++, reader.head()});
+    upcall(Delivery{source.rank, source.next_number++, position_++, reader.head()});
     const bool sound = reader.advance();
     head = reader.head_round();
     if (!sound) {

@@ -19,18 +19,10 @@
 #include "core/mirror/ring_reader.h"
 #include "core/mirror/ring_writer.h"
 #include "core/mirror/table.h"
+#include "core/multicast/delivery.h"
 #include "core/multicast/stage.h"
 
 namespace squall::multicast {
-
-/// A delivered message; the bytes lie in the ring and are valid during the call only.
-struct Delivered {
-  SenderIndex sender = 0;
-  MessageNumber number = 0;
-  std::uint64_t position = 0;  ///< counts this channel's deliveries
-  Bytes bytes;
-};
-using DeliverFunction = std::function<void(const Delivered&)>;
 
 /// Builds a stack's stages; they declare their columns in `layout`.
 using StageFactory = std::function<Stages(const Shape& shape, mirror::TableLayout& layout)>;

@@ -44,7 +44,7 @@ struct Member {
   std::unique_ptr<Channel> channel;
   Received* order = nullptr;
   std::vector<std::string> got;
-  std::vector<std::pair<SenderIndex, MessageNumber>> numbers;
+  std::vector<std::pair<Rank, MessageNumber>> numbers;
   std::vector<std::uint64_t> positions;
 };
 
@@ -81,7 +81,7 @@ struct Group {
   std::size_t deliver(Rank rank, std::size_t limit = SIZE_MAX) {
     Member& member = members[rank];
     return member.channel->deliver(
-        [&](const Delivered& message) {
+        [&](const Delivery& message) {
           member.got.emplace_back(as_text(message.bytes));
           member.numbers.emplace_back(message.sender, message.number);
           member.positions.push_back(message.position);
@@ -117,7 +117,7 @@ TEST_CASE("what is committed is delivered at every member, the sender too, numbe
   for (int turn = 0; turn < 2; ++turn) group.turn_all();
   for (const Member& member : group.members) {
     CHECK(member.got == Texts{"one", ""});
-    CHECK(member.numbers == std::vector<std::pair<SenderIndex, MessageNumber>>{{0, 0}, {0, 1}});
+    CHECK(member.numbers == std::vector<std::pair<Rank, MessageNumber>>{{1, 0}, {1, 1}});
     CHECK(member.positions == std::vector<std::uint64_t>{0, 1});
   }
 }

@@ -55,7 +55,7 @@ Cluster::Cluster(const Options& options, Deliver deliver)
         std::make_unique<engine::Turn>(*nodes_[rank].fabric, make_view(options.members), rank,
                                        std::move(contacts), std::move(plans));
     nodes_[rank].turn->on_deliver(
-        0, [this, rank](const multicast::Delivered& message) { deliver_(rank, message); });
+        0, [this, rank](const multicast::Delivery& message) { deliver_(rank, message); });
   }
 }
 

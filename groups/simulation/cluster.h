@@ -33,7 +33,7 @@ struct Options {
 
 class Cluster {
  public:
-  using Deliver = std::function<void(Rank member, const multicast::Delivered&)>;
+  using Deliver = std::function<void(Rank member, const multicast::Delivery&)>;
   /// Called before a member turns; a sender's application. True if it did anything.
   using Application = std::function<bool(Rank member)>;
 

@@ -11,7 +11,7 @@ constexpr Time in_ten_seconds = Time{} + std::chrono::seconds(10);
 /// Every member sends `count` messages; returns what each member delivered, in order.
 std::vector<std::vector<std::string>> exchange(const Options& options, std::size_t count) {
   std::vector<std::vector<std::string>> delivered(options.members);
-  Cluster cluster(options, [&](Rank member, const multicast::Delivered& message) {
+  Cluster cluster(options, [&](Rank member, const multicast::Delivery& message) {
     delivered[member].push_back(
         fmt::format("{}:{}:{}", message.sender, message.number, as_text(message.bytes)));
   });
@@ -71,7 +71,7 @@ TEST_CASE("fifo: each sender's order is kept") {
 
 TEST_CASE("a member that dies stops the others with an error that names it, within a second") {
   Options options;
-  Cluster cluster(options, [](Rank, const multicast::Delivered&) {});
+  Cluster cluster(options, [](Rank, const multicast::Delivery&) {});
   REQUIRE(cluster.start(in_ten_seconds));
   const Time died = cluster.now();
   cluster.crash(1);
@@ -87,7 +87,7 @@ TEST_CASE("a member that dies stops the others with an error that names it, with
 TEST_CASE("members that finish together end in good order") {
   Options options;
   std::size_t delivered = 0;
-  Cluster cluster(options, [&](Rank, const multicast::Delivered&) { ++delivered; });
+  Cluster cluster(options, [&](Rank, const multicast::Delivery&) { ++delivered; });
   REQUIRE(cluster.start(in_ten_seconds));
   for (Rank rank = 0; rank < 3; ++rank) {
     REQUIRE(cluster.try_send(rank, as_bytes("last words")));

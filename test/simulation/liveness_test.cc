@@ -14,7 +14,7 @@ constexpr Time limit = Time{} + 10s;
 
 struct Group {
   explicit Group(const simulation::Options& options)
-      : cluster(options, [this](Rank member, const multicast::Delivered&) { ++got[member]; }),
+      : cluster(options, [this](Rank member, const multicast::Delivery&) { ++got[member]; }),
         got(options.members),
         sent(options.members),
         wanted(options.members) {

@@ -34,7 +34,7 @@ class Run {
         random_(scenario.seed),
         sent_(scenario.options.members),
         delivered_(scenario.options.members),
-        cluster_(scenario.options, [this](Rank member, const multicast::Delivered& message) {
+        cluster_(scenario.options, [this](Rank member, const multicast::Delivery& message) {
           deliver(member, message);
         }) {}
 
@@ -76,10 +76,12 @@ class Run {
     return true;
   }
 
-  void deliver(Rank member, const multicast::Delivered& message) {
+  void deliver(Rank member, const multicast::Delivery& message) {
     const std::uint64_t digest = checker::digest(message.bytes);
-    record(member, message.position, message.sender, message.number, digest);
-    rounds_[{round_of(message.bytes), message.sender}] = {message.number, digest};
+    const auto sender = static_cast<multicast::SenderIndex>(
+        std::ranges::find(senders_, message.sender) - senders_.begin());
+    record(member, message.position, sender, message.number, digest);
+    rounds_[{round_of(message.bytes), sender}] = {message.number, digest};
     if (++outcome_.deliveries == scenario_.fault.deliveries) begin_fault();
   }
   void record(Rank member, std::uint64_t position, multicast::SenderIndex sender,

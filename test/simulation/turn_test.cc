@@ -21,7 +21,7 @@ using Phase = Turn::Phase;
 
 constexpr Time limit = Time{} + 2s;
 
-void ignore(Rank, const multicast::Delivered&) {}
+void ignore(Rank, const multicast::Delivery&) {}
 
 bool has(const std::optional<Error>& failure, std::string_view text) {
   return failure && failure->text().find(text) != std::string::npos;
@@ -82,7 +82,7 @@ TEST_CASE("nothing is delivered while nobody listens, and all of it once somebod
   for (int message = 0; message < 10; ++message) REQUIRE(cluster.try_send(0, as_bytes("m")));
   CHECK_FALSE(cluster.run_until([] { return false; }, cluster.now() + 5ms));
   CHECK(cluster.turn(1).channel(0)->delivered() == 0);
-  cluster.turn(1).on_deliver(0, [&](const multicast::Delivered&) { ++got; });
+  cluster.turn(1).on_deliver(0, [&](const multicast::Delivery&) { ++got; });
   CHECK(cluster.run_until([&] { return got == 10; }, cluster.now() + 5ms));
 }
 
@@ -126,7 +126,7 @@ TEST_CASE("a member whose frames are damaged is named, whether or not anybody li
 TEST_CASE("leaving in good order: nobody is finished before everyone is, and all is delivered") {
   Options options;
   std::vector<std::size_t> got(3);
-  Cluster cluster(options, [&](Rank member, const multicast::Delivered&) { ++got[member]; });
+  Cluster cluster(options, [&](Rank member, const multicast::Delivery&) { ++got[member]; });
   REQUIRE(cluster.start(limit));
   for (int message = 0; message < 20; ++message)
     for (Rank rank = 0; rank < 3; ++rank) REQUIRE(cluster.try_send(rank, as_bytes("last words")));

@@ -1,0 +1,84 @@
+#include "groups/group.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+
+namespace squall {
+namespace {
+
+mirror::RingWriter::Claim claim_of(const Reservation& reservation) {
+  return {reservation.bytes.data(), reservation.handle,
+          static_cast<std::uint32_t>(reservation.bytes.size())};
+}
+
+}  // namespace
+
+GroupImpl::GroupImpl(GroupHost& host, engine::Loop& loop, std::size_t index, std::string name,
+                     multicast::Channel& channel)
+    : host_(host),
+      loop_(loop),
+      writer_(channel.writer()),
+      max_bytes_(writer_ != nullptr ? mirror::max_message_bytes(writer_->ring_bytes()) : 0),
+      index_(index),
+      name_(std::move(name)) {}
+
+Result<> GroupImpl::try_send(Bytes message) {
+  if (loop_.turning_here()) {
+    if (!open() || !writer_->append_here(message)) [[unlikely]]
+      return refuse(message.size());
+    return {};
+  }
+  mirror::RingWriter::Claim space;
+  if (!open() || !writer_->claim(message.size(), space)) return refuse(message.size());
+  if (!message.empty()) std::memcpy(space.message, message.data(), message.size());
+  writer_->commit(space);
+  loop_.ring_doorbell();
+  return {};
+}
+
+Result<Reservation> GroupImpl::reserve(std::size_t bytes) {
+  mirror::RingWriter::Claim space;
+  if (!open() ||
+      !(loop_.turning_here() ? writer_->claim_here(bytes, space) : writer_->claim(bytes, space)))
+    return refuse(bytes);
+  return Reservation{{space.message, bytes}, space.frame};
+}
+
+void GroupImpl::commit(const Reservation& reservation) {
+  writer_->commit(claim_of(reservation));
+  if (!loop_.turning_here()) loop_.ring_doorbell();
+}
+
+void GroupImpl::cancel(const Reservation& reservation) {
+  writer_->cancel(claim_of(reservation));
+  if (!loop_.turning_here()) loop_.ring_doorbell();
+}
+
+Result<> GroupImpl::send(Bytes message) {
+  while (true) {
+    auto sent = try_send(message);
+    if (sent || sent.error().code != Code::would_block || loop_.in_upcall()) return sent;
+    host_.wait_for_room();
+  }
+}
+
+tl::unexpected<Error> GroupImpl::refuse(std::size_t bytes) const {
+  if (writer_ == nullptr)
+    return fail(Code::invalid, fmt::format("this member is no sender of group {}", name_),
+                "name it in the group's senders");
+  if (closed_.load(std::memory_order_relaxed)) return tl::unexpected(host_.why_closed());
+  if (!writer_->fits(bytes))
+    return fail(
+        Code::too_large,
+        fmt::format("a message of {} bytes; group {} takes at most {}", bytes, name_, max_bytes_),
+        "cut it into pieces, or raise the group's ring_bytes to at least four times its size");
+  // No text: this is the one error that comes by the million.
+  return fail(Code::would_block, {});
+}
+
+void GroupImpl::on_deliver(std::function<void(const Delivery&)> handler) {
+  host_.deliver_to(index_, std::move(handler));
+}
+
+}  // namespace squall

@@ -1,0 +1,63 @@
+#pragma once
+// A group as its node implements it: the sending side of one channel. Private to groups/; users see
+// groups/node.h.
+
+#include <atomic>
+#include <string>
+
+#include "core/engine/loop.h"
+#include "core/mirror/ring_writer.h"
+#include "core/multicast/channel.h"
+#include "groups/node.h"
+
+namespace squall {
+
+/// What a group needs of its node.
+class GroupHost {
+ public:
+  virtual ~GroupHost() = default;
+  virtual const View& host_view() const = 0;
+  virtual Rank host_rank() const = 0;
+  virtual void deliver_to(std::size_t channel, multicast::DeliverFunction upcall) = 0;
+  /// Gives way until there may be room: turns the node, or lets its thread do so.
+  virtual void wait_for_room() = 0;
+  /// Why nothing can be sent any more.
+  virtual Error why_closed() const = 0;
+};
+
+class GroupImpl final : public Group {
+ public:
+  /// All of them outlive the group.
+  GroupImpl(GroupHost& host, engine::Loop& loop, std::size_t index, std::string name,
+            multicast::Channel& channel);
+
+  std::string_view name() const override { return name_; }
+  const View& view() const override { return host_.host_view(); }
+  Rank rank() const override { return host_.host_rank(); }
+  std::size_t max_message_bytes() const override { return max_bytes_; }
+
+  Result<Reservation> reserve(std::size_t bytes) override;
+  void commit(const Reservation& reservation) override;
+  void cancel(const Reservation& reservation) override;
+  Result<> try_send(Bytes message) override;
+  Result<> send(Bytes message) override;
+  void on_deliver(std::function<void(const Delivery&)> handler) override;
+
+  /// From now on nothing can be sent. Any thread.
+  void close() { closed_.store(true, std::memory_order_relaxed); }
+
+ private:
+  bool open() const { return writer_ != nullptr && !closed_.load(std::memory_order_relaxed); }
+  // Apart from the hot path, so that building an error costs a message nothing.
+  [[gnu::noinline, gnu::cold]] tl::unexpected<Error> refuse(std::size_t bytes) const;
+
+  GroupHost& host_;
+  engine::Loop& loop_;
+  mirror::RingWriter* writer_;  // nullptr: this member is no sender
+  std::atomic<bool> closed_{false};
+  std::size_t max_bytes_;
+  std::size_t index_;
+  std::string name_;
+};
+
+}  // namespace squall
