@@ -38,9 +38,13 @@ class Loop {
   /// By then a poll is due even if nothing arrives; of the last turn.
   Time deadline() const { return deadline_; }
 
-  /// A thread that is not turning the loop has committed something: wakes the loop if it sleeps.
+  /// Something was committed: wakes the loop if it sleeps, or is about to.
   void ring_doorbell() {
-    if (turning_thread_.load(std::memory_order_relaxed) == std::this_thread::get_id()) return;
+    if (turning_thread_.load(std::memory_order_relaxed) == std::this_thread::get_id()) {
+      // Between turns: an embedder that has armed, and sleeps on fd() next.
+      if (!in_turn_ && armed_.load(std::memory_order_relaxed)) fabric_.wake();
+      return;
+    }
     // Pairs with the fence in arm: either we see it armed, or its last look sees our commit.
     std::atomic_thread_fence(std::memory_order_seq_cst);
     if (armed_.load(std::memory_order_relaxed)) fabric_.wake();
@@ -48,7 +52,8 @@ class Loop {
   void wake() { fabric_.wake(); }
   /// The caller was called by a turn.
   bool in_upcall() const {
-    return turning_thread_.load(std::memory_order_relaxed) == std::this_thread::get_id() && in_turn_;
+    return turning_thread_.load(std::memory_order_relaxed) == std::this_thread::get_id() &&
+           in_turn_;
   }
 
  private:
@@ -60,7 +65,7 @@ class Loop {
   bool crowded_;
   Companion companion_;
   std::array<fabric::Event, 64> events_;
-  Time now_{};             // as of the last turn: one clock read each
+  Time now_{};  // as of the last turn: one clock read each
   Time deadline_ = never;
   Time idle_since_ = never;
   Time companion_due_{};
