@@ -1,14 +1,14 @@
 #include "groups/node.h"
 
+#include <fmt/format.h>
+#include <sched.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <mutex>
-#include <sched.h>
 #include <thread>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "core/base/assert.h"
 #include "core/base/log.h"
@@ -20,10 +20,18 @@ namespace {
 
 class NodeImpl;
 
+// What a member's goodbye at the rendezvous says. Anything else is the error that stopped it.
+constexpr std::string_view finished_goodbye = "finished";
+constexpr std::string_view lost_goodbye = "lost ";
+constexpr std::size_t most_goodbye_bytes = 200;
+
 class GroupImpl final : public Group {
  public:
   GroupImpl(NodeImpl& node, std::size_t index, std::string name, multicast::Channel& channel)
-      : node_(node), index_(index), name_(std::move(name)), senders_(channel.shape().senders),
+      : node_(node),
+        index_(index),
+        name_(std::move(name)),
+        senders_(channel.shape().senders),
         writer_(channel.writer()),
         max_bytes_(writer_ != nullptr ? mirror::max_message_bytes(writer_->ring_bytes()) : 0) {}
 
@@ -116,7 +124,8 @@ class NodeImpl final : public Node {
   // --- for groups
 
   void deliver_to(std::size_t channel, multicast::DeliverFunction upcall) {
-    run_in_turn([this, channel, upcall = std::move(upcall)] { turn_->on_deliver(channel, upcall); });
+    run_in_turn(
+        [this, channel, upcall = std::move(upcall)] { turn_->on_deliver(channel, upcall); });
   }
   void committed() { loop_->ring_doorbell(); }
   bool in_upcall() const { return loop_->in_upcall(); }
@@ -135,6 +144,8 @@ class NodeImpl final : public Node {
   void run_thread();
   void run_in_turn(std::function<void()> work);
   void turn_rendezvous(Time now);
+  void said_goodbye(Rank member, std::string_view text);
+  void say_why();
   void announce_stop();
   Result<> wait_until_running(Time deadline);
 
@@ -156,8 +167,12 @@ class NodeImpl final : public Node {
 
 // --- group
 
-const View& GroupImpl::view() const { return node_.view(); }
-Rank GroupImpl::rank() const { return node_.rank(); }
+const View& GroupImpl::view() const {
+  return node_.view();
+}
+Rank GroupImpl::rank() const {
+  return node_.rank();
+}
 
 void GroupImpl::commit(const Reservation& reservation) {
   mirror::RingWriter::Claim claim;
@@ -192,10 +207,10 @@ Error GroupImpl::why_not(std::size_t bytes) const {
             "name it in the group's senders"};
   if (closed_.load(std::memory_order_relaxed)) return node_.why_closed();
   if (!writer_->fits(bytes))
-    return {Code::too_large,
-            fmt::format("a message of {} bytes; group {} takes at most {}", bytes, name_,
-                        max_bytes_),
-            "cut it into pieces, or raise the group's ring_bytes to at least four times its size"};
+    return {
+        Code::too_large,
+        fmt::format("a message of {} bytes; group {} takes at most {}", bytes, name_, max_bytes_),
+        "cut it into pieces, or raise the group's ring_bytes to at least four times its size"};
   // No text: this is the one error that comes by the million.
   return {Code::would_block, {}, {}};
 }
@@ -221,16 +236,15 @@ Result<std::unique_ptr<Node>> NodeImpl::start(const Config& config) {
   for (const auto& channel : plan->channels) names.push_back(channel.name);
   node->turn_ = std::make_unique<engine::Turn>(*node->met_.fabric, node->met_.view, plan->self,
                                                node->met_.contacts, std::move(plan->channels));
-  node->loop_ = std::make_unique<engine::Loop>(
-      *node->met_.fabric, *node->turn_, node->met_.crowded,
-      [raw = node.get()](Time now) { raw->turn_rendezvous(now); });
+  node->loop_ =
+      std::make_unique<engine::Loop>(*node->met_.fabric, *node->turn_, node->met_.crowded,
+                                     [raw = node.get()](Time now) { raw->turn_rendezvous(now); });
   if (auto running = node->wait_until_running(deadline); !running)
     return tl::unexpected(running.error());
   for (std::size_t index = 0; index < names.size(); ++index)
     node->groups_.push_back(
         std::make_unique<GroupImpl>(*node, index, names[index], *node->turn_->channel(index)));
-  if (config.engine_thread)
-    node->thread_ = std::thread([raw = node.get()] { raw->run_thread(); });
+  if (config.engine_thread) node->thread_ = std::thread([raw = node.get()] { raw->run_thread(); });
   return node;
 }
 
@@ -246,7 +260,10 @@ Result<> NodeImpl::wait_until_running(Time deadline) {
   using Phase = engine::Turn::Phase;
   while (turn_->phase() != Phase::running) {
     if (!loop_->poll()) loop_->idle(deadline);
-    if (turn_->phase() == Phase::stopped) return tl::unexpected(*turn_->failure());
+    if (turn_->phase() == Phase::stopped) {
+      say_why();
+      return tl::unexpected(*turn_->failure());
+    }
     if (turn_->phase() != Phase::running && Monotonic::now() >= deadline)
       return fail(Code::timeout,
                   fmt::format("these members were met, but do not answer over {}: {}",
@@ -259,8 +276,10 @@ Result<> NodeImpl::wait_until_running(Time deadline) {
 bool NodeImpl::turn_once() {
   mailbox_.run();
   const bool worked = loop_->poll();
-  if (turn_->phase() == engine::Turn::Phase::stopped) [[unlikely]] announce_stop();
-  if (turn_->finished()) [[unlikely]] finished_.store(true, std::memory_order_release);
+  if (turn_->phase() == engine::Turn::Phase::stopped) [[unlikely]]
+    announce_stop();
+  if (turn_->finished()) [[unlikely]]
+    finished_.store(true, std::memory_order_release);
   return worked;
 }
 
@@ -280,8 +299,29 @@ void NodeImpl::turn_rendezvous(Time now) {
   using Kind = fabric::Rendezvous::Event::Kind;
   rendezvous_events_.clear();
   met_.rendezvous->poll(now, rendezvous_events_);
-  for (const auto& event : rendezvous_events_)
+  for (const auto& event : rendezvous_events_) {
     if (event.kind == Kind::gone) turn_->lose(event.rank, event.error.what);
+    if (event.kind == Kind::left) said_goodbye(event.rank, event.error.what);
+  }
+}
+
+/// A member that stops because of another says which, so that it is not taken for the first to go.
+void NodeImpl::said_goodbye(Rank member, std::string_view text) {
+  if (text == finished_goodbye) return;
+  if (text.starts_with(lost_goodbye)) {
+    const auto& members = view().members;
+    const auto first = std::ranges::find(members, text.substr(lost_goodbye.size()), &Member::name);
+    if (first != members.end() && first - members.begin() != rank())
+      turn_->lose(static_cast<Rank>(first - members.begin()),
+                  fmt::format("{} has lost it", members[member].name));
+  }
+  turn_->lose(member, fmt::format("it stopped: {}", text));
+}
+
+void NodeImpl::say_why() {
+  const auto lost = turn_->lost_member();
+  met_.rendezvous->leave(lost ? fmt::format("{}{}", lost_goodbye, view().members[*lost].name)
+                              : turn_->failure()->what.substr(0, most_goodbye_bytes));
 }
 
 void NodeImpl::announce_stop() {
@@ -290,6 +330,7 @@ void NodeImpl::announce_stop() {
     if (stopped_) return;
     stopped_ = turn_->failure();
   }
+  say_why();
   for (const auto& group : groups_) group->close();
   if (stopped_handler_) stopped_handler_(*stopped_);
 }
@@ -313,12 +354,14 @@ Result<> NodeImpl::shutdown(Time deadline) {
                   "every member must call shutdown, and deliver in every group");
     wait_for_room();
   }
-  run_in_turn([this] { met_.rendezvous->leave("finished"); });
+  run_in_turn([this] { met_.rendezvous->leave(finished_goodbye); });
   return {};
 }
 
 }  // namespace
 
-Result<std::unique_ptr<Node>> Node::start(const Config& config) { return NodeImpl::start(config); }
+Result<std::unique_ptr<Node>> Node::start(const Config& config) {
+  return NodeImpl::start(config);
+}
 
 }  // namespace squall
