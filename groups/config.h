@@ -20,7 +20,7 @@ struct Contact {
 struct GroupConfig {
   std::string name;
   std::string stack = "total | stable";
-  std::vector<std::string> senders = {};    ///< names; empty: every member
+  std::vector<std::string> senders = {};          ///< names; empty: every member
   std::size_t ring_bytes = std::size_t{1} << 20;  ///< per sender; a power of two, at least 4096
 };
 

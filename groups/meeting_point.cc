@@ -1,11 +1,11 @@
 #include "groups/meeting_point.h"
 
+#include <fmt/format.h>
+#include <poll.h>
+
 #include <algorithm>
 #include <chrono>
 #include <optional>
-#include <poll.h>
-
-#include <fmt/format.h>
 
 #include "core/base/digest.h"
 #include "core/base/log.h"
@@ -148,13 +148,14 @@ Result<Plan> make_plan(const Config& config) {
     return fail(Code::invalid, "node.contacts is empty",
                 "name every member, this one included: contacts = [\"a@10.0.0.1:7070\", ...]");
   if (config.contacts.size() > max_members || config.groups.size() > max_groups)
-    return fail(Code::too_large, fmt::format("{} contacts and {} groups", config.contacts.size(),
-                                             config.groups.size()),
-                fmt::format("at most {} members and {} groups", max_members, max_groups));
+    return fail(
+        Code::too_large,
+        fmt::format("{} contacts and {} groups", config.contacts.size(), config.groups.size()),
+        fmt::format("at most {} members and {} groups", max_members, max_groups));
   const auto mine = std::ranges::find(config.contacts, config.name, &Contact::name);
   if (mine == config.contacts.end())
-    return fail(Code::invalid, fmt::format("node.name is \"{}\", which is none of the contacts",
-                                           config.name),
+    return fail(Code::invalid,
+                fmt::format("node.name is \"{}\", which is none of the contacts", config.name),
                 "give this node the name of one of them");
   Plan plan;
   plan.self = static_cast<Rank>(mine - config.contacts.begin());
@@ -223,8 +224,8 @@ Result<Met> meet(const Config& config, const Plan& plan, Time deadline) {
     on_this_host += who.host == self.host ? 1 : 0;
     const auto address = std::ranges::find(who.fabrics, chosen, &fabric::FabricAddress::provider);
     if (address == who.fabrics.end())
-      return fail(Code::unavailable, fmt::format("member {} does not offer fabric {}", who.name,
-                                                 chosen));
+      return fail(Code::unavailable,
+                  fmt::format("member {} does not offer fabric {}", who.name, chosen));
     met.contacts[rank].fabric_address = address->address;
   }
   met.crowded = on_this_host > fabric::usable_cores().size();

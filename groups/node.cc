@@ -47,7 +47,14 @@ class GroupImpl final : public Group {
       return tl::unexpected(why_not(bytes));
     return Reservation{{claim.message, bytes}, claim.frame};
   }
-  void commit(const Reservation& reservation) override;
+  void commit(const Reservation& reservation) override {
+    writer_->commit(claim_of(reservation));
+    node_committed();
+  }
+  void cancel(const Reservation& reservation) override {
+    writer_->cancel(claim_of(reservation));
+    node_committed();
+  }
   Result<> try_send(Bytes message) override;
   Result<> send(Bytes message) override;
   void on_deliver(std::function<void(const Delivery&)> handler) override;
@@ -55,6 +62,8 @@ class GroupImpl final : public Group {
   void close() { closed_.store(true, std::memory_order_relaxed); }
 
  private:
+  static mirror::RingWriter::Claim claim_of(const Reservation& reservation);
+  void node_committed();
   Error why_not(std::size_t bytes) const;
 
   NodeImpl& node_;
@@ -174,13 +183,13 @@ Rank GroupImpl::rank() const {
   return node_.rank();
 }
 
-void GroupImpl::commit(const Reservation& reservation) {
-  mirror::RingWriter::Claim claim;
-  claim.frame = reservation.handle;
-  claim.frame_bytes = static_cast<std::uint32_t>(mirror::frame_bytes(reservation.bytes.size()));
-  writer_->commit(claim);
-  node_.committed();
+mirror::RingWriter::Claim GroupImpl::claim_of(const Reservation& reservation) {
+  const std::size_t bytes = reservation.bytes.size();
+  return {reservation.bytes.data(), reservation.handle,
+          static_cast<std::uint32_t>(mirror::frame_bytes(bytes))};
 }
+
+void GroupImpl::node_committed() { node_.committed(); }
 
 Result<> GroupImpl::try_send(Bytes message) {
   mirror::RingWriter::Claim claim;

@@ -50,8 +50,11 @@ class Group {
   /// Code::too_large over max_message_bytes, Code::closed once the node has stopped,
   /// Code::invalid if this member is no sender of the group.
   virtual Result<Reservation> reserve(std::size_t bytes) = 0;
-  /// Publishes it with the next turn. A reservation that is not committed holds up every later one.
+  /// Publishes it with the next turn. A reservation that is neither committed nor cancelled
+  /// holds up every later one.
   virtual void commit(const Reservation& reservation) = 0;
+  /// Gives it up instead: nothing is sent.
+  virtual void cancel(const Reservation& reservation) = 0;
   /// reserve, copy, commit.
   virtual Result<> try_send(Bytes message) = 0;
   /// try_send that waits for room: turns the node in poll-driven mode. Inside an upcall it does not

@@ -3,6 +3,8 @@
 #include "groups/node.h"
 
 #include <arpa/inet.h>
+#include <doctest/doctest.h>
+#include <fmt/format.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -13,10 +15,6 @@
 #include <string>
 #include <thread>
 #include <vector>
-
-#include <doctest/doctest.h>
-
-#include <fmt/format.h>
 
 namespace squall {
 namespace {
@@ -61,7 +59,9 @@ std::vector<Result<std::unique_ptr<Node>>> start_all(const std::vector<Config>& 
   return nodes;
 }
 
-Time soon() { return Monotonic::now() + std::chrono::seconds(30); }
+Time soon() {
+  return Monotonic::now() + std::chrono::seconds(30);
+}
 
 /// What one node delivered, safe to read from another thread.
 class Log {

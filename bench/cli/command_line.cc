@@ -1,13 +1,17 @@
 #include "bench/cli/command_line.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <optional>
+#include <span>
 #include <sstream>
 
 #include "bench/launch/crew.h"
+#include "core/base/nearest.h"
 
 namespace squall::cli {
 namespace {
@@ -94,6 +98,21 @@ Say wrong(std::string text) {
   return {2, std::move(text)};
 }
 
+/// CLI11 only says that a subcommand is required; this one names the nearest.
+std::optional<Say> unknown_command(const std::vector<std::string>& words) {
+  static constexpr std::array<std::string_view, 3> commands{"bench", "info", "replicate"};
+  static constexpr std::array<std::string_view, 3> figures{"latency", "suite", "throughput"};
+  const bool inner = words.size() > 1 && words[0] == "bench";
+  const std::span<const std::string_view> known = inner ? figures : commands;
+  if (words.empty()) return std::nullopt;
+  const std::string_view word(inner ? words[1] : words[0]);
+  if (word.empty() || word.front() == '-' || (!inner && word == "member")) return std::nullopt;
+  if (std::find(known.begin(), known.end(), word) != known.end()) return std::nullopt;
+  return wrong(
+      fmt::format("squall{}: there is no command '{}' (did you mean '{}'? There are: {})\n",
+                  inner ? " bench" : "", word, nearest(word, known), fmt::join(known, ", ")));
+}
+
 Command chosen(const CLI::App& app, Parsed& parsed) {
   if (app.got_subcommand("info")) return Info{};
   if (app.got_subcommand("member")) return parsed.member;
@@ -129,6 +148,7 @@ Command parse(std::vector<std::string> words) {
       ->required()
       ->check(CLI::IsMember({"replicate", "bench"}));
 
+  if (auto unknown = unknown_command(words)) return *unknown;
   std::reverse(words.begin(), words.end());  // as CLI11 wants them
   try {
     app.parse(words);

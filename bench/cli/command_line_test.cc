@@ -63,7 +63,7 @@ TEST_CASE("help is asked for, and hides what is not for people") {
   REQUIRE(std::holds_alternative<Say>(help));
   CHECK(std::get<Say>(help).status == 0);
   CHECK(std::get<Say>(help).text.find("replicate") != std::string::npos);
-  CHECK(std::get<Say>(help).text.find("member ") == std::string::npos);
+  CHECK(std::get<Say>(help).text.find("\n  member") == std::string::npos);
   CHECK(std::get<Say>(parse({"bench", "throughput", "--help"})).text.find("--senders") !=
         std::string::npos);
 }
@@ -75,7 +75,8 @@ TEST_CASE("wrong arguments say what is wrong, with status 2") {
   };
   const std::vector<Wrong> cases = {
       {{}, "subcommand"},
-      {{"replicat"}, "replicat"},
+      {{"replicat", "x"}, "did you mean 'replicate'?"},
+      {{"bench", "latenci"}, "did you mean 'latency'?"},
       {{"info", "x"}, "x"},
       {{"replicate", "x"}, "--out"},
       {{"replicate", "--out", "o"}, "PATH"},

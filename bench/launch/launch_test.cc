@@ -37,7 +37,7 @@ int act_as_member() {
   if (act == "die") raise(SIGKILL);
   if (act == "deaf")
     for (;;) pause();
-  while (!link->told_to_stop()) usleep(1000);
+  while (!link->told_to_stop()) usleep(1000);  // sleep-ok: between two looks
   return 0;
 }
 

@@ -26,6 +26,8 @@ template <class... Cases>
 struct Overloaded : Cases... {
   using Cases::operator()...;
 };
+template <class... Cases>
+Overloaded(Cases...) -> Overloaded<Cases...>;  // clang 16 does not deduce aggregates
 
 /// Measures when `space` is empty, else writes.
 class Cursor {

@@ -115,7 +115,7 @@ class Squall {
       for (pid_t child = 0; children >> child;) found.push_back(child);
       if (found.size() >= count) return found;
       REQUIRE(Monotonic::now() < deadline);
-      usleep(1000);
+      usleep(1000);  // sleep-ok: between two looks, up to a deadline
     }
   }
 
@@ -177,7 +177,7 @@ void await(Done done) {
   const Time deadline = Monotonic::now() + patience;
   while (!done()) {
     REQUIRE(Monotonic::now() < deadline);
-    usleep(1000);
+    usleep(1000);  // sleep-ok: between two looks, up to a deadline
   }
 }
 
@@ -240,7 +240,7 @@ TEST_CASE("a file that changes while it is read ends the run, without it anywher
     std::ofstream file(victim, std::ios::app);
     while (!done) {
       file << "more" << std::flush;
-      usleep(100);
+      usleep(100);  // sleep-ok: between two looks, up to a deadline
     }
   });
   Squall squall({"replicate", scratch / "in", "--out", scratch / "out"});

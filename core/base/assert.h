@@ -10,7 +10,7 @@ namespace squall {
 
 }  // namespace squall
 
-#define SQUALL_ASSERT(condition, why)                                                    \
-  (__builtin_expect(static_cast<bool>(condition), 1)                                     \
-       ? static_cast<void>(0)                                                            \
+#define SQUALL_ASSERT(condition, why)                \
+  (__builtin_expect(static_cast<bool>(condition), 1) \
+       ? static_cast<void>(0)                        \
        : ::squall::assertion_failed(#condition, why, __FILE__, __LINE__))

@@ -30,8 +30,7 @@ inline std::string_view as_text(Bytes bytes) {
 class Writer {
  public:
   template <class T>
-    requires(std::is_integral_v<T> || std::is_enum_v<T>)
-  Writer& put(T value) {
+  requires(std::is_integral_v<T> || std::is_enum_v<T>) Writer& put(T value) {
     const auto* first = reinterpret_cast<const std::byte*>(&value);
     bytes_.insert(bytes_.end(), first, first + sizeof(T));
     return *this;
@@ -57,8 +56,7 @@ class Reader {
 
   /// No bool: a hostile byte is none. Take a byte and compare.
   template <class T>
-    requires((std::is_integral_v<T> && !std::is_same_v<T, bool>) || std::is_enum_v<T>)
-  T get() {
+  requires((std::is_integral_v<T> && !std::is_same_v<T, bool>) || std::is_enum_v<T>) T get() {
     T value{};
     if (rest_.size() < sizeof(T)) {
       failed_ = true;

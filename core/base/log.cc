@@ -31,9 +31,17 @@ std::atomic<LogSink> current_sink{&to_standard_error};
 
 }  // namespace
 
-void set_log_level(Level level) { current_level.store(level, std::memory_order_relaxed); }
-Level log_level() { return current_level.load(std::memory_order_relaxed); }
-void set_log_sink(LogSink sink) { current_sink.store(sink ? sink : &to_standard_error); }
-void log_line(Level level, std::string_view line) { current_sink.load()(level, line); }
+void set_log_level(Level level) {
+  current_level.store(level, std::memory_order_relaxed);
+}
+Level log_level() {
+  return current_level.load(std::memory_order_relaxed);
+}
+void set_log_sink(LogSink sink) {
+  current_sink.store(sink ? sink : &to_standard_error);
+}
+void log_line(Level level, std::string_view line) {
+  current_sink.load()(level, line);
+}
 
 }  // namespace squall

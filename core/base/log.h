@@ -2,9 +2,9 @@
 // Logging for the rare events: connections, losses, views, refusals. Never on the message
 // path. One line an event on standard error, or wherever `set_log_sink` says. Any thread.
 
-#include <string_view>
-
 #include <fmt/format.h>
+
+#include <string_view>
 
 namespace squall {
 

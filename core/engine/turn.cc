@@ -40,10 +40,8 @@ Turn::Turn(fabric::Fabric& fabric, View view, Rank self, std::vector<Contact> co
 }
 
 Turn::~Turn() {
-  for (Rank rank = 0; rank < peers_.size(); ++rank) {
-    if (rank == self_ || failure_) continue;
-    fabric_.disconnect(peers_[rank].id);
-  }
+  for (const Peer& peer : peers_)
+    if (peer.id && !peer.lost) fabric_.disconnect(*peer.id);
 }
 
 void Turn::connect(const std::vector<Contact>& contacts) {
@@ -133,7 +131,7 @@ void Turn::handle(const fabric::Event& event) {
 void Turn::build() {
   phase_ = Phase::attaching;
   std::vector<fabric::PeerId> ids;
-  for (const Peer& peer : peers_) ids.push_back(peer.id);
+  for (const Peer& peer : peers_) ids.push_back(peer.id.value_or(fabric::PeerId{}));
   mirror::TableLayout layout;
   leaving_ = layout.add(1, mirror::TableLayout::Place::own_line);
   auto table = mirror::Table::create(fabric_, node_region(view_.id), layout, self_, ids);
@@ -175,7 +173,7 @@ void Turn::lose(Rank member, std::string_view reason) {
   if (member == self_ || peer.lost || phase_ == Phase::stopped) return;
   peer.lost = true;
   for (const auto& channel : channels_) channel->fence(member);
-  fabric_.disconnect(peer.id);
+  if (peer.id) fabric_.disconnect(*peer.id);
   // One that had drained needs nothing more from us, nor we from it, once we are as far.
   if (table_ && table_->get(member, leaving_) >= drained && table_->get(self_, leaving_) >= drained)
     return;
@@ -198,7 +196,7 @@ void Turn::on_deliver(std::size_t channel, multicast::DeliverFunction upcall) {
 
 std::optional<Rank> Turn::rank_of(fabric::PeerId peer) const {
   for (Rank rank = 0; rank < peers_.size(); ++rank)
-    if (rank != self_ && peers_[rank].id == peer) return rank;
+    if (peers_[rank].id == peer) return rank;
   return std::nullopt;
 }
 

@@ -64,7 +64,7 @@ class Turn {
   const View& view() const { return view_; }
   Rank self() const { return self_; }
   std::size_t channel_count() const { return plans_.size(); }
-  /// From phase `running` on; nullptr before.
+  /// From phase `attaching` on; nullptr before.
   multicast::Channel* channel(std::size_t index) {
     return index < channels_.size() ? channels_[index].get() : nullptr;
   }
@@ -84,7 +84,7 @@ class Turn {
 
  private:
   struct Peer {
-    fabric::PeerId id{};
+    std::optional<fabric::PeerId> id;  // none: never dialled
     bool connected = false;
     bool lost = false;
     bool attached = false;  // to the node's own row

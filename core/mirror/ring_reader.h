@@ -61,8 +61,8 @@ class RingReader {
  private:
   const std::byte* ring_;
   RingMath math_;
-  Position next_ = 0;       // of the head
-  Position after_ = 0;      // behind the head
+  Position next_ = 0;   // of the head
+  Position after_ = 0;  // behind the head
   Position published_ = 0;
   Round head_round_ = no_round;
   Round least_round_ = 0;  // rounds strictly increase

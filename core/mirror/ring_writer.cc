@@ -18,7 +18,8 @@ Result<std::unique_ptr<RingWriter>> RingWriter::create(std::size_t ring_bytes) {
 }
 
 RingWriter::RingWriter(fabric::Memory memory, std::size_t ring_bytes)
-    : memory_(std::move(memory)), math_(ring_bytes),
+    : memory_(std::move(memory)),
+      math_(ring_bytes),
       commits_(std::make_unique<std::atomic<std::uint32_t>[]>(ring_bytes / frame_alignment)),
       limit_(ring_bytes) {}
 
@@ -52,6 +53,13 @@ bool RingWriter::claim(std::size_t message_bytes, Claim& claim) {
 
 void RingWriter::commit(const Claim& claim) {
   committed(claim.frame).store(claim.frame_bytes, std::memory_order_release);
+}
+
+void RingWriter::cancel(const Claim& claim) {
+  FrameHeader* const mine = header(claim.frame);
+  mine->bytes = static_cast<std::uint32_t>(claim.frame_bytes - sizeof(FrameHeader));
+  mine->kind = FrameKind::padding;
+  commit(claim);
 }
 
 std::uint64_t RingWriter::publish(Round& next) {

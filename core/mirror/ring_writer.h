@@ -33,6 +33,8 @@ class RingWriter {
   /// False when the ring is full or the message is over max_message_bytes: ask `fits` which.
   bool claim(std::size_t message_bytes, Claim& claim);
   void commit(const Claim& claim);
+  /// Gives a claim up: its space is skipped.
+  void cancel(const Claim& claim);
 
   bool fits(std::size_t message_bytes) const {
     return message_bytes <= max_message_bytes(math_.bytes());

@@ -85,6 +85,18 @@ TEST_CASE("a claim that is not committed holds back what was claimed behind it, 
   CHECK(ring.read() == Texts{"zero", "1", "2"});
 }
 
+TEST_CASE("a claim that is given up is skipped and has no round") {
+  Ring ring;
+  CHECK(ring.append("one"));
+  RingWriter::Claim claim;
+  REQUIRE(ring.writer->claim(100, claim));
+  CHECK(ring.append("two"));
+  ring.writer->cancel(claim);
+  CHECK(ring.writer->publish(ring.next) == 2);
+  CHECK(ring.read() == Texts{"one", "two"});
+  CHECK(ring.rounds == std::vector<Round>{0, 1});
+}
+
 TEST_CASE("a ring fills to its last byte, and space comes back with release only") {
   Ring ring;
   const std::string quarter(largest, 'q');

@@ -28,8 +28,7 @@ Result<std::unique_ptr<Table>> Table::create(fabric::Fabric& fabric, fabric::Reg
                                              const std::vector<fabric::PeerId>& peers) {
   auto memory = fabric::Memory::create(layout.row_bytes());
   if (!memory) return tl::unexpected(memory.error());
-  std::unique_ptr<Table> table(
-      new Table(fabric, region, std::move(*memory), layout.row_bytes()));
+  std::unique_ptr<Table> table(new Table(fabric, region, std::move(*memory), layout.row_bytes()));
   if (auto exposed = fabric.expose(region, table->memory_); !exposed)
     return tl::unexpected(exposed.error());
   table->rows_.resize(peers.size());
@@ -45,7 +44,9 @@ Result<std::unique_ptr<Table>> Table::create(fabric::Fabric& fabric, fabric::Reg
   return table;
 }
 
-Table::~Table() { fabric_.conceal(region_); }
+Table::~Table() {
+  fabric_.conceal(region_);
+}
 
 void Table::store(Column column, std::uint32_t index, std::uint64_t value) {
   const std::uint32_t at = column.first + index;
@@ -73,8 +74,7 @@ bool Table::push(bool quiet_too) {
   const std::size_t piece = fabric_.capabilities().inline_bytes & ~std::size_t{7};
   const std::size_t end = std::size_t{dirty_last_} * sizeof(std::uint64_t);
   for (std::size_t at = std::size_t{dirty_first_} * sizeof(std::uint64_t); at < end; at += piece) {
-    const auto pushed =
-        fabric_.push(region_, at, std::min(piece, end - at), fabric::Lane::urgent);
+    const auto pushed = fabric_.push(region_, at, std::min(piece, end - at), fabric::Lane::urgent);
     SQUALL_ASSERT(pushed, "a row lies within its region");
   }
   dirty_first_ = UINT32_MAX;
@@ -87,8 +87,8 @@ void Table::push_to(fabric::PeerId peer) {
   const std::size_t piece = fabric_.capabilities().inline_bytes & ~std::size_t{7};
   for (std::size_t at = 0; at < row_bytes_; at += piece) {
     // A peer that is lost meanwhile needs nothing more; its loss is an event of its own.
-    static_cast<void>(fabric_.push_to(peer, region_, at, std::min(piece, row_bytes_ - at),
-                                      fabric::Lane::urgent));
+    static_cast<void>(
+        fabric_.push_to(peer, region_, at, std::min(piece, row_bytes_ - at), fabric::Lane::urgent));
   }
 }
 

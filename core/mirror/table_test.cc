@@ -65,6 +65,10 @@ TEST_CASE("a push spans what was raised and no more") {
   REQUIRE(two.network.queued(0, 1).size() == 1);
   CHECK(two.network.queued(0, 1)[0].offset == (1 + 2) * 8);
   CHECK(two.network.queued(0, 1)[0].bytes.size() == 3 * 8);
+  two.tables[0]->raise(two.second, 9, 1);
+  REQUIRE(two.tables[0]->push());
+  CHECK(two.network.queued(0, 1)[1].offset == (1 + 9) * 8);
+  CHECK(two.network.queued(0, 1)[1].bytes.size() == 8);
 }
 
 TEST_CASE("a quiet counter waits for another one, or to be asked for") {

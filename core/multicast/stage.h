@@ -44,7 +44,7 @@ struct StageInput {
 };
 
 struct StageOutput {
-  Frontier frontier;     ///< to be filled; never beyond `below`, never moves back
+  Frontier frontier;      ///< to be filled; never beyond `below`, never moves back
   Round promise = 0;      ///< if this member is a sender, it will use no further round below this
   Time deadline = never;  ///< step again by then even if nothing arrives
 };

@@ -20,7 +20,9 @@ constexpr Module all[] = {
 
 }  // namespace
 
-std::span<const Module> modules() { return all; }
+std::span<const Module> modules() {
+  return all;
+}
 
 const Module* find(std::string_view name) {
   for (const Module& module : all)

@@ -28,7 +28,10 @@ View make_view(Rank members) {
 }  // namespace
 
 Cluster::Cluster(const Options& options, Deliver deliver)
-    : options_(options), random_(options.seed), network_(options.network), nodes_(options.members),
+    : options_(options),
+      random_(options.seed),
+      network_(options.network),
+      nodes_(options.members),
       deliver_(std::move(deliver)) {
   multicast::StageFactory stages = options.stages;
   if (!stages) {
@@ -41,13 +44,13 @@ Cluster::Cluster(const Options& options, Deliver deliver)
     senders.resize(options.members);
     std::iota(senders.begin(), senders.end(), Rank{0});
   }
-  for (Rank rank = 0; rank < options.members; ++rank) nodes_[rank].fabric = network_.open(name(rank));
+  for (Rank rank = 0; rank < options.members; ++rank)
+    nodes_[rank].fabric = network_.open(name(rank));
   for (Rank rank = 0; rank < options.members; ++rank) {
     std::vector<engine::Contact> contacts;
     for (Rank other = 0; other < options.members; ++other)
       contacts.push_back({nodes_[other].fabric->address(), ticket_of(rank, other)});
-    std::vector<engine::ChannelPlan> plans{
-        {"simulated", senders, options.ring_bytes, stages}};
+    std::vector<engine::ChannelPlan> plans{{"simulated", senders, options.ring_bytes, stages}};
     nodes_[rank].turn =
         std::make_unique<engine::Turn>(*nodes_[rank].fabric, make_view(options.members), rank,
                                        std::move(contacts), std::move(plans));

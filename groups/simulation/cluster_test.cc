@@ -1,7 +1,6 @@
 #include "groups/simulation/cluster.h"
 
 #include <doctest/doctest.h>
-
 #include <fmt/format.h>
 
 namespace squall::simulation {
@@ -13,8 +12,8 @@ constexpr Time in_ten_seconds = Time{} + std::chrono::seconds(10);
 std::vector<std::vector<std::string>> exchange(const Options& options, std::size_t count) {
   std::vector<std::vector<std::string>> delivered(options.members);
   Cluster cluster(options, [&](Rank member, const multicast::Delivered& message) {
-    delivered[member].push_back(fmt::format("{}:{}:{}", message.sender, message.number,
-                                            as_text(message.bytes)));
+    delivered[member].push_back(
+        fmt::format("{}:{}:{}", message.sender, message.number, as_text(message.bytes)));
   });
   const std::size_t senders = options.senders.empty() ? options.members : options.senders.size();
   std::vector<std::size_t> sent(options.members);

@@ -1,9 +1,9 @@
 #include "groups/stack/stack.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <optional>
-
-#include <fmt/format.h>
 
 #include "core/base/nearest.h"
 
@@ -50,9 +50,10 @@ std::optional<std::string> misfit(const List& list) {
     if (std::count(list.begin(), list.end(), &module) > 1)
       return fmt::format("{} is there twice", module.name);
     if (at > 0 && module.build_order != nullptr)
-      return fmt::format("{} defines the order of delivery, so it must be the lowest module, the "
-                         "only one of its kind",
-                         module.name);
+      return fmt::format(
+          "{} defines the order of delivery, so it must be the lowest module, the "
+          "only one of its kind",
+          module.name);
     if (const unsigned missing = module.requires_below & ~below; missing != 0)
       return fmt::format("{} requires {} below it", module.name, name_properties(missing));
     below |= module.provides;
@@ -112,13 +113,15 @@ Result<Stack> Stack::parse(std::string_view text) {
     rest.remove_prefix(bar + 1);
   }
   if (const auto reason = misfit(stack.modules_))
-    return fail(
-        Code::invalid, fmt::format("stack \"{}\" does not fit: {}", text, *reason),
-        fmt::format("the nearest stack that fits is \"{}\"", join(nearest_fitting(stack.modules_))));
+    return fail(Code::invalid, fmt::format("stack \"{}\" does not fit: {}", text, *reason),
+                fmt::format("the nearest stack that fits is \"{}\"",
+                            join(nearest_fitting(stack.modules_))));
   return stack;
 }
 
-std::string Stack::text() const { return join(modules_); }
+std::string Stack::text() const {
+  return join(modules_);
+}
 
 unsigned Stack::provides() const {
   unsigned all = modules::nothing;

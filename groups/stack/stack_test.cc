@@ -11,8 +11,7 @@ TEST_CASE("a fitting stack is built from its text, whatever the spacing") {
   const auto stack = Stack::parse("  total|stable ");
   REQUIRE(stack);
   CHECK(stack->text() == "total | stable");
-  CHECK(stack->provides() ==
-        (modules::fifo_order | modules::total_order | modules::stability));
+  CHECK(stack->provides() == (modules::fifo_order | modules::total_order | modules::stability));
   REQUIRE(Stack::parse("fifo"));
   CHECK(Stack::parse("fifo")->provides() == modules::fifo_order);
   CHECK(Stack::parse("fifo | stable"));

@@ -97,6 +97,11 @@ void Batch::select(const Limits& limits) {
     std::size_t take = entry.bytes;
     if (copies) {
       if (padded(take) > copy_room) {
+        if (entry.kind == EntryKind::message && taken_.empty()) {
+          // Whoever copies everything has room for the largest message, alone.
+          taken_.push_back({index, entry.bytes, true});
+          return;
+        }
         if (!splits || copy_room < least_split_bytes) return;
         take = copy_room;
       }

@@ -21,8 +21,10 @@ using TokenIndex = std::uint32_t;
 
 /// What one wire message may hold.
 struct Limits {
-  std::size_t block_bytes = max_block_bytes;  ///< header, entries, copied payloads
-  std::size_t references = 3;                 ///< 0: everything is copied into the block
+  /// Header, entries, copied payloads. With `references` 0 a long message may exceed it, alone, up
+  /// to max_wire_bytes.
+  std::size_t block_bytes = max_block_bytes;
+  std::size_t references = 3;  ///< 0: everything is copied into the block
   std::size_t referred_bytes = max_message_bytes;
 };
 

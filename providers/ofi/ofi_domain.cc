@@ -27,11 +27,6 @@ Info hints_for(std::string_view provider, fi_ep_type type) {
   hints->domain_attr->threading = FI_THREAD_DOMAIN;
   hints->tx_attr->msg_order = FI_ORDER_SAS;
   hints->rx_attr->msg_order = FI_ORDER_SAS;
-  if (type == FI_EP_RDM) {
-    // What we keep outstanding, and no more.
-    hints->tx_attr->size = 128;
-    hints->rx_attr->size = 64;
-  }
   if (!provider.empty()) {
     hints->fabric_attr->prov_name = strndup(provider.data(), provider.size());
   }

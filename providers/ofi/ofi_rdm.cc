@@ -47,6 +47,11 @@ Result<std::unique_ptr<Transport>> RdmTransport::open(std::string_view provider,
   std::unique_ptr<RdmTransport> made(new RdmTransport);
   made->domain_ = std::move(*domain);
   made->random_ = Random(seed());
+  const fi_info& info = *made->domain_->info();
+  // libfabric's shm reports longer sends in order across all peers: one that died with such a send
+  // on its way would hold up the completions of the others for ever.
+  if (std::string_view(info.fabric_attr->prov_name) == "shm" && info.tx_attr->inject_size >= 1024)
+    made->limits_.block_bytes = std::min(info.tx_attr->inject_size, max_wire_bytes);
   auto queue = Queue::open(*made->domain_, false);
   if (!queue) return tl::unexpected(queue.error());
   made->queue_ = std::move(*queue);
@@ -76,6 +81,13 @@ Result<std::unique_ptr<Transport>> RdmTransport::open(std::string_view provider,
   }
   failed = fi_ep_bind(endpoint, &addresses->fid, 0);
   if (failed == 0) failed = fi_ep_bind(endpoint, &made->queue_->cq()->fid, FI_TRANSMIT | FI_RECV);
+  if (failed == 0 && made->domain_->info()->addr_format == FI_ADDR_STR) {
+    // libfabric's shm names an endpoint after its process id, which a process in another
+    // namespace, or one that was killed, may have taken in /dev/shm before us.
+    std::string own = fmt::format("fi_shm://squall-{:016x}", made->random_.next());
+    failed = fi_setname(&endpoint->fid, own.data(), own.size() + 1);
+    if (failed == -FI_ENOSYS) failed = 0;
+  }
   if (failed == 0) failed = fi_enable(endpoint);
   if (failed != 0) return fail(Code::unavailable, fi_text("fi_enable", failed));
 

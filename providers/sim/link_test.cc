@@ -7,7 +7,7 @@
 #include "core/base/error.h"
 #include "core/base/time.h"
 #include "core/fabric/fabric.h"
-#include "doctest/doctest.h"
+#include <doctest/doctest.h>
 #include "providers/sim/options.h"
 #include "providers/sim/sim.h"
 #include "providers/sim/test_pair.h"

@@ -11,7 +11,7 @@
 #include "core/base/time.h"
 #include "core/fabric/fabric.h"
 #include "core/fabric/memory.h"
-#include "doctest/doctest.h"
+#include <doctest/doctest.h>
 #include "providers/sim/options.h"
 #include "providers/sim/sim.h"
 

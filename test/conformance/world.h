@@ -131,6 +131,8 @@ struct Subject {
   std::function<std::unique_ptr<World>()> make_world;
   /// Why connections that say nothing are not dropped, where they are not.
   std::string_view keeps_silent_strangers;
+  /// Why a dead peer holds up what is meant for others, where it does.
+  std::string_view dead_stall_others;
   /// A raw socket, connected to where this address listens; empty: nothing to dial. For strangers.
   std::function<int(const std::string& address)> dial;
 };

@@ -138,6 +138,7 @@ TEST_CASE("a test that sleeps is found unless it says why") {
 
 TEST_CASE("strings and comments may name what code may not") {
   CHECK(finding(check_style, "core/a.cc", "// never volatile") == "");
+  CHECK(finding(check_style, "core/a.cc", "asm volatile(\"\");") == "");
   CHECK(finding(check_style, "core/a.cc", "/* never\n volatile */") == "");
   CHECK(finding(check_style, "core/a.cc", "auto a = \"\\\" volatile\";") == "");
   CHECK(contains(finding(check_style, "core/a.cc", "/* x */ volatile int n = 1'000;"), "uses"));
