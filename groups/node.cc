@@ -253,7 +253,11 @@ Result<std::unique_ptr<Node>> NodeImpl::start(const Config& config) {
   for (std::size_t index = 0; index < names.size(); ++index)
     node->groups_.push_back(
         std::make_unique<GroupImpl>(*node, index, names[index], *node->turn_->channel(index)));
-  if (config.engine_thread) node->thread_ = std::thread([raw = node.get()] { raw->run_thread(); });
+  if (config.engine_thread) {
+    // Else a first send from here would seem to come from inside an upcall.
+    node->loop_->hand_over();
+    node->thread_ = std::thread([raw = node.get()] { raw->run_thread(); });
+  }
   return node;
 }
 

@@ -50,6 +50,8 @@ class Loop {
     if (armed_.load(std::memory_order_relaxed)) fabric_.wake();
   }
   void wake() { fabric_.wake(); }
+  /// Before another thread begins to turn the loop: the calling one is none that turns it any more.
+  void hand_over() { turning_thread_.store({}, std::memory_order_relaxed); }
   /// The caller was called by a turn.
   bool in_upcall() const {
     return turning_thread_.load(std::memory_order_relaxed) == std::this_thread::get_id() &&
