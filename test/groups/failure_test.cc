@@ -169,7 +169,7 @@ TEST_CASE("a member is stopped for 300 ms and continued: nothing is lost, and no
   auto members = start_members(seats, stream);
   for (auto& member : members) member->expect_word("flowing");
   members[1]->signal(SIGSTOP);
-  usleep(300'000);  // the event itself: this long it does not run
+  usleep(300'000);  // sleep-ok: the event itself, for this long it does not run
   members[1]->signal(SIGCONT);
   for (auto& member : members) member->say("enough");
   std::vector<std::string> traces;
@@ -241,7 +241,9 @@ TEST_CASE("slow_member: members of different speeds finish in good order, with e
     const auto node = started(config);
     Group& group = *node->group("test");
     Recorder recorder(*node, group);
-    if (config.name == "b") recorder.also([](const Delivery&) { usleep(200); });
+    if (config.name == "b") recorder.also([](const Delivery&) {
+        usleep(200);  // sleep-ok: a slow application
+      });
     for (int i = 0; i < (sanitized ? 150 : 600); ++i) {
       const auto message = payload(node->rank(), recorder.sent(), 200);
       recorder.sending(message);

@@ -37,7 +37,7 @@ Duration cpu_used() {
 /// One step of a member's loop, which ends by `until` at the latest.
 void step(Node& node, Mode mode, Time until) {
   if (mode == Mode::thread) {
-    usleep(500);
+    usleep(500);  // sleep-ok: the node has a thread of its own; this one looks now and then
   } else if (node.poll()) {
     return;
   } else if (mode == Mode::idle) {
@@ -66,7 +66,7 @@ void rest_and_wake(Line& line, const Config& config, Mode mode) {
     while (Monotonic::now() < until) {
       // A thread of its own needs no help: only this thread must not count.
       if (mode == Mode::thread)
-        usleep(static_cast<useconds_t>(span / std::chrono::microseconds(1)));
+        usleep(static_cast<useconds_t>(span / std::chrono::microseconds(1)));  // sleep-ok: a rest
       else
         step(*node, mode, until);
     }
