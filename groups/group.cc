@@ -27,6 +27,7 @@ Result<> GroupImpl::try_send(Bytes message) {
   if (loop_.turning_here()) {
     if (!open() || !writer_->append_here(message)) [[unlikely]]
       return refuse(message.size());
+    loop_.ring_doorbell_here();
     return {};
   }
   mirror::RingWriter::Claim space;
@@ -47,12 +48,12 @@ Result<Reservation> GroupImpl::reserve(std::size_t bytes) {
 
 void GroupImpl::commit(const Reservation& reservation) {
   writer_->commit(claim_of(reservation));
-  if (!loop_.turning_here()) loop_.ring_doorbell();
+  loop_.ring_doorbell();
 }
 
 void GroupImpl::cancel(const Reservation& reservation) {
   writer_->cancel(claim_of(reservation));
-  if (!loop_.turning_here()) loop_.ring_doorbell();
+  loop_.ring_doorbell();
 }
 
 Result<> GroupImpl::send(Bytes message) {

@@ -18,6 +18,11 @@
 namespace squall {
 namespace {
 
+// What a member's goodbye at the rendezvous says. Anything else is the error that stopped it.
+constexpr std::string_view finished_goodbye = "finished";
+constexpr std::string_view lost_goodbye = "lost ";
+constexpr std::size_t most_goodbye_bytes = 200;
+
 /// Hands work from other threads to the one that turns the node. The flag keeps it free when empty.
 class Mailbox {
  public:
@@ -88,6 +93,8 @@ class NodeImpl final : public Node, public GroupHost {
   void run_thread();
   void run_in_turn(std::function<void()> work);
   void turn_rendezvous(Time now);
+  void said_goodbye(Rank member, std::string_view text);
+  void say_why();
   void announce_stop();
   Result<> wait_until_running(Time deadline);
 
@@ -127,7 +134,11 @@ Result<std::unique_ptr<Node>> NodeImpl::start(const Config& config) {
   for (std::size_t index = 0; index < names.size(); ++index)
     node->groups_.push_back(std::make_unique<GroupImpl>(*node, *node->loop_, index, names[index],
                                                         *node->turn_->channel(index)));
-  if (config.engine_thread) node->thread_ = std::thread([raw = node.get()] { raw->run_thread(); });
+  if (config.engine_thread) {
+    // Else a first send from here would seem to come from inside an upcall.
+    node->loop_->hand_over();
+    node->thread_ = std::thread([raw = node.get()] { raw->run_thread(); });
+  }
   return node;
 }
 
@@ -143,7 +154,10 @@ Result<> NodeImpl::wait_until_running(Time deadline) {
   using Phase = engine::Turn::Phase;
   while (turn_->phase() != Phase::running) {
     if (!loop_->poll()) loop_->idle(deadline);
-    if (turn_->phase() == Phase::stopped) return tl::unexpected(*turn_->failure());
+    if (turn_->phase() == Phase::stopped) {
+      say_why();
+      return tl::unexpected(*turn_->failure());
+    }
     if (turn_->phase() != Phase::running && Monotonic::now() >= deadline)
       return fail(Code::timeout,
                   fmt::format("these members were met, but do not answer over {}: {}",
@@ -179,8 +193,29 @@ void NodeImpl::turn_rendezvous(Time now) {
   using Kind = fabric::Rendezvous::Event::Kind;
   rendezvous_events_.clear();
   met_.rendezvous->poll(now, rendezvous_events_);
-  for (const auto& event : rendezvous_events_)
+  for (const auto& event : rendezvous_events_) {
     if (event.kind == Kind::gone) turn_->lose(event.rank, event.error.what);
+    if (event.kind == Kind::left) said_goodbye(event.rank, event.error.what);
+  }
+}
+
+/// A member that stops because of another says which, so that it is not taken for the first to go.
+void NodeImpl::said_goodbye(Rank member, std::string_view text) {
+  if (text == finished_goodbye) return;
+  if (text.starts_with(lost_goodbye)) {
+    const auto& members = view().members;
+    const auto first = std::ranges::find(members, text.substr(lost_goodbye.size()), &Member::name);
+    if (first != members.end() && first - members.begin() != rank())
+      turn_->lose(static_cast<Rank>(first - members.begin()),
+                  fmt::format("{} has lost it", members[member].name));
+  }
+  turn_->lose(member, fmt::format("it stopped: {}", text));
+}
+
+void NodeImpl::say_why() {
+  const auto lost = turn_->lost_member();
+  met_.rendezvous->leave(lost ? fmt::format("{}{}", lost_goodbye, view().members[*lost].name)
+                              : turn_->failure()->what.substr(0, most_goodbye_bytes));
 }
 
 void NodeImpl::announce_stop() {
@@ -189,6 +224,7 @@ void NodeImpl::announce_stop() {
     if (stopped_) return;
     stopped_ = turn_->failure();
   }
+  say_why();
   for (const auto& group : groups_) group->close();
   if (stopped_handler_) stopped_handler_(*stopped_);
 }
@@ -221,7 +257,7 @@ Result<> NodeImpl::shutdown(Time deadline) {
                   "every member must call shutdown, and deliver in every group");
     wait_for_room();
   }
-  run_in_turn([this] { met_.rendezvous->leave("finished"); });
+  run_in_turn([this] { met_.rendezvous->leave(finished_goodbye); });
   return {};
 }
 

@@ -42,11 +42,15 @@ bool Loop::turn() {
   now_ = Monotonic::now();
   const std::size_t count = fabric_.poll(events_);
   const bool progressed = fabric_.progressed();
-  if (now_ >= companion_due_ && companion_) {
+  // A loss makes it due at once: it may know who died first.
+  const auto fired = std::span(events_).first(count);
+  const bool lost = std::ranges::any_of(
+      fired, [](const fabric::Event& event) { return event.kind == fabric::Event::Kind::lost; });
+  if (companion_ && (lost || now_ >= companion_due_)) {
     companion_(now_);
     companion_due_ = now_ + companion_interval;
   }
-  const Turn::Outcome outcome = turn_.run(now_, std::span(events_).first(count));
+  const Turn::Outcome outcome = turn_.run(now_, fired);
   deadline_ = outcome.deadline;
   in_turn_ = false;
   const bool worked = outcome.worked || progressed;

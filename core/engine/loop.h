@@ -41,14 +41,22 @@ class Loop {
   bool turning_here() const {
     return turning_thread_.load(std::memory_order_relaxed) == this_thread();
   }
-  /// Something was committed. Another thread than the turning one wakes the loop if it sleeps.
+  /// Something was committed: wakes the loop if it sleeps, or is about to.
   void ring_doorbell() {
-    if (turning_here()) return;
+    if (turning_here()) return ring_doorbell_here();
     // Pairs with the fence in arm: either we see it armed, or its last look sees our commit.
     std::atomic_thread_fence(std::memory_order_seq_cst);
     if (armed_.load(std::memory_order_relaxed)) fabric_.wake();
   }
+  /// The same from the turning thread, as cheap as can be: an embedder that has armed between turns
+  /// sleeps on fd() next.
+  void ring_doorbell_here() {
+    if (armed_.load(std::memory_order_relaxed) && !in_turn_) [[unlikely]]
+      fabric_.wake();
+  }
   void wake() { fabric_.wake(); }
+  /// Before another thread begins to turn the loop: the calling one is none that turns it any more.
+  void hand_over() { turning_thread_.store(nullptr, std::memory_order_relaxed); }
   /// The caller was called by a turn.
   bool in_upcall() const { return turning_here() && in_turn_; }
 

@@ -88,8 +88,13 @@ void Turn::turn_channels(Time now, Outcome& outcome) {
   // Before the upcalls: what peers wait for leaves first.
   fabric_.flush();
   for (std::size_t index = 0; index < channels_.size(); ++index) {
-    if (upcalls_[index])
-      outcome.worked |= channels_[index]->deliver(upcalls_[index], deliveries_at_once) != 0;
+    std::size_t delivered = 0;
+    do {
+      delivered =
+          upcalls_[index] ? channels_[index]->deliver(upcalls_[index], deliveries_at_once) : 0;
+      outcome.worked |= delivered != 0;
+      // The last turn leaves nothing behind that may be delivered.
+    } while (failure_ && delivered == deliveries_at_once);
     if (const auto culprit = channels_[index]->culprit())
       lose(*culprit,
            "its counters or frames cannot be right: its memory is damaged or it runs "
@@ -173,10 +178,11 @@ void Turn::lose(Rank member, std::string_view reason) {
   if (table_ && table_->get(member, leaving_) >= drained && table_->get(self_, leaving_) >= drained)
     return;
   log(Level::info, "member {} is lost: {}", view_.members[member].name, reason);
-  if (!failure_)
-    failure_ =
-        Error{Code::lost, fmt::format("member {} was lost: {}", view_.members[member].name, reason),
-              "the group cannot go on without it yet: start all members again"};
+  if (failure_) return;
+  lost_member_ = member;
+  failure_ =
+      Error{Code::lost, fmt::format("member {} was lost: {}", view_.members[member].name, reason),
+            "the group cannot go on without it yet: start all members again"};
 }
 
 void Turn::stop(Error error) {

@@ -56,6 +56,8 @@ class Turn {
 
   Phase phase() const { return phase_; }
   const std::optional<Error>& failure() const { return failure_; }
+  /// The member whose loss made this one stop, if one did.
+  std::optional<Rank> lost_member() const { return lost_member_; }
   /// While connecting or attaching: the members that are missing, by name.
   std::string waiting_for() const;
 
@@ -103,6 +105,7 @@ class Turn {
   std::vector<Peer> peers_;  // by rank
   Phase phase_ = Phase::connecting;
   std::optional<Error> failure_;
+  std::optional<Rank> lost_member_;
 
   // The node's own row: how far each member has come with leaving.
   std::unique_ptr<mirror::Table> table_;

@@ -70,11 +70,12 @@ void Table::raise_quietly(Column column, std::uint32_t index, std::uint64_t valu
 
 bool Table::push(bool quiet_too) {
   if (!urgent_ && !(quiet_too && quiet_)) return false;
-  // In pieces that the fabric copies at once and whose words never tear.
-  const std::size_t piece = fabric_.capabilities().inline_bytes & ~std::size_t{7};
-  const std::size_t end = std::size_t{dirty_last_} * sizeof(std::uint64_t);
-  for (std::size_t at = std::size_t{dirty_first_} * sizeof(std::uint64_t); at < end; at += piece) {
-    const auto pushed = fabric_.push(region_, at, std::min(piece, end - at), fabric::Lane::urgent);
+  // Line by line, always the same ranges: a fabric may let a push wait for a newer one of its
+  // range, and a counter must not get past the one beside it that it was raised after.
+  const std::size_t end = round_up(dirty_last_ * sizeof(std::uint64_t), cache_line_bytes);
+  std::size_t at = dirty_first_ * sizeof(std::uint64_t) / cache_line_bytes * cache_line_bytes;
+  for (; at < end; at += cache_line_bytes) {
+    const auto pushed = fabric_.push(region_, at, cache_line_bytes, fabric::Lane::urgent);
     SQUALL_ASSERT(pushed, "a row lies within its region");
   }
   dirty_first_ = UINT32_MAX;

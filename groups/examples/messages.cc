@@ -9,7 +9,8 @@ int main(int argc, char** argv) {
   using namespace std::chrono_literals;
   squall::Config config;
   config.name = argc > 1 ? argv[1] : "a";
-  config.contacts = {{"a", "127.0.0.1:7070"}, {"b", "127.0.0.1:7071"}, {"c", "127.0.0.1:7072"}};
+  const std::string host = argc > 2 ? argv[2] : "127.0.0.1";
+  config.contacts = {{"a", host + ":7070"}, {"b", host + ":7071"}, {"c", host + ":7072"}};
   config.groups = {{.name = "greetings"}};  // stack: total | stable
 
   auto node = squall::Node::start(config);

@@ -155,7 +155,11 @@ void Queue::wait(Time until) {
     drain_wake();
     return;
   }
-  if (left <= Duration::zero()) return;
+  if (left <= Duration::zero()) {
+    // Whoever slept on the descriptor takes note: what woke it must not stay readable.
+    drain_wake();
+    return;
+  }
   const Duration span = std::min(left, can_wait_ ? longest : nap);
   if (can_wait_ && !may_sleep()) return;
   // Without descriptors of libfabric's, epoll holds the eventfd alone: a nap that `wake` ends.

@@ -105,6 +105,7 @@ Recorder::Recorder(Node& node, Group& group) {
   group.on_deliver([this, view = node.view().id](const Delivery& message) {
     add(checker::deliver(self_, view, message.position, members_[message.sender], message.number,
                          digest(message.bytes)));
+    if (also_) also_(message);
   });
 }
 

@@ -3,6 +3,7 @@
 // write down of it.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -73,6 +74,10 @@ class Recorder {
   /// Records from here on all that `group` delivers.
   Recorder(Node& node, Group& group);
 
+  /// Beside recording it, for every delivery.
+  using Upcall = std::function<void(const Delivery&)>;
+  void also(Upcall upcall) { also_ = std::move(upcall); }
+
   void sending(Bytes message);
   std::size_t delivered() const;
   MessageNumber sent() const { return sent_; }
@@ -84,6 +89,7 @@ class Recorder {
   std::vector<checker::Process> members_;
   checker::Process self_;
   MessageNumber sent_ = 0;
+  Upcall also_;
   mutable std::mutex mutex_;
   std::vector<checker::Event> events_;
   std::size_t delivered_ = 0;

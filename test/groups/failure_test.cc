@@ -1,0 +1,284 @@
+// Members that die, stop, stall or leave without a word, in groups of processes.
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base/time.h"
+#include "groups/node.h"
+#include "test/groups/member.h"
+#include "test/groups/process.h"
+
+namespace squall::group_tests {
+namespace {
+
+constexpr const char* fabric_name = SQUALL_FABRIC;
+/// How soon the others must know.
+constexpr Duration notice = std::chrono::seconds(sanitized ? 3 : 1);
+constexpr std::size_t flowing_after = 200;  // deliveries
+
+Time soon() {
+  return Monotonic::now() + patience;
+}
+
+std::string describe_stop(const Error& error) {
+  return fmt::format("stopped {} {}", Monotonic::now().time_since_epoch().count(), error.text());
+}
+
+/// Sends at a steady pace until it hears what to do, or its node stops. Says "flowing" once it has
+/// delivered some, "stopped TIME WHY" when the node stops; then waits for "end".
+/// "enough": leaves in good order and says its trace. "exit": ends there and then. "drop": gives
+/// up its node without a word.
+void stream(Line& line, const Config& config) {
+  auto node = started(config);
+  Group& group = *node->group("test");
+  Recorder recorder(*node, group);
+  constexpr Duration pace = std::chrono::microseconds(500);
+  bool flowing = false;
+  Time next_send = Monotonic::now(), next_word = next_send;
+  while (true) {
+    const bool worked = node->poll();
+    const Time now = Monotonic::now();
+    if (now >= next_send && !node->stopped()) {
+      const auto message = payload(node->rank(), recorder.sent(), 100 + recorder.sent() % 900);
+      if (const auto space = group.reserve(message.size())) {
+        recorder.sending(message);
+        std::ranges::copy(message, space->bytes.begin());
+        group.commit(*space);
+      }
+      next_send = now + pace;
+    }
+    if (!flowing && recorder.delivered() >= flowing_after) {
+      flowing = true;
+      line.say("flowing");
+    }
+    if (const auto error = node->stopped()) {
+      line.say(describe_stop(*error));
+      expect(line.hear(patience) == "end", "the test says when to end");
+      return;
+    }
+    if (now >= next_word) {
+      next_word = now + std::chrono::milliseconds(5);
+      const auto word = line.hear(Duration::zero());
+      if (word == "exit") _exit(0);
+      if (word == "drop") return;
+      if (word == "enough") break;
+    }
+    if (!worked) node->idle(std::min(next_send, next_word));
+  }
+  const auto left = node->shutdown(soon());
+  expect(left.has_value(), left ? "" : left.error().text());
+  line.say(recorder.trace());
+}
+
+/// The survivors know in time who is gone.
+void expect_stop(Process& survivor, Time since, std::string_view victim) {
+  const std::string word = survivor.hear();
+  REQUIRE_MESSAGE(word.starts_with("stopped "), word);
+  const Time then{Duration(std::stoll(word.substr(8)))};
+  CHECK_MESSAGE(then - since < notice, word);
+  CHECK_MESSAGE(word.find(fmt::format("member {} was lost", victim)) != word.npos, word);
+}
+
+/// `victim` of a group of three goes by `leave`; the others stop with an error that names it.
+template <class Leave>
+void one_goes(std::size_t victim, Leave leave) {
+  Seats seats(3, fabric_name);
+  auto members = start_members(seats, stream);
+  for (auto& member : members) member->expect_word("flowing");
+  const Time since = Monotonic::now();
+  leave(*members[victim]);
+  for (std::size_t seat = 0; seat < members.size(); ++seat)
+    if (seat != victim) expect_stop(*members[seat], since, seats.configs[victim].name);
+  for (std::size_t seat = 0; seat < members.size(); ++seat) {
+    if (seat == victim) continue;
+    members[seat]->say("end");
+    members[seat]->expect_end();
+  }
+}
+
+TEST_CASE("a member is killed in mid-stream: the others stop within a second and name it") {
+  for (std::size_t victim = 0; victim < 3; ++victim)
+    one_goes(victim, [](Process& process) { process.signal(SIGKILL); });
+}
+
+TEST_CASE("a member exits without a word: the others stop within a second and name it") {
+  one_goes(1, [](Process& process) { process.say("exit"); });
+}
+
+TEST_CASE("a member gives up its node without a word: the others stop and name it") {
+  one_goes(2, [](Process& process) { process.say("drop"); });
+}
+
+TEST_CASE("survivors that exit at once are not named instead of the one that died") {
+  for (int round = 0; round < 5; ++round) {
+    Seats seats(4, fabric_name);
+    auto members = start_members(seats, [](Line& line, const Config& config) {
+      const auto node = started(config);
+      node->group("test")->on_deliver([](const Delivery&) {});
+      line.say("up");
+      while (!node->stopped())
+        if (!node->poll()) node->idle(never);
+      line.say(describe_stop(*node->stopped()));
+    });
+    for (auto& member : members) member->expect_word("up");
+    const Time since = Monotonic::now();
+    members[1]->signal(SIGKILL);
+    for (const std::size_t seat : {0, 2, 3}) expect_stop(*members[seat], since, "b");
+  }
+}
+
+TEST_CASE("what a member left behind is delivered before the other stops, however much it is") {
+  // Only mapped memory holds what nobody has received yet.
+  if (std::string_view(fabric_name) != "shm") return;
+  constexpr std::size_t count = 20'000;
+  Seats seats(2, fabric_name);
+  seats.each([](Config& config) { config.groups[0].stack = "fifo"; });
+  auto members = start_members(seats, [](Line& line, const Config& config) {
+    const auto node = started(config);
+    Group& group = *node->group("test");
+    std::size_t delivered = 0;
+    group.on_deliver([&](const Delivery&) { ++delivered; });
+    if (config.name == "a") {
+      for (std::size_t i = 0; i < count; ++i)
+        expect(group.try_send(payload(0, i, 8)).has_value(), "the ring holds them all");
+      while (delivered < count) node->poll();
+      line.say("sent");
+      line.hear(patience);
+    }
+    expect(line.hear(patience) == "go on", "the test says when");
+    while (!node->stopped())
+      if (!node->poll()) node->idle(never);
+    expect(delivered == count, fmt::format("{} delivered of all", delivered));
+    line.say("all");
+  });
+  members[0]->expect_word("sent");
+  members[0]->signal(SIGKILL);
+  members[1]->say("go on");
+  members[1]->expect_word("all");
+}
+
+TEST_CASE("a member is stopped for 300 ms and continued: nothing is lost, and nobody stops") {
+  Seats seats(3, fabric_name);
+  auto members = start_members(seats, stream);
+  for (auto& member : members) member->expect_word("flowing");
+  members[1]->signal(SIGSTOP);
+  usleep(300'000);  // sleep-ok: the event itself, for this long it does not run
+  members[1]->signal(SIGCONT);
+  for (auto& member : members) member->say("enough");
+  std::vector<std::string> traces;
+  for (auto& member : members) {
+    traces.push_back(member->hear());
+    REQUIRE_MESSAGE(!traces.back().starts_with("stopped"), traces.back());
+  }
+  for (auto& member : members) member->expect_end();
+  check_traces(traces, "total | stable");
+}
+
+TEST_CASE("a group without on_deliver at one member pushes back, and all arrives once it is set") {
+  Seats seats(2, fabric_name);
+  seats.each([](Config& config) {
+    config.groups[0].ring_bytes = 4096;
+    config.groups[0].senders = {"a"};
+  });
+  auto members = start_members(seats, [](Line& line, const Config& config) {
+    const auto node = started(config);
+    Group& group = *node->group("test");
+    if (config.name == "b") {
+      // Nothing is delivered here until the test says so; the node turns all the same.
+      while (!line.hear(Duration::zero()))
+        if (!node->poll()) node->idle(Monotonic::now() + std::chrono::milliseconds(1));
+    }
+    Recorder recorder(*node, group);
+    if (config.name == "a") {
+      // Full for long, not only for a moment.
+      constexpr Duration full_for = std::chrono::milliseconds(200);
+      Time last = Monotonic::now();
+      while (Monotonic::now() - last < full_for) {
+        const auto message = payload(0, recorder.sent(), 100);
+        if (auto space = group.reserve(message.size())) {
+          recorder.sending(message);
+          std::ranges::copy(message, space->bytes.begin());
+          group.commit(*space);
+          last = Monotonic::now();
+        } else {
+          expect(space.error().code == Code::would_block, space.error().text());
+        }
+        if (!node->poll()) node->idle(Monotonic::now() + std::chrono::milliseconds(1));
+      }
+      expect(recorder.sent() <= 4096 / 100, "no more than the ring holds");
+      expect(recorder.delivered() == recorder.sent(), "the sender itself delivers");
+      line.say("full");
+      for (int i = 0; i < 100; ++i) {
+        const auto message = payload(0, recorder.sent(), 100);
+        recorder.sending(message);
+        const auto sent = group.send(message);
+        expect(sent.has_value(), sent ? "" : sent.error().text());
+      }
+    }
+    const auto left = node->shutdown(soon());
+    expect(left.has_value(), left ? "" : left.error().text());
+    line.say(recorder.trace());
+  });
+  members[0]->expect_word("full");
+  members[1]->say("deliver");
+  std::vector<std::string> traces;
+  for (auto& member : members) traces.push_back(member->hear());
+  for (auto& member : members) member->expect_end();
+  check_traces(traces, "total | stable");
+}
+
+TEST_CASE("slow_member: members of different speeds finish in good order, with everything") {
+  Seats seats(3, fabric_name);
+  seats.each([](Config& config) { config.groups[0].ring_bytes = 16384; });
+  auto members = start_members(seats, [](Line& line, const Config& config) {
+    const auto node = started(config);
+    Group& group = *node->group("test");
+    Recorder recorder(*node, group);
+    if (config.name == "b") recorder.also([](const Delivery&) {
+        usleep(200);  // sleep-ok: a slow application
+      });
+    for (int i = 0; i < (sanitized ? 150 : 600); ++i) {
+      const auto message = payload(node->rank(), recorder.sent(), 200);
+      recorder.sending(message);
+      const auto sent = group.send(message);
+      expect(sent.has_value(), sent ? "" : sent.error().text());
+    }
+    const auto left = node->shutdown(soon());
+    expect(left.has_value(), left ? "" : left.error().text());
+    line.say(recorder.trace());
+  });
+  std::vector<std::string> traces;
+  for (auto& member : members) traces.push_back(member->hear());
+  for (auto& member : members) member->expect_end();
+  check_traces(traces, "total | stable");
+}
+
+TEST_CASE("a member that never comes is named by the others at the deadline") {
+  Seats seats(3, fabric_name);
+  seats.each([](Config& config) { config.start_timeout = std::chrono::milliseconds(500); });
+  auto members = start_members(seats, [](Line& line, const Config& config) {
+    if (config.name == "b") return;
+    const Time before = Monotonic::now();
+    const auto node = Node::start(config);
+    expect(!node.has_value(), "it started without b");
+    expect(Monotonic::now() - before < std::chrono::seconds(5), "it waited past the deadline");
+    line.say(node.error().text());
+  });
+  for (const std::size_t seat : {0, 2}) {
+    const std::string why = members[seat]->hear();
+    // Whose deadline passes first is gone for the other, which says so too.
+    CHECK_MESSAGE(why.find("did not come: ") != why.npos, why);
+    CHECK_MESSAGE(why.find(" b (127.0.0.1:") != why.npos, why);
+    CHECK_MESSAGE(why.find("start_timeout_ms") != why.npos, why);
+  }
+}
+
+}  // namespace
+}  // namespace squall::group_tests

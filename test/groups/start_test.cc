@@ -1,0 +1,129 @@
+// What cannot start says why, and keeps nobody waiting; and the example of groups/examples runs.
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "groups/node.h"
+#include "test/groups/member.h"
+#include "test/groups/process.h"
+
+namespace squall::group_tests {
+namespace {
+
+/// The error of a member alone, in a process of its own.
+std::string why_not(Seats& seats, std::size_t seat = 0) {
+  Process process([&](Line& line) {
+    seats.take(seat);
+    const auto node = Node::start(seats.configs[seat]);
+    line.say(node ? "it started" : node.error().text());
+  });
+  return process.hear();
+}
+
+bool says(const std::string& text, std::string_view part) {
+  return text.find(part) != text.npos;
+}
+
+TEST_CASE("a port in use is named") {
+  Seats seats(2, "shm");
+  const std::string taken = seats.configs[0].contacts[0].address;
+  Seats other(1, "shm");
+  other.configs[0].contacts[0].address = taken;
+  close(other.configs[0].listen_fd);
+  other.configs[0].listen_fd = -1;
+  const std::string why = why_not(other);
+  CHECK_MESSAGE(says(why, taken.substr(taken.find(':') + 1) + " on 127.0.0.1 is in use"), why);
+}
+
+TEST_CASE("an address that this host does not have is named, for the rendezvous and the fabric") {
+  for (const char* fabric : {"tcp", "ofi:tcp;ofi_rxm"}) {
+    CAPTURE(fabric);
+    Seats seats(1, fabric);
+    seats.configs[0].fabric_address = "192.0.2.1";
+    const std::string why = why_not(seats);
+    CHECK_MESSAGE(says(why, "192.0.2.1"), why);
+  }
+  Seats seats(1, "shm");
+  close(seats.configs[0].listen_fd);
+  seats.configs[0].listen_fd = -1;
+  seats.configs[0].listen = "192.0.2.1:7070";
+  const std::string why = why_not(seats);
+  CHECK_MESSAGE(says(why, "192.0.2.1"), why);
+}
+
+TEST_CASE("an unknown fabric is named, with what there is") {
+  for (const char* fabric : {"shn", "ofi:warp"}) {
+    Seats seats(1, fabric);
+    const std::string why = why_not(seats);
+    CHECK_MESSAGE(says(why, fabric + (std::string_view(fabric) == "shn" ? 0 : 4)), why);
+    CHECK_MESSAGE(says(why, "shm"), why);
+  }
+}
+
+TEST_CASE("of two members started with one name, only one gets in") {
+  Seats seats(3, "shm");
+  Seats spare(1, "shm");
+  // The double listens elsewhere, so that nothing but its name is wrong.
+  seats.configs.push_back(seats.configs[1]);
+  seats.configs[3].listen_fd = spare.configs[0].listen_fd;
+  spare.configs[0].listen_fd = -1;
+  seats.each([](Config& config) { config.start_timeout = std::chrono::seconds(3); });
+  auto members = start_members(seats, [](Line& line, const Config& config) {
+    const auto node = Node::start(config);
+    if (!node) return line.say(node.error().text());
+    line.say("up");
+    line.hear(patience);
+  });
+  std::vector<std::string> said;
+  for (auto& member : members) said.push_back(member->hear());
+  INFO(fmt::format("{}", fmt::join(said, " / ")));
+  // Whoever came second is refused by a, or finds c in company of the other.
+  CHECK((said[1] == "up") != (said[3] == "up"));
+  const std::string& other = said[1] == "up" ? said[3] : said[1];
+  CHECK((says(other, "a member named b is already here") || says(other, "did not come")));
+}
+
+TEST_CASE("the example: three processes greet, and see the same greetings in the same order") {
+  // An address of this test's own, on which nobody else has the ports.
+  const std::string host = fmt::format("127.{}.{}.{}", 1 + getpid() / 62500 % 250,
+                                       1 + getpid() / 250 % 250, 1 + getpid() % 250);
+  std::vector<std::unique_ptr<Process>> members;
+  std::vector<FILE*> outputs;
+  for (const std::string name : {"a", "b", "c"}) {
+    outputs.push_back(std::tmpfile());
+    REQUIRE(outputs.back() != nullptr);
+    members.push_back(std::make_unique<Process>([&, fd = fileno(outputs.back())](Line& line) {
+      dup2(fd, STDOUT_FILENO);
+      execl("groups/examples/messages", "messages", name.c_str(), host.c_str(), nullptr);
+      line.say("broken: no groups/examples/messages here");
+    }));
+  }
+  for (auto& member : members) member->expect_end();
+  std::vector<std::string> seen;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    std::rewind(outputs[i]);
+    char text[256];
+    seen.emplace_back();
+    for (int lines = 0; std::fgets(text, sizeof text, outputs[i]) != nullptr; ++lines) {
+      REQUIRE(std::string_view(text).substr(0, 3) ==
+              std::string{static_cast<char>('a' + i), ':', ' '});
+      seen.back() += text + 3;
+    }
+    std::fclose(outputs[i]);
+  }
+  CHECK(std::ranges::count(seen[0], '\n') == 3);
+  for (const char name : {'a', 'b', 'c'})
+    CHECK(says(seen[0], fmt::format("from {0}: hello from {0}\n", name)));
+  CHECK(seen[1] == seen[0]);
+  CHECK(seen[2] == seen[0]);
+}
+
+}  // namespace
+}  // namespace squall::group_tests
