@@ -156,14 +156,17 @@ void Turn::turn_finish() {
       if (!peers_[rank].lost && table_->get(rank, leaving_) < stage) return false;
     return true;
   };
-  std::uint64_t mine = table_->get(self_, leaving_);
+  const std::uint64_t before = table_->get(self_, leaving_);
+  std::uint64_t mine = before;
   if (mine == 0 &&
       std::ranges::all_of(channels_, [](const auto& channel) { return channel->drained(); }))
     mine = drained;
-  if (mine == drained && (table_->raise(leaving_, 0, drained), all_at(drained))) mine = all_drained;
-  if (mine != 0) {
-    if (mine > table_->get(self_, leaving_)) table_->raise(leaving_, 0, mine);
-    if (table_->push()) fabric_.flush();
+  // My own word counts too, but only once it is said: hence two turns for the two steps.
+  if (before == drained && all_at(drained)) mine = all_drained;
+  if (mine != before) {
+    table_->raise(leaving_, 0, mine);
+    table_->push();
+    fabric_.flush();
   }
   if (mine == all_drained && all_at(all_drained)) finished_ = true;
 }
