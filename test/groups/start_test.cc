@@ -111,7 +111,7 @@ TEST_CASE("the example: three processes greet, and see the same greetings in the
     std::rewind(outputs[i]);
     char text[256];
     seen.emplace_back();
-    for (int lines = 0; std::fgets(text, sizeof text, outputs[i]) != nullptr; ++lines) {
+    while (std::fgets(text, sizeof text, outputs[i]) != nullptr) {
       REQUIRE(std::string_view(text).substr(0, 3) ==
               std::string{static_cast<char>('a' + i), ':', ' '});
       seen.back() += text + 3;
