@@ -48,6 +48,8 @@ std::string report(const std::vector<Finding>& findings);
 std::vector<Finding> check_floors(const std::filesystem::path& root);
 // What the top level holds, and that every folder explains itself.
 std::vector<Finding> check_layout(const std::filesystem::path& root);
+// What README.md shows as a program is the file it names, to the letter.
+std::vector<Finding> check_readme(const std::filesystem::path& root);
 // What a line and a file may look like.
 std::vector<Finding> check_style(const std::filesystem::path& root);
 

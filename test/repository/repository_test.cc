@@ -35,6 +35,12 @@ TEST_CASE("everything lies where the layout says, and every folder explains itse
   CHECK(findings.empty());
 }
 
+TEST_CASE("the README shows the programs as they are") {
+  const auto findings = check_readme(workspace_root());
+  INFO(report(findings));
+  CHECK(findings.empty());
+}
+
 TEST_CASE("the text keeps to the style") {
   const auto findings = check_style(workspace_root());
   INFO(report(findings));

@@ -114,6 +114,12 @@ TEST_CASE("a stranger on the top level is found, and a folder that does not expl
   CHECK(finding(check_layout, ".hidden", "x") == "");
 }
 
+TEST_CASE("a program that the README shows otherwise, or not at all, is found") {
+  CHECK(contains(finding(check_readme, "groups/examples/messages.cc", "int main() {}\n"),
+                 "does not show groups/examples/messages.cc"));
+  CHECK(finding(check_readme, "README.md", "```cpp\nint main() {}\n```\n") == "");
+}
+
 TEST_CASE("what the style bans is found") {
   const std::string open_end = "// TO" + std::string("DO: later");
   CHECK(contains(finding(check_style, "core/a.cc", "volatile int a;"), "core/a.cc:1: uses"));
