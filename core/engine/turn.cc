@@ -74,7 +74,7 @@ Turn::Outcome Turn::run(Time now, std::span<const fabric::Event> events) {
     phase_ = Phase::running;
     outcome.worked = true;
   }
-  if (finishing_ && phase_ == Phase::running) turn_finish();
+  if (finishing_ && phase_ == Phase::running) outcome.worked |= turn_finish();
   if (failure_) phase_ = Phase::stopped;
   return outcome;
 }
@@ -150,7 +150,7 @@ void Turn::build() {
   }
 }
 
-void Turn::turn_finish() {
+bool Turn::turn_finish() {
   const auto all_at = [&](std::uint64_t stage) {
     for (Rank rank = 0; rank < peers_.size(); ++rank)
       if (!peers_[rank].lost && table_->get(rank, leaving_) < stage) return false;
@@ -169,6 +169,7 @@ void Turn::turn_finish() {
     fabric_.flush();
   }
   if (mine == all_drained && all_at(all_drained)) finished_ = true;
+  return mine != before;
 }
 
 void Turn::lose(Rank member, std::string_view reason) {

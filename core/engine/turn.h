@@ -94,7 +94,8 @@ class Turn {
   void handle(const fabric::Event& event);
   void build();
   void turn_channels(Time now, Outcome& outcome);
-  void turn_finish();
+  /// True if it got a step further: another turn may get the next.
+  bool turn_finish();
   std::optional<Rank> rank_of(fabric::PeerId peer) const;
   std::string names_of(const std::function<bool(Rank)>& wanted) const;
 
