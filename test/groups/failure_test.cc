@@ -241,7 +241,8 @@ TEST_CASE("slow_member: members of different speeds finish in good order, with e
     const auto node = started(config);
     Group& group = *node->group("test");
     Recorder recorder(*node, group);
-    if (config.name == "b") recorder.also([](const Delivery&) {
+    if (config.name == "b")
+      recorder.also([](const Delivery&) {
         usleep(200);  // sleep-ok: a slow application
       });
     for (int i = 0; i < (sanitized ? 150 : 600); ++i) {

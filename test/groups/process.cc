@@ -78,7 +78,8 @@ bool Line::read_some() {
   char part[65536];
   const ssize_t got = recv(fd_, part, sizeof part, MSG_DONTWAIT);
   if (got > 0) unread_.append(part, static_cast<std::size_t>(got));
-  return got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
+  closed_ = got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR);
+  return !closed_;
 }
 
 std::optional<std::string> Line::hear(Duration limit) {
@@ -116,7 +117,12 @@ Process::~Process() {
 
 std::string Process::hear(Duration limit) {
   auto word = line_.hear(limit);
-  REQUIRE_MESSAGE(word, "a member said nothing in time, or is gone");
+  if (!word && line_.closed()) {
+    int status = 0;
+    if (waitpid(pid_, &status, 0) == pid_) pid_ = 0;
+    FAIL("a member is gone, with wait status " << status);
+  }
+  REQUIRE_MESSAGE(word, "a member said nothing in time");
   REQUIRE_MESSAGE(!word->starts_with(broken), *word);
   return *word;
 }

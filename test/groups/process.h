@@ -15,7 +15,9 @@
 namespace squall::group_tests {
 
 /// How long anything may take that has no bound of its own: far more than it needs.
-inline constexpr Duration patience = std::chrono::seconds(30);
+inline constexpr Duration patience = std::chrono::seconds(20);
+/// The test waits longer than its members do, so that it hears why they gave up.
+inline constexpr Duration longest_patience = 2 * patience;
 
 class Line {
  public:
@@ -28,6 +30,8 @@ class Line {
   /// The next word; none if it does not come in time, or the other end is gone.
   std::optional<std::string> hear(Duration limit);
   void close_end();
+  /// The other end is gone.
+  bool closed() const { return closed_; }
 
  private:
   /// False once nothing more comes.
@@ -35,6 +39,7 @@ class Line {
 
   int fd_;
   std::string unread_;
+  bool closed_ = false;
 };
 
 class Process {
@@ -48,13 +53,13 @@ class Process {
 
   void say(std::string_view word) { line_.say(word); }
   /// The next word. Fails the test if it does not come, or if the process broke.
-  std::string hear(Duration limit = patience);
+  std::string hear(Duration limit = longest_patience);
   /// The next word, which must be this one.
-  void expect_word(std::string_view word, Duration limit = patience);
+  void expect_word(std::string_view word, Duration limit = longest_patience);
   /// SIGKILL and SIGSTOP have taken effect on return.
   void signal(int number);
   /// Its end, which must be in good order.
-  void expect_end(Duration limit = patience);
+  void expect_end(Duration limit = longest_patience);
 
  private:
   pid_t pid_;
