@@ -12,9 +12,9 @@ namespace squall::multicast {
 /// One delivered message; `bytes` lie in the ring and are valid during the upcall only.
 struct Delivery {
   Rank sender = 0;
-  MessageNumber number = 0;    ///< the sender's own count, from 0
-  std::uint64_t position = 0;  ///< this member's count of deliveries in this group; with an ordering
-                               ///< stack the same at every member
+  MessageNumber number = 0;  ///< the sender's own count, from 0
+  /// This member's count of deliveries in this group; with an ordering stack the same everywhere.
+  std::uint64_t position = 0;
   Bytes bytes;
 };
 
