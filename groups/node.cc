@@ -201,7 +201,9 @@ void NodeImpl::turn_rendezvous(Time now) {
 
 /// A member that stops because of another says which, so that it is not taken for the first to go.
 void NodeImpl::said_goodbye(Rank member, std::string_view text) {
-  if (text == finished_goodbye) return;
+  // It finished because everyone here had come as far as it needs; its last word to us may still
+  // have been queued when it went, and not every fabric tells that it is gone.
+  if (text == finished_goodbye) return turn_->lose(member, "it has finished");
   if (text.starts_with(lost_goodbye)) {
     const auto& members = view().members;
     const auto first = std::ranges::find(members, text.substr(lost_goodbye.size()), &Member::name);
