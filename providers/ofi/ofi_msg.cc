@@ -149,6 +149,7 @@ void MsgTransport::send(PeerId peer, Lane lane, Wire* wire) {
   Endpoint& endpoint = *link(peer)->lanes[number(lane)];
   auto* slot = static_cast<Slot*>(wire);
   if (auto sent = endpoint.send(slot); !sent) return die(peer, sent.error().text());
+  queue_->sent();
   if (endpoint.blocked() &&
       std::find(blocked_.begin(), blocked_.end(), &endpoint) == blocked_.end())
     blocked_.push_back(&endpoint);
