@@ -2,6 +2,8 @@
 // said when a fabric cannot be opened.
 #include <doctest/doctest.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <rdma/fabric.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -12,6 +14,7 @@
 
 #include "providers/ofi/ofi.h"
 #include "providers/ofi/ofi_cm.h"
+#include "providers/ofi/ofi_msg.h"
 #include "providers/ofi/ofi_test_kit.h"
 
 namespace squall::ofi {
@@ -73,6 +76,43 @@ TEST_CASE("a sleeping reader is woken every time, and by wake") {
       CHECK(Monotonic::now() - before < 4s);
       pair.a.turn();
       waker.join();
+    }
+  }
+}
+
+TEST_CASE("tcp of libfabric 1.17 is muted, so that messages cost no signals") {
+  if (FI_MAJOR(fi_version()) != 1 || FI_MINOR(fi_version()) != 17) return;
+  auto transport = MsgTransport::open("tcp", "");
+  REQUIRE(transport);
+  CHECK((*transport)->queue().muted());
+  auto as_verbs = MsgTransport::open("tcp", "", true);
+  REQUIRE(as_verbs);
+  CHECK(!(*as_verbs)->queue().muted());
+}
+
+TEST_CASE("who sleeps on the descriptor learns of what was sent after arming") {
+  for (const Kin& kind : all_kinds()) {
+    INFO(kind.name);
+    Pair pair(kind);
+    if (!pair.a.fabric->capabilities().can_wait) continue;
+    for (std::uint64_t round = 1; round <= 100; ++round) {
+      pair.a.fabric->arm();
+      pair.a.turn();
+      REQUIRE(pair.a.fabric->send(pair.b_at_a, Lane::urgent, as_bytes("x"), round));
+      pair.a.fabric->flush();
+      while (pair.a.count(Kind::completed) < round) {
+        pollfd slept{pair.a.fabric->fd(), POLLIN, 0};
+        REQUIRE(::poll(&slept, 1, 5000) == 1);
+        pair.a.fabric->wait(Time{});
+        pair.a.turn();
+        pair.a.fabric->disarm();
+        pair.b.turn();
+        if (pair.a.count(Kind::completed) < round) {
+          pair.a.fabric->arm();
+          pair.a.turn();
+        }
+      }
+      pair.a.fabric->disarm();
     }
   }
 }

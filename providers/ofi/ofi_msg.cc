@@ -33,7 +33,7 @@ Result<std::unique_ptr<Transport>> MsgTransport::open(std::string_view provider,
   if (!domain) return tl::unexpected(domain.error());
   std::unique_ptr<MsgTransport> made(new MsgTransport);
   made->domain_ = std::move(*domain);
-  auto queue = Queue::open(*made->domain_, true);
+  auto queue = Queue::open(*made->domain_, true, !as_verbs);
   if (!queue) return tl::unexpected(queue.error());
   made->queue_ = std::move(*queue);
   auto listener = Listener::open(*made->domain_, *made->queue_);

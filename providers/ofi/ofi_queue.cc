@@ -38,7 +38,7 @@ int only_watched(int epoll) {
 
 }  // namespace
 
-Result<std::unique_ptr<Queue>> Queue::open(Domain& domain, bool with_events) {
+Result<std::unique_ptr<Queue>> Queue::open(Domain& domain, bool with_events, bool quiet) {
   std::unique_ptr<Queue> queue(new Queue);
   queue->fabric_ = domain.fabric();
   queue->epoll_ = epoll_create1(EPOLL_CLOEXEC);
@@ -80,7 +80,7 @@ Result<std::unique_ptr<Queue>> Queue::open(Domain& domain, bool with_events) {
   };
   if (queue->can_wait_)
     queue->can_wait_ = watch_fid(&cq->fid) && (!queue->eq_ || watch_fid(&queue->eq_->fid));
-  if (queue->can_wait_ && domain.signals_itself()) queue->mute();
+  if (queue->can_wait_ && quiet && domain.signals_itself()) queue->mute();
   return queue;
 }
 

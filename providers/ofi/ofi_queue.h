@@ -46,7 +46,8 @@ struct ConnectionEvent {
 
 class Queue {
  public:
-  static Result<std::unique_ptr<Queue>> open(Domain& domain, bool with_events);
+  /// `quiet` mutes it, if the provider is one that can be.
+  static Result<std::unique_ptr<Queue>> open(Domain& domain, bool with_events, bool quiet = false);
   ~Queue();
 
   fid_cq* cq() const { return cq_.get(); }
@@ -60,6 +61,7 @@ class Queue {
   // --- waiting
 
   bool can_wait() const { return can_wait_; }
+  bool muted() const { return muted_; }
   void arm();
   void disarm() { stage_ = Stage::awake; }
   /// True between `arm` and the second poll after it: every source must be looked at.
