@@ -80,6 +80,12 @@ Result<std::unique_ptr<Domain>> Domain::open(std::string_view provider, fi_ep_ty
   return domain;
 }
 
+bool Domain::signals_itself() const {
+  const std::uint32_t version = fi_version();
+  return FI_MAJOR(version) == 1 && FI_MINOR(version) == 17 && info_->ep_attr->type == FI_EP_MSG &&
+         std::string_view(info_->fabric_attr->prov_name) == "tcp";
+}
+
 Result<Fid<fid_mr>> Domain::register_memory(Bytes memory, std::uint64_t access) {
   if (!registers()) return Fid<fid_mr>{};
   fid_mr* registered = nullptr;

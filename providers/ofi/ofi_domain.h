@@ -52,6 +52,9 @@ class Domain {
   fid_domain* domain() const { return domain_.get(); }
   /// The provider sends from and receives into registered memory only (FI_MR_LOCAL).
   bool registers() const { return (info_->domain_attr->mr_mode & FI_MR_LOCAL) != 0; }
+  /// A provider known to signal its own wait descriptor for every completion: tcp of libfabric
+  /// 1.17. Later ones are made differently, and rxm hands such queues through.
+  bool signals_itself() const;
   /// Registers where it must be; otherwise an empty Fid, whose descriptor is nullptr.
   Result<Fid<fid_mr>> register_memory(Bytes memory, std::uint64_t access);
 

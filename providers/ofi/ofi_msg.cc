@@ -33,7 +33,7 @@ Result<std::unique_ptr<Transport>> MsgTransport::open(std::string_view provider,
   if (!domain) return tl::unexpected(domain.error());
   std::unique_ptr<MsgTransport> made(new MsgTransport);
   made->domain_ = std::move(*domain);
-  auto queue = Queue::open(*made->domain_, true);
+  auto queue = Queue::open(*made->domain_, true, !as_verbs);
   if (!queue) return tl::unexpected(queue.error());
   made->queue_ = std::move(*queue);
   auto listener = Listener::open(*made->domain_, *made->queue_);
@@ -149,6 +149,7 @@ void MsgTransport::send(PeerId peer, Lane lane, Wire* wire) {
   Endpoint& endpoint = *link(peer)->lanes[number(lane)];
   auto* slot = static_cast<Slot*>(wire);
   if (auto sent = endpoint.send(slot); !sent) return die(peer, sent.error().text());
+  queue_->sent();
   if (endpoint.blocked() &&
       std::find(blocked_.begin(), blocked_.end(), &endpoint) == blocked_.end())
     blocked_.push_back(&endpoint);

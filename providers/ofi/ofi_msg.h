@@ -18,7 +18,8 @@ namespace squall::ofi {
 class MsgTransport final : public Transport {
  public:
   /// `as_verbs` copies everything into registered memory and counts credits, as verbs needs it,
-  /// whatever the provider asks for: so that this code runs where there is no device.
+  /// whatever the provider asks for, and waits as it does: so that this code runs where there is
+  /// no device.
   static Result<std::unique_ptr<Transport>> open(std::string_view provider,
                                                  const std::string& local_address,
                                                  bool as_verbs = false);

@@ -1,13 +1,17 @@
 #include "providers/ofi/ofi_queue.h"
 
+#include <fmt/format.h>
 #include <rdma/fi_errno.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <utility>
 
 #include "core/base/log.h"
@@ -19,9 +23,22 @@ constexpr std::size_t most_completions = 32;
 // Outstanding work is bounded by us per lane; this is for many peers.
 constexpr std::size_t queue_entries = 4096;
 
+/// The only descriptor that an epoll descriptor watches; -1 if there are others, or none.
+int only_watched(int epoll) {
+  std::ifstream lines(fmt::format("/proc/self/fdinfo/{}", epoll));
+  int found = -1;
+  for (std::string line; std::getline(lines, line);) {
+    int fd = -1;
+    if (std::sscanf(line.c_str(), "tfd: %d", &fd) != 1) continue;
+    if (found >= 0) return -1;
+    found = fd;
+  }
+  return found;
+}
+
 }  // namespace
 
-Result<std::unique_ptr<Queue>> Queue::open(Domain& domain, bool with_events) {
+Result<std::unique_ptr<Queue>> Queue::open(Domain& domain, bool with_events, bool quiet) {
   std::unique_ptr<Queue> queue(new Queue);
   queue->fabric_ = domain.fabric();
   queue->epoll_ = epoll_create1(EPOLL_CLOEXEC);
@@ -63,6 +80,7 @@ Result<std::unique_ptr<Queue>> Queue::open(Domain& domain, bool with_events) {
   };
   if (queue->can_wait_)
     queue->can_wait_ = watch_fid(&cq->fid) && (!queue->eq_ || watch_fid(&queue->eq_->fid));
+  if (queue->can_wait_ && quiet && domain.signals_itself()) queue->mute();
   return queue;
 }
 
@@ -127,7 +145,26 @@ bool Queue::read_event(ConnectionEvent& event) {
   }
 }
 
+void Queue::mute() {
+  int wait_fd = -1;
+  if (fi_control(&cq_->fid, FI_GETWAIT, &wait_fd) != 0) return;
+  // Nothing is connected yet: it watches its own end of the signal, and nothing else.
+  const int signal = only_watched(wait_fd);
+  if (signal < 0 || fi_cq_signal(cq_.get()) != 0) return;
+  char byte;
+  muted_ = recv(signal, &byte, 1, MSG_DONTWAIT) == 1;
+  log(Level::debug, "the completion queue {}", muted_ ? "is muted" : "signals every completion");
+}
+
 bool Queue::may_sleep() {
+  if (muted_) {
+    // Asking for no entries makes progress, and says whether there are any. fi_trywait would look
+    // for the byte that `mute` took.
+    fi_cq_msg_entry none;
+    if (fi_cq_read(cq_.get(), &none, 0) != -FI_EAGAIN) return false;
+    fid_t events = eq_ ? &eq_->fid : nullptr;
+    return events == nullptr || fi_trywait(fabric_, &events, 1) == 0;
+  }
   std::array<fid_t, 2> fids{&cq_->fid, eq_ ? &eq_->fid : nullptr};
   return fi_trywait(fabric_, fids.data(), eq_ ? 2 : 1) == 0;
 }
