@@ -367,16 +367,17 @@ Result<Limit> measure_libfabric_round_trip(std::size_t size, Duration duration) 
   return Limit{fmt::format("bare libfabric tcp round trip, {} B", size), *trip_us, "us"};
 }
 
-Result<Limit> measure_libfabric_stream(std::size_t size, Duration duration) {
+Result<Limit> measure_libfabric_stream(std::size_t size, Sends sends, Duration duration) {
   auto block = SharedBlock::create(sizeof(Meeting));
   if (!block) return tl::unexpected(block.error());
   auto& meeting = *new (block->data()) Meeting;
-  const std::size_t bytes = std::max<std::size_t>(size, 1);
+  const std::size_t count = messages_per_send(size, sends);
+  const std::size_t bytes = count * std::max<std::size_t>(size, 1);
   const auto bytes_per_s =
       run_pair([&](PairSide& side) { return stream_out(side, meeting, bytes, duration); },
                [&](PairSide& side) { return stream_in(side, meeting, bytes); }, limit_of(duration));
   if (!bytes_per_s) return tl::unexpected(bytes_per_s.error());
-  return Limit{fmt::format("bare libfabric tcp stream, {} B", size), *bytes_per_s, "bytes/s"};
+  return Limit{stream_name("bare libfabric tcp stream", size, count), *bytes_per_s, "bytes/s"};
 }
 
 }  // namespace squall::bench

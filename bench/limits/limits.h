@@ -29,13 +29,22 @@ Result<Limit> measure_shared_memory_one_way(std::size_t size, Duration duration)
 /// There and back over TCP loopback with TCP_NODELAY, spinning.
 Result<Limit> measure_tcp_round_trip(std::size_t size, Duration duration);
 
-/// One way over TCP loopback, one send call a message.
-Result<Limit> measure_tcp_stream(std::size_t size, Duration duration);
+/// One send call a message, or as many whole messages in one as fit into `joined_bytes`.
+enum class Sends : unsigned char { one_each, joined };
+inline constexpr std::size_t joined_bytes = std::size_t{256} << 10;
+
+/// One way over TCP loopback; the receiver takes pieces as large as come.
+Result<Limit> measure_tcp_stream(std::size_t size, Sends sends, Duration duration);
 
 /// The same two over a bare libfabric FI_EP_MSG endpoint of the tcp provider, spinning on its
-/// completion queues; the stream keeps a window of sends in flight.
+/// completion queues; the stream keeps a window of sends and of posted receives.
 Result<Limit> measure_libfabric_round_trip(std::size_t size, Duration duration);
-Result<Limit> measure_libfabric_stream(std::size_t size, Duration duration);
+Result<Limit> measure_libfabric_stream(std::size_t size, Sends sends, Duration duration);
+
+/// Messages in one send.
+std::size_t messages_per_send(std::size_t size, Sends sends);
+/// "raw TCP stream, 64 B, 4096 a send".
+std::string stream_name(const char* what, std::size_t size, std::size_t count);
 
 /// One process copying `size` bytes again and again.
 Result<Limit> measure_memcpy(std::size_t size, Duration duration);

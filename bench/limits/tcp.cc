@@ -2,9 +2,11 @@
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <vector>
 
@@ -58,6 +60,12 @@ class Connection {
   std::array<int, 2> ends_{-1, -1};
 };
 
+// A receiver that looks again at once holds the socket's lock whenever the sender's segments come,
+// which then have to queue for it; one that sleeps at once costs the sender a wake-up each time.
+constexpr Duration look_again_for = 50us;
+constexpr unsigned pauses_between_looks = 64;
+constexpr std::size_t piece_bytes = std::size_t{1} << 20;
+
 Result<> send_all(int socket, Bytes bytes) {
   while (!bytes.empty()) {
     const ssize_t sent = send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL);
@@ -87,6 +95,11 @@ Result<> receive_all(PairSide& side, int socket, MutableBytes bytes) {
 }
 
 }  // namespace
+
+std::string stream_name(const char* what, std::size_t size, std::size_t count) {
+  return count == 1 ? fmt::format("{}, {} B", what, size)
+                    : fmt::format("{}, {} B, {} a send", what, size, count);
+}
 
 Result<Limit> measure_tcp_round_trip(std::size_t size, Duration duration) {
   auto connection = Connection::open();
@@ -125,13 +138,20 @@ Result<Limit> measure_tcp_round_trip(std::size_t size, Duration duration) {
   return Limit{fmt::format("raw TCP round trip, {} B", size), *trip_us, "us"};
 }
 
-Result<Limit> measure_tcp_stream(std::size_t size, Duration duration) {
+std::size_t messages_per_send(std::size_t size, Sends sends) {
+  const std::size_t bytes = std::max<std::size_t>(size, 1);
+  return sends == Sends::joined ? std::max<std::size_t>(1, joined_bytes / bytes) : 1;
+}
+
+Result<Limit> measure_tcp_stream(std::size_t size, Sends sends, Duration duration) {
   auto connection = Connection::open();
   if (!connection) return tl::unexpected(connection.error());
   auto block = SharedBlock::create(sizeof(std::atomic<std::uint64_t>));
   if (!block) return tl::unexpected(block.error());
   auto& received = *new (block->data()) std::atomic<std::uint64_t>(0);
-  const std::size_t bytes = std::max<std::size_t>(size, 1);
+  const std::size_t count = messages_per_send(size, sends);
+  const std::size_t bytes = count * std::max<std::size_t>(size, 1);
+  const std::size_t sends_per_look = std::max<std::size_t>(1, piece_bytes / bytes);
   const auto bytes_per_s = run_pair(
       [&](PairSide&) {
         const int socket = connection->keep(0);
@@ -142,28 +162,36 @@ Result<Limit> measure_tcp_stream(std::size_t size, Duration duration) {
           const Time until = start + round_of(duration);
           Time now = start;
           for (; now < until; now = Monotonic::now())
-            if (auto sent = send_all(socket, message); !sent) return tl::unexpected(sent.error());
+            for (std::size_t i = 0; i < std::min<std::size_t>(sends_per_look, 16); ++i)
+              if (auto sent = send_all(socket, message); !sent) return tl::unexpected(sent.error());
           const std::uint64_t arrived = received.load(std::memory_order_relaxed) - before;
           return static_cast<double>(arrived) / std::chrono::duration<double>(now - start).count();
         });
       },
       [&](PairSide& side) -> Result<> {
         const int socket = connection->keep(1);
-        std::vector<std::byte> buffer(std::max<std::size_t>(bytes, std::size_t{256} << 10));
+        std::vector<std::byte> buffer(piece_bytes);
         std::uint64_t total = 0;
-        for (;;) {
+        for (Time empty_since = Time::max();;) {
           const ssize_t got = recv(socket, buffer.data(), buffer.size(), MSG_DONTWAIT);
-          if (got > 0)
+          if (got > 0) {
             received.store(total += static_cast<std::uint64_t>(got), std::memory_order_relaxed);
-          else if (got == 0 || side.finished())
-            return {};
-          else
-            side.relax();
+            empty_since = Time::max();
+            continue;
+          }
+          if (got == 0 || side.finished()) return {};
+          const Time now = Monotonic::now();
+          empty_since = std::min(empty_since, now);
+          if (now - empty_since > look_again_for) {
+            pollfd watched{socket, POLLIN, 0};
+            poll(&watched, 1, 10);
+          }
+          for (unsigned i = 0; i < pauses_between_looks; ++i) side.relax();
         }
       },
       limit_of(duration));
   if (!bytes_per_s) return tl::unexpected(bytes_per_s.error());
-  return Limit{fmt::format("raw TCP stream, {} B", size), *bytes_per_s, "bytes/s"};
+  return Limit{stream_name("raw TCP stream", size, count), *bytes_per_s, "bytes/s"};
 }
 
 }  // namespace squall::bench

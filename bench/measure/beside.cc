@@ -9,6 +9,8 @@ namespace {
 
 /// Share of a case's own time that each limit gets, before and after.
 constexpr double limit_share = 0.25;
+/// Under this a limit is mostly start and noise.
+constexpr Duration least_limit = 100ms;
 
 /// What one message at a time costs, where it takes a wire.
 bool in_memory(const Case& asked) {
@@ -39,8 +41,10 @@ Result<std::vector<Limit>> limits_beside(const Case& asked, Duration each) {
       add(measure_ring(size, Publish::every_entry, each));
       add(measure_ring(size, Publish::batches, each));
     } else {
-      add(measure_libfabric_stream(size, each));
-      add(measure_tcp_stream(size, each));
+      for (const Sends sends : {Sends::one_each, Sends::joined}) {
+        add(measure_libfabric_stream(size, sends, each));
+        add(measure_tcp_stream(size, sends, each));
+      }
     }
     add(measure_memcpy(std::max<std::size_t>(size, 1), each));
   }
@@ -63,8 +67,9 @@ double ratio_of(const Measured& ours, const Limit& limit) {
 }
 
 Result<Row> run_beside_limits(const Case& asked) {
-  const auto each = std::chrono::duration_cast<Duration>(
+  const auto share = std::chrono::duration_cast<Duration>(
       std::chrono::duration<double>(limit_share * asked.seconds));
+  const Duration each = std::max(share, least_limit);
   auto before = limits_beside(asked, each);
   if (!before) return tl::unexpected(before.error());
   auto ours = run_case(asked);

@@ -89,6 +89,14 @@ TEST_CASE("figures are short, with their unit") {
   CHECK(in_unit(39.44, "us") == "39.4 us");
 }
 
+TEST_CASE("a bar is the median of its runs, whatever one noisy run says") {
+  const Bar bar = at_least("", Spread({0.9, 0.1, 0.8}), 0.8, "x");
+  CHECK(bar.reached());
+  CHECK(bar.measured == "0.80");
+  CHECK(bar.spread == "0.10 to 0.90");
+  CHECK_FALSE(at_most("", Spread({9, 8.5, 1}), 8, "x").reached());
+}
+
 TEST_CASE("a bar is reached from the right side only") {
   CHECK(at_least("", 0.4, 0.4, "x").reached());
   CHECK_FALSE(at_least("", 0.39, 0.4, "x").reached());

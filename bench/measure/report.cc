@@ -56,7 +56,7 @@ std::string for_people(const Row& row) {
                   in_unit(ours.messages_per_s, "messages/s"), in_unit(ours.bytes_per_s, "bytes/s"));
   bool first = true;
   for (const Limit& limit : row.limits) {
-    text += fmt::format("  {:<45}{}", limit.what, in_unit(limit.value, limit.unit));
+    text += fmt::format("  {:<50}{}", limit.what, in_unit(limit.value, limit.unit));
     if (first) text += fmt::format("   ours is {:.2f} of it", row.ratio);
     text += '\n';
     first = false;

@@ -46,9 +46,11 @@ using Ticket = std::array<std::byte, 16>;
 enum class Lane : std::uint8_t { urgent, bulk };
 
 struct Capabilities {
-  bool maps = false;          ///< replicas are the owner's memory: a push is free per peer
-  bool writes = false;        ///< one-sided: lands without the target's CPU
-  bool can_wait = false;      ///< `wait` sleeps until woken (otherwise naps of at most 1 ms)
+  bool maps = false;    ///< replicas are the owner's memory: a push is free per peer
+  bool writes = false;  ///< one-sided: lands without the target's CPU
+  /// `wait` sleeps until woken. Otherwise it naps: at most 5 ms, 1 ms while there was traffic in
+  /// the last 100 ms.
+  bool can_wait = false;
   bool detects_loss = false;  ///< a dead peer becomes a `lost` event by itself
   std::size_t max_message_bytes = 0;
   /// Pushes and messages of at most this many bytes are copied when they are queued; the source

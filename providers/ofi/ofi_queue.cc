@@ -95,6 +95,7 @@ std::size_t Queue::read(std::span<Completion> completions) {
   if (room == 0) return 0;
   const ssize_t count = fi_cq_read(cq_.get(), entries.data(), room);
   if (count > 0) {
+    busy_ = true;
     for (ssize_t i = 0; i < count; ++i)
       completions[i] = {static_cast<Op*>(entries[i].op_context), entries[i].len, 0};
     return static_cast<std::size_t>(count);
@@ -186,8 +187,10 @@ void Queue::polled() {
 }
 
 void Queue::wait(Time until) {
-  constexpr Duration nap = 1ms, longest = 10s;
-  const Duration left = until - Monotonic::now();
+  constexpr Duration nap = 1ms, long_nap = 5ms, short_for = 100ms, longest = 10s;
+  const Time now = Monotonic::now();
+  const Duration left = until - now;
+  if (std::exchange(busy_, false)) last_busy_ = now;
   if (std::exchange(woken_, false)) {
     drain_wake();
     return;
@@ -197,7 +200,8 @@ void Queue::wait(Time until) {
     drain_wake();
     return;
   }
-  const Duration span = std::min(left, can_wait_ ? longest : nap);
+  const Duration at_most = can_wait_ ? longest : now - last_busy_ < short_for ? nap : long_nap;
+  const Duration span = std::min(left, at_most);
   if (can_wait_ && !may_sleep()) return;
   // Without descriptors of libfabric's, epoll holds the eventfd alone: a nap that `wake` ends.
   timespec timeout{span.count() / 1'000'000'000, span.count() % 1'000'000'000};

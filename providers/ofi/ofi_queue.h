@@ -91,6 +91,9 @@ class Queue {
   bool muted_ = false;  ///< completions do not make the descriptor readable, only sockets do
   /// arm, one poll, sleep, and the next poll ends it.
   enum class Stage : std::uint8_t { awake, armed, looked } stage_ = Stage::awake;
+  /// Without descriptors: whether anything completed since the last `wait`, and when that was.
+  bool busy_ = false;
+  Time last_busy_ = Monotonic::now();
   bool woken_ = false;  ///< a wake-up was taken from the eventfd that no `wait` has seen
 };
 
