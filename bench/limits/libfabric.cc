@@ -9,6 +9,7 @@
 #include <rdma/fi_endpoint.h>
 #include <rdma/fi_eq.h>
 #include <rdma/fi_errno.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <cstring>
@@ -301,11 +302,25 @@ Result<> echo(PairSide& side, Meeting& meeting, std::size_t bytes) {
   return clean ? Result<>{} : fail(Code::lost, "the echoing endpoint failed");
 }
 
+/// Gives the core away after some turns for nothing: others may want it.
+class Idle {
+ public:
+  void turned(bool worked) {
+    if (worked) empty_turns_ = 0;
+    if (++empty_turns_ > most_empty_turns) sched_yield();
+  }
+
+ private:
+  static constexpr unsigned most_empty_turns = 32;
+  unsigned empty_turns_ = 0;
+};
+
 Result<double> stream_out(PairSide& side, Meeting& meeting, std::size_t bytes, Duration duration) {
   auto endpoint = Endpoint::connect(side, meeting);
   if (!endpoint) return tl::unexpected(endpoint.error());
   const std::vector<std::byte> message(bytes, std::byte{7});
   const std::size_t window = endpoint->window(bytes);
+  Idle idle;
   side.meet();
   auto rate = median_of(rounds_per_measurement, [&]() -> Result<double> {
     const std::uint64_t before = meeting.received.load(std::memory_order_relaxed);
@@ -318,7 +333,9 @@ Result<double> stream_out(PairSide& side, Meeting& meeting, std::size_t bytes, D
         if (!sent) return tl::unexpected(sent.error());
         if (!*sent || bytes <= 128) break;  // injected ones leave no completion to count
       }
+      const std::size_t in_flight = endpoint->in_flight();
       if (auto turned = endpoint->turn_sends(); !turned) return tl::unexpected(turned.error());
+      idle.turned(endpoint->in_flight() < in_flight || in_flight < window);
       if (side.finished()) return fail(Code::lost, "the receiving side ended");
     }
     const std::uint64_t arrived = meeting.received.load(std::memory_order_relaxed) - before;
@@ -341,6 +358,7 @@ Result<> stream_in(PairSide& side, Meeting& meeting, std::size_t bytes) {
   }
   side.meet();
   std::uint64_t total = 0;
+  Idle idle;
   while (!side.finished()) {
     auto got = endpoint->turn_receives();
     if (!got) return side.finished() ? Result<>{} : Result<>(tl::unexpected(got.error()));
@@ -348,6 +366,7 @@ Result<> stream_in(PairSide& side, Meeting& meeting, std::size_t bytes) {
       auto posted = endpoint->post_receive({static_cast<std::byte*>(entry.op_context), bytes});
       if (!posted) return side.finished() ? Result<>{} : Result<>(tl::unexpected(posted.error()));
     }
+    idle.turned(!got->empty());
     if (!got->empty()) meeting.received.store(total += got->size(), std::memory_order_relaxed);
   }
   return {};

@@ -14,8 +14,8 @@ namespace squall::bench {
 /// memory, else the bare libfabric endpoint or the raw TCP round trip; then others, and memcpy.
 Result<std::vector<Limit>> limits_beside(const Case& asked, Duration each);
 
-/// Two measurements of the same limits as one: their means.
-std::vector<Limit> mean_of(const std::vector<Limit>& before, const std::vector<Limit>& after);
+/// Two measurements of the same limits as one: the better of each, since noise only takes away.
+std::vector<Limit> best_of(const std::vector<Limit>& before, const std::vector<Limit>& after);
 
 /// Ours by the limit, in the limit's unit: a share for rates, how many times for times.
 double ratio_of(const Measured& ours, const Limit& limit);
