@@ -24,7 +24,7 @@ struct Case {
   double seconds = 1;
   std::optional<unsigned> pin;  ///< all members on this core
   /// A sender fills the ring with at most this many messages between two turns.
-  unsigned burst = 512;
+  unsigned burst = 2048;
   std::size_t ring_bytes = std::size_t{1} << 20;
 };
 
