@@ -117,7 +117,7 @@ bool Cluster::run_until(const std::function<bool()>& done, Time limit) {
     for (const Node& node : nodes_)
       if (node.alive) next = std::min(next, node.deadline);
     if (next == never) return done();
-    network_.run_until(std::max(next, network_.now() + round));
+    network_.run_until(std::min(limit, std::max(next, network_.now() + round)));
   }
   return true;
 }
