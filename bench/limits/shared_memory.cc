@@ -67,7 +67,7 @@ double produce(PairSide& side, const Ring& ring, const std::vector<std::byte>& p
         if (side.finished()) return 0;
       }
       for (std::uint64_t end = written + batch; written < end; ++written)
-        std::memcpy(ring.entry(written), payload.data(), payload.size());
+        if (!payload.empty()) std::memcpy(ring.entry(written), payload.data(), payload.size());
       ring.counters.written.store(written, std::memory_order_release);
     }
     now = Monotonic::now();
@@ -144,7 +144,7 @@ Result<Limit> measure_shared_memory_one_way(std::size_t size, Duration duration)
   std::byte* there = block->data() + 2 * sizeof(Mailbox);
   std::byte* back = there + area;
   const auto post = [size](Mailbox& box, std::byte* to, const std::byte* from, std::uint64_t n) {
-    std::memcpy(to, from, size);
+    if (size != 0) std::memcpy(to, from, size);
     box.sequence.store(n, std::memory_order_release);
   };
   const auto await = [](PairSide& side, const Mailbox& box, std::uint64_t n) {
