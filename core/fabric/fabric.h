@@ -48,7 +48,7 @@ enum class Lane : std::uint8_t { urgent, bulk };
 struct Capabilities {
   bool maps = false;    ///< replicas are the owner's memory: a push is free per peer
   bool writes = false;  ///< one-sided: lands without the target's CPU
-  /// `wait` sleeps until woken. Otherwise it naps: at most 5 ms, 1 ms while there was traffic in
+  /// `wait` sleeps until woken. Otherwise it naps: at most 10 ms, 1 ms while there was traffic in
   /// the last 100 ms.
   bool can_wait = false;
   bool detects_loss = false;  ///< a dead peer becomes a `lost` event by itself

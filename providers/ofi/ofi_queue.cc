@@ -187,7 +187,7 @@ void Queue::polled() {
 }
 
 void Queue::wait(Time until) {
-  constexpr Duration nap = 1ms, long_nap = 5ms, short_for = 100ms, longest = 10s;
+  constexpr Duration nap = 1ms, long_nap = 10ms, short_for = 100ms, longest = 10s;
   const Time now = Monotonic::now();
   const Duration left = until - now;
   if (std::exchange(busy_, false)) last_busy_ = now;
