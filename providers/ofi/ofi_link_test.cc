@@ -17,13 +17,6 @@
 #include "providers/ofi/ofi_msg.h"
 #include "providers/ofi/ofi_test_kit.h"
 
-// libfabric's tcp forgets to free a stranger's connection request that is still unanswered when the
-// listener closes (376 bytes each): its leak, not ours, and of no other library.
-extern "C" const char* __lsan_default_suppressions();
-extern "C" const char* __lsan_default_suppressions() {
-  return "leak:libfabric.so";
-}
-
 namespace squall::ofi {
 namespace {
 
