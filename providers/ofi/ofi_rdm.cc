@@ -23,6 +23,9 @@ constexpr std::size_t most_completions = 32;
 constexpr std::size_t landings = 16;
 constexpr std::size_t greeting_slots = 64;
 constexpr std::array<std::size_t, 2> windows{8, 2};
+// What of the bulk lane may lie at a peer that has not taken it yet.
+constexpr std::size_t bulk_ahead_bytes = std::size_t{256} << 10;
+constexpr std::uint32_t least_bulk_credits = 4;
 constexpr std::size_t address_limit = 512;
 
 /// The first contact; travels behind a WireHeader with session 0 and no entries.
@@ -52,6 +55,9 @@ Result<std::unique_ptr<Transport>> RdmTransport::open(std::string_view provider,
   // on its way would hold up the completions of the others for ever.
   if (std::string_view(info.fabric_attr->prov_name) == "shm" && info.tx_attr->inject_size >= 1024)
     made->limits_.block_bytes = std::min(info.tx_attr->inject_size, max_wire_bytes);
+  made->bulk_credits_ =
+      std::max(least_bulk_credits,
+               static_cast<std::uint32_t>(bulk_ahead_bytes / made->limits_.block_bytes));
   auto queue = Queue::open(*made->domain_, false);
   if (!queue) return tl::unexpected(queue.error());
   made->queue_ = std::move(*queue);
@@ -73,17 +79,11 @@ Result<std::unique_ptr<Transport>> RdmTransport::open(std::string_view provider,
                        &endpoint, nullptr);
   if (failed != 0) return fail(Code::unavailable, fi_text("fi_endpoint", failed));
   made->endpoint_.reset(endpoint);
-  if (made->domain_->info()->addr_format == FI_ADDR_STR) {
-    // The default name is made of the process number, which another container may have as well
-    // (shm: FI_EBUSY), and says nothing to whoever finds the file of a killed process.
-    std::string name = fmt::format("fi_shm://squall-{:016x}", made->random_.next());
-    (void)fi_setname(&endpoint->fid, name.data(), name.size() + 1);
-  }
   failed = fi_ep_bind(endpoint, &addresses->fid, 0);
   if (failed == 0) failed = fi_ep_bind(endpoint, &made->queue_->cq()->fid, FI_TRANSMIT | FI_RECV);
   if (failed == 0 && made->domain_->info()->addr_format == FI_ADDR_STR) {
     // libfabric's shm names an endpoint after its process id, which a process in another
-    // namespace, or one that was killed, may have taken in /dev/shm before us.
+    // namespace, or one that was killed, may have taken in /dev/shm before us (FI_EBUSY).
     std::string own = fmt::format("fi_shm://squall-{:016x}", made->random_.next());
     failed = fi_setname(&endpoint->fid, own.data(), own.size() + 1);
     if (failed == -FI_ENOSYS) failed = 0;
@@ -134,6 +134,7 @@ Result<> RdmTransport::connect(PeerId peer, std::string_view address, const Tick
   made->peer = peer;
   made->ticket = ticket;
   made->until = now + connect_timeout;
+  made->credits = bulk_credits_;
   do made->my_session = random_.next();
   while (made->my_session == 0 || sessions_.contains(made->my_session));
   Link& kept = *made;
@@ -182,6 +183,7 @@ void RdmTransport::die(PeerId peer, std::string why) {
 Wire* RdmTransport::begin(PeerId peer, Lane lane) {
   Link* to = link(peer);
   if (to == nullptr || !to->up || to->reported) return nullptr;
+  if (lane == Lane::bulk && to->credits == 0) return nullptr;
   LaneSlots& from = to->lanes[static_cast<std::size_t>(lane)];
   Slot* slot = from.unsent.empty() ? from.slots.take() : nullptr;
   if (slot == nullptr) return nullptr;
@@ -197,12 +199,28 @@ WireHeader RdmTransport::header(PeerId peer, Lane lane) {
   Link& to = *link(peer);
   header.session = to.peer_session;
   header.sequence = to.lanes[static_cast<std::size_t>(lane)].next_sequence++;
+  header.credits = std::exchange(to.owed, 0);
   return header;
 }
 
 void RdmTransport::send(PeerId peer, Lane lane, Wire* wire) {
   auto* slot = static_cast<Slot*>(wire);
-  if (!post(slot)) link(peer)->lanes[static_cast<std::size_t>(lane)].unsent.push_back(slot);
+  Link& to = *link(peer);
+  if (lane == Lane::bulk) --to.credits;
+  if (!post(slot)) to.lanes[static_cast<std::size_t>(lane)].unsent.push_back(slot);
+}
+
+/// Tells the peer what of its bulk was taken, when nothing else has told it yet.
+void RdmTransport::give_credits(Link& to) {
+  if (to.owed < std::max(1U, bulk_credits_ / 2)) return;
+  auto* slot = static_cast<Slot*>(begin(to.peer, Lane::urgent));
+  if (slot == nullptr) return;  // a later poll, which a completion brings
+  const WireHeader only_credits = header(to.peer, Lane::urgent);
+  std::memcpy(slot->block, &only_credits, sizeof only_credits);
+  slot->block_bytes = sizeof only_credits;
+  slot->reference_count = 0;
+  slot->tokens.clear();
+  send(to.peer, Lane::urgent, slot);
 }
 
 /// False: the provider has no room now.
@@ -339,6 +357,8 @@ void RdmTransport::received(Landing& landing, std::size_t bytes, Sink& sink, Tim
     die(from.peer, fmt::format("a message on lane {}", header.lane));
     return repost(landing);
   }
+  // No more than there are: what a peer claims beyond that does not make us flood it.
+  from.credits = std::min(bulk_credits_, from.credits + std::min(bulk_credits_, header.credits));
   take(from, landing, header, bytes, sink);
 }
 
@@ -367,6 +387,7 @@ void RdmTransport::take(Link& from, Landing& landing, const WireHeader& header, 
     if (alive == sessions_.end() || alive->second->reported) return;
     Inbound& inbound = alive->second->inbound[header.lane];
     ++inbound.next_sequence;
+    if (static_cast<Lane>(header.lane) == Lane::bulk) ++alive->second->owed;
     for (auto& early : inbound.early) {
       if (early.sequence != inbound.next_sequence) continue;
       next = early.landing;
@@ -384,6 +405,8 @@ bool RdmTransport::poll(Sink& sink, std::size_t room, Time now) {
   const std::size_t asked = std::min(room, completions.size());
   const std::size_t count = queue_->read(std::span(completions).first(asked));
   for (std::size_t i = 0; i < count; ++i) complete(completions[i], sink, now);
+  if (count != 0)
+    for (auto& [peer, from] : links_) give_credits(*from);
   if (now >= next_look_) look_after(sink, now);
   if (!dying_.empty()) {
     const auto dying = std::exchange(dying_, {});

@@ -1,6 +1,8 @@
 #pragma once
 // The transport over reliable datagrams (FI_EP_RDM): any provider by name. One endpoint serves
-// all peers; both lanes share it, with a small window each, so that bulk stays behind urgent.
+// all peers; both lanes share it, with a small window each, so that bulk stays behind urgent. A
+// provider may call a send complete when it lies in the peer's queue (shm does), so the bulk lane
+// also counts what the peer has taken: credits, which travel in the headers.
 // Strangers may write to it, so peers greet in band: a greeting carries the ticket and a session
 // number that the other end must put into every message from then on; a message without a
 // session that is alive is dropped. After a disconnect the session is dead: that is the fence.
@@ -72,6 +74,8 @@ class RdmTransport final : public Transport {
     Time buried = never;      ///< closed: to be thrown away, if nothing is in flight
     std::array<LaneSlots, 2> lanes;
     std::array<Inbound, 2> inbound;
+    std::uint32_t credits = 0;  ///< bulk messages that the peer has room for
+    std::uint32_t owed = 0;     ///< bulk messages that it sent and that were taken since
   };
   struct Held {
     Ticket ticket;
@@ -95,6 +99,7 @@ class RdmTransport final : public Transport {
   void complete(const Completion& completion, Sink& sink, Time now);
   void received(Landing& landing, std::size_t bytes, Sink& sink, Time now);
   void take(Link& from, Landing& landing, const WireHeader& header, std::size_t bytes, Sink& sink);
+  void give_credits(Link& to);
   void look_after(Sink& sink, Time now);
 
   std::unique_ptr<Domain> domain_;
@@ -105,6 +110,7 @@ class RdmTransport final : public Transport {
   Fid<fid_ep> endpoint_;
   std::string address_;
   Limits limits_{max_wire_bytes, 0, 0};
+  std::uint32_t bulk_credits_ = 0;  ///< of every link
   Random random_{0};
   std::map<PeerId, std::unique_ptr<Link>> links_;
   std::vector<std::unique_ptr<Link>> closed_;
