@@ -9,6 +9,7 @@
 
 #include "core/base/digest.h"
 #include "core/base/log.h"
+#include "core/base/rank_set.h"
 #include "core/base/ring_math.h"
 #include "core/fabric/topology.h"
 #include "core/mirror/frame.h"
@@ -21,7 +22,6 @@
 namespace squall {
 namespace {
 
-constexpr std::size_t max_members = 256;
 constexpr std::size_t max_groups = 1024;
 constexpr std::size_t max_group_text_bytes = 4096;  // what an introduction may carry
 
