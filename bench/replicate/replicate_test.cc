@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -51,10 +53,27 @@ class Scratch {
   fs::path path_;
 };
 
+/// What a process is started under.
+struct Limits {
+  rlim_t file_bytes = RLIM_INFINITY;
+  std::string small_disk;  ///< a folder that is, for this process alone, a disk of 2 MiB
+};
+
+/// In a mount namespace of this process's own (mount_namespaces(7)).
+bool mount_small_disk(const std::string& folder) {
+  const std::string identity = fmt::format("0 {} 1", geteuid());
+  if (unshare(geteuid() == 0 ? CLONE_NEWNS : CLONE_NEWUSER | CLONE_NEWNS) != 0) return false;
+  if (identity != "0 0 1") std::ofstream("/proc/self/uid_map") << identity << std::flush;
+  return mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+         mount("tmpfs", folder.c_str(), "tmpfs", 0, "size=2m") == 0;
+}
+
 /// The tool, started; standard output and error come back together.
 class Squall {
  public:
-  explicit Squall(const std::vector<std::string>& words, rlim_t file_limit = RLIM_INFINITY) {
+  static constexpr int no_small_disk = 77;  ///< the exit status where that may not be made
+
+  explicit Squall(const std::vector<std::string>& words, const Limits& limits = {}) {
     static const std::string program = fs::absolute("bench/squall");
     std::array<int, 2> ends{};
     REQUIRE(pipe2(ends.data(), O_CLOEXEC) == 0);
@@ -64,10 +83,9 @@ class Squall {
     pid_ = fork();
     REQUIRE(pid_ >= 0);
     if (pid_ == 0) {
-      if (file_limit != RLIM_INFINITY) {
-        const rlimit limit{file_limit, file_limit};
-        setrlimit(RLIMIT_FSIZE, &limit);
-      }
+      const rlimit limit{limits.file_bytes, limits.file_bytes};
+      if (limits.file_bytes != RLIM_INFINITY) setrlimit(RLIMIT_FSIZE, &limit);
+      if (!limits.small_disk.empty() && !mount_small_disk(limits.small_disk)) _exit(no_small_disk);
       dup2(ends[1], STDOUT_FILENO);
       dup2(ends[1], STDERR_FILENO);
       execv(program.c_str(), arguments.data());
@@ -221,7 +239,8 @@ TEST_CASE("a member whose folder cannot be used is named, and everybody stops") 
 TEST_CASE("a full disk is told, and leaves no part of a file") {
   const Scratch scratch;
   make_tree(scratch / "in");
-  Squall squall({"replicate", scratch / "in", "--out", scratch / "out"}, 4'000'000);
+  Squall squall({"replicate", scratch / "in", "--out", scratch / "out"},
+                {.file_bytes = 4'000'000, .small_disk = {}});
   CHECK(squall.wait() == 1);
   CHECK_MESSAGE(squall.output().find("larger than a ring: File too large") != std::string::npos,
                 squall.output());
@@ -361,6 +380,36 @@ TEST_CASE("one member at a time, from one configuration for all; receivers need 
   REQUIRE_MESSAGE(two.wait() == 0, two.output());
   CHECK(picture(scratch / "out" / "one") == picture(scratch / "in"));
   CHECK(picture(scratch / "out" / "two") == picture(scratch / "in"));
+}
+
+TEST_CASE("a disk that is full at one member only is told there, and ends the others") {
+  const Scratch scratch;
+  make_tree(scratch / "in");
+  fs::create_directories(scratch / "full");
+  const auto ports = free_ports(2);
+  write_file(scratch / "group.toml",
+             fmt::format("[node]\ncontacts = [\"one@127.0.0.1:{}\", \"two@127.0.0.1:{}\"]\n"
+                         "[fabric]\nprovider = \"tcp\"\n",
+                         ports[0], ports[1]));
+  const std::string config = scratch / "group.toml";
+  Squall two({"replicate", "--config", config, "--name", "two", "--out", scratch / "full"},
+             {.file_bytes = RLIM_INFINITY, .small_disk = scratch / "full"});
+  Squall one(
+      {"replicate", scratch / "in", "--config", config, "--name", "one", "--out", scratch / "out"});
+  const int status = two.wait();
+  if (status == Squall::no_small_disk) {
+    kill(one.pid(), SIGTERM);
+    one.wait();
+    std::printf("SKIPPED: a full disk at one member: this user may not mount a small one\n");
+    return;
+  }
+  CHECK(status == 1);
+  CHECK_MESSAGE(two.output().find("larger than a ring: No space left") != std::string::npos,
+                two.output());
+  CHECK_MESSAGE(two.output().find("make room") != std::string::npos, two.output());
+  CHECK(one.wait() == 1);
+  CHECK_MESSAGE(one.output().find("two") != std::string::npos, one.output());
+  CHECK(no_partial(scratch / "out"));
 }
 
 TEST_CASE("a peer that never comes is named, after the configured wait") {
