@@ -57,6 +57,10 @@ class FrameLog {
   }
   void end_batch(Round next) { next_round_ = next; }
 
+  /// Nothing is published any more, and rounds start at 0: whoever rewinds a ring commits again
+  /// what had been taken.
+  void restart() { first_batch_ = last_batch_ = next_round_ = taken_round_ = 0; }
+
   /// Takes the published frame at this position; its place may be committed again afterwards.
   Frame take(Position at) {
     Frame frame;

@@ -35,6 +35,7 @@ struct Modelled {
   std::deque<Message> messages;
   std::size_t published = 0;
   Round next = 0;
+  Round read_past = 0;  // behind the last message that was read past
   unsigned claimed = 0;
 
   std::unique_ptr<RingWriter> writer = RingWriter::create(ring_bytes).value();
@@ -96,6 +97,7 @@ struct Modelled {
     RC_ASSERT(own.extend(writer->published()));
     for (; count > 0; --count) {
       if (has_head) {
+        read_past = messages.front().round + 1;
         messages.pop_front();
         --published;
       }
@@ -112,6 +114,20 @@ struct Modelled {
       RC_ASSERT(reader.consumed() == messages.front().frame);
     }
   }
+  /// A view change: everything below `first_lost` is delivered, the rest is to be published again.
+  void rewind(Round first_lost) {
+    first_lost = std::max(first_lost, read_past);
+    if (!has_head) read(1);
+    while (has_head && messages.front().round < first_lost) read(1);
+    writer->rewind(first_lost);
+    const Position start = writer->published();
+    if (has_head) RC_ASSERT(start == messages.front().frame);
+    reader = RingReader(writer->memory().data(), ring_bytes, nullptr, start);
+    own = RingReader(writer->memory().data(), ring_bytes, &writer->log(), start);
+    has_head = false;
+    published = 0;
+    next = read_past = 0;
+  }
   void release() {
     RC_ASSERT(reader.consumed() >= released);
     released = reader.consumed();
@@ -126,7 +142,7 @@ TEST_CASE("random claims, commits in any order, publishes, reads and releases ma
     // Sizes around what matters: nothing, a few bytes, the alignment, the largest.
     const auto most = *rc::gen::element<std::size_t>(0, 17, 100, max_message_bytes(ring_bytes));
     for (int step = 0; step < steps; ++step) {
-      switch (*rc::gen::inRange(0, 8)) {
+      switch (*rc::gen::inRange(0, 9)) {
         case 0:
         case 1:
         case 2:
@@ -143,6 +159,10 @@ TEST_CASE("random claims, commits in any order, publishes, reads and releases ma
           break;
         case 6:
           ring.read(*rc::gen::inRange<std::size_t>(0, 6));
+          break;
+        case 7:
+          if (*rc::gen::inRange(0, 8) == 0)
+            ring.rewind(ring.next - std::min<Round>(ring.next, *rc::gen::inRange<Round>(0, 6)));
           break;
         default:
           *rc::gen::inRange(0, 4) == 0 ? ring.skip(3, *rc::gen::arbitrary<bool>()) : ring.release();

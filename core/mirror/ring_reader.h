@@ -17,9 +17,10 @@ inline constexpr Round no_round = UINT64_MAX;
 
 class RingReader {
  public:
-  /// `log`: of the ring's writer, if the ring is of this node.
-  RingReader(const std::byte* ring, std::size_t ring_bytes, FrameLog* log = nullptr)
-      : ring_(ring), math_(ring_bytes), log_(log) {}
+  /// Begins at the frame at `start`. `log`: of the ring's writer, if the ring is of this node.
+  RingReader(const std::byte* ring, std::size_t ring_bytes, FrameLog* log = nullptr,
+             Position start = 0)
+      : ring_(ring), math_(ring_bytes), log_(log), next_(start), after_(start), published_(start) {}
 
   /// Frames below `published` may be read now; the caller has loaded it with acquire. False if it
   /// cannot be right: it went back, ran ahead by more than a ring, or is not aligned.

@@ -128,7 +128,33 @@ std::uint64_t RingWriter::publish(Round& next) {
   appended_ = 0;
   appended_end_ = published_;
   planned_ = next;
+  next_number_ += next - first;
   return next - first;
+}
+
+void RingWriter::rewind(Round first_lost) {
+  // A view change is rare enough to walk the ring itself. What is below the limit by a ring's
+  // length may have been claimed anew, and what is older than this view has that one's rounds.
+  Position at = std::max(limit_.load(std::memory_order_relaxed) - math_.bytes(), view_begin_);
+  bool lost = false;
+  Position base = published_;
+  while (at != published_) {
+    const FrameHeader& frame = *header(at);
+    if (frame.kind == FrameKind::message && frame.round >= first_lost && !lost) {
+      lost = true;
+      base = at;
+    }
+    if (lost) {
+      log_.commit(at, {frame.bytes, frame.kind == FrameKind::padding});
+      if (frame.kind == FrameKind::message) --next_number_;
+    }
+    at += frame_bytes(frame.bytes);
+  }
+  log_.restart();
+  published_ = view_begin_ = base;
+  only_appended_ = false;
+  appended_ = 0;
+  planned_ = 0;
 }
 
 }  // namespace squall::mirror

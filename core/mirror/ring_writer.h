@@ -72,11 +72,18 @@ class RingWriter {
   /// Publishes every frame of the longest committed prefix, with rounds from `next` on, which it
   /// moves. Returns how many messages.
   std::uint64_t publish(Round& next);
+  /// For the next view: what was published with rounds from `first_lost` on counts as not
+  /// published. It will be published again, together with what came since, with rounds from 0 on;
+  /// whoever claimed, appended or committed meanwhile notices nothing. Peers must read the ring's
+  /// old contents no more, except below `first_lost`.
+  void rewind(Round first_lost);
   /// The next publication will most likely begin with this round.
   void plan(Round next) {
     if (appended_ == 0) planned_ = next;
   }
   Position published() const { return published_; }
+  /// What the next message to be published is numbered; rewinding takes numbers back, too.
+  MessageNumber next_number() const { return next_number_; }
   /// Something is claimed that is not published yet.
   bool pending() const { return tail_.load(std::memory_order_acquire) != published_; }
 
@@ -112,6 +119,8 @@ class RingWriter {
   alignas(64) std::atomic<Position> limit_;
   // The engine's alone. The stretch: claimed from the tail, not yet handed out.
   alignas(64) Position published_ = 0;
+  MessageNumber next_number_ = 0;
+  Position view_begin_ = 0;  // what was published when rounds last began at 0
   Position stretch_begin_ = 0;
   Position stretch_end_ = 0;
   std::size_t stretch_bytes_;

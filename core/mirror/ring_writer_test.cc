@@ -226,5 +226,58 @@ TEST_CASE(
   CHECK_FALSE(ring.writer->pending());
 }
 
+TEST_CASE("a rewound ring publishes again what was lost, with new rounds, in its old order") {
+  Ring ring;
+  for (const char* text : {"kept", "lost 1", "lost 2"}) ring.append(text);
+  ring.writer->publish(ring.next);
+  CHECK(ring.writer->next_number() == 3);
+  ring.append("not yet published");
+  REQUIRE(ring.reader.extend(ring.writer->published()));
+  REQUIRE(ring.reader.advance());
+  REQUIRE(ring.reader.advance());
+
+  ring.writer->rewind(1);
+  CHECK(ring.writer->next_number() == 1);
+  const Position start = ring.writer->published();
+  CHECK(start == ring.reader.consumed());
+  Ring next;
+  next.writer = std::move(ring.writer);
+  next.reader = RingReader(next.writer->memory().data(), ring_bytes, nullptr, start);
+  next.own = RingReader(next.writer->memory().data(), ring_bytes, &next.writer->log(), start);
+  CHECK(next.writer->publish(next.next) == 3);
+  CHECK(next.read() == Texts{"lost 1", "lost 2", "not yet published"});
+  CHECK(next.rounds == std::vector<Round>{0, 1, 2});
+  CHECK(next.writer->next_number() == 4);
+}
+
+TEST_CASE("what its own sender had delivered beyond the trim is published again as well") {
+  Ring ring;
+  for (const char* text : {"kept", "lost 1", "lost 2"}) ring.append(text);
+  ring.writer->publish(ring.next);
+  CHECK(ring.read().size() == 3);
+  ring.writer->rewind(1);
+  Ring next;
+  const Position start = ring.writer->published();
+  next.writer = std::move(ring.writer);
+  next.reader = RingReader(next.writer->memory().data(), ring_bytes, nullptr, start);
+  next.own = RingReader(next.writer->memory().data(), ring_bytes, &next.writer->log(), start);
+  next.writer->publish(next.next);
+  CHECK(next.read() == Texts{"lost 1", "lost 2"});
+}
+
+TEST_CASE("rewinding past everything that was published loses nothing and restarts the rounds") {
+  Ring ring;
+  ring.append("delivered");
+  ring.writer->publish(ring.next);
+  CHECK(ring.read().size() == 1);
+  ring.writer->rewind(17);
+  CHECK_FALSE(ring.writer->pending());
+  CHECK(ring.writer->next_number() == 1);
+  ring.next = 0;
+  ring.append("next");
+  CHECK(ring.writer->publish(ring.next) == 1);
+  CHECK(ring.next == 1);
+}
+
 }  // namespace
 }  // namespace squall::mirror
