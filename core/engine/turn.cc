@@ -60,6 +60,7 @@ void Turn::connect(const std::vector<Contact>& contacts) {
 
 Turn::Outcome Turn::run(Time now, std::span<const fabric::Event> events) {
   Outcome outcome{!events.empty()};
+  now_ = now;
   for (const fabric::Event& event : events) handle(event);
   if (phase_ == Phase::stopped) return outcome;
   if (phase_ == Phase::connecting &&
@@ -144,6 +145,11 @@ void Turn::build() {
     options.index = static_cast<std::uint16_t>(index);
     options.shape = {view_.size(), self_, plan.senders};
     options.ring_bytes = plan.ring_bytes;
+    if (options.shape.own_index() < options.shape.sender_count()) {
+      auto writer = mirror::RingWriter::create(plan.ring_bytes);
+      if (!writer) return stop(writer.error());
+      options.writer = writers_.emplace_back(std::move(*writer)).get();
+    }
     auto channel = multicast::Channel::create(fabric_, ids, options, plan.factory);
     if (!channel) return stop(channel.error());
     channels_.push_back(std::move(*channel));
@@ -176,7 +182,7 @@ void Turn::lose(Rank member, std::string_view reason) {
   Peer& peer = peers_[member];
   if (member == self_ || peer.lost || phase_ == Phase::stopped) return;
   peer.lost = true;
-  for (const auto& channel : channels_) channel->fence(member);
+  for (const auto& channel : channels_) channel->freeze(now_);
   if (peer.id) fabric_.disconnect(*peer.id);
   // One that had drained needs nothing more from us, nor we from it, once we are as far.
   if (table_ && table_->get(member, leaving_) >= drained && table_->get(self_, leaving_) >= drained)

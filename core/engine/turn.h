@@ -105,12 +105,14 @@ class Turn {
   std::vector<ChannelPlan> plans_;
   std::vector<Peer> peers_;  // by rank
   Phase phase_ = Phase::connecting;
+  Time now_{};  // of the current turn
   std::optional<Error> failure_;
   std::optional<Rank> lost_member_;
 
   // The node's own row: how far each member has come with leaving.
   std::unique_ptr<mirror::Table> table_;
   mirror::Column leaving_;  // 0, or one of the stages in turn.cc
+  std::vector<std::unique_ptr<mirror::RingWriter>> writers_;
   std::vector<std::unique_ptr<multicast::Channel>> channels_;
   std::vector<multicast::DeliverFunction> upcalls_;
   bool finishing_ = false;

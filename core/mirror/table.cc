@@ -78,10 +78,14 @@ bool Table::push(bool quiet_too) {
     const auto pushed = fabric_.push(region_, at, cache_line_bytes, fabric::Lane::urgent);
     SQUALL_ASSERT(pushed, "a row lies within its region");
   }
+  settle();
+  return true;
+}
+
+void Table::settle() {
   dirty_first_ = UINT32_MAX;
   dirty_last_ = 0;
   urgent_ = quiet_ = false;
-  return true;
 }
 
 void Table::push_to(fabric::PeerId peer) {

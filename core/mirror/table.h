@@ -62,6 +62,8 @@ class Table {
   /// Pushes what was raised since the last push. Without `quiet_too`, only if something was raised
   /// that is not quiet. True if it pushed.
   bool push(bool quiet_too = false);
+  /// Nobody has a replica yet: what was raised so far comes to everyone with `push_to`.
+  void settle();
   /// Pushes my whole row to a peer that has just got a replica of it.
   void push_to(fabric::PeerId peer);
 

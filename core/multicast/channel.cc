@@ -20,6 +20,9 @@ constexpr std::uint8_t ring_kind = 2;
 constexpr std::uint64_t loud_fraction = 8;
 constexpr Duration quiet_delay = std::chrono::microseconds(100);
 
+// In column start_.
+constexpr std::uint32_t ring_start = 0, number_start = 1, position_start = 2;
+
 // How many runs an order hands out at once: enough to amortise the virtual call.
 constexpr std::size_t runs_at_once = 64;
 
@@ -32,6 +35,7 @@ Channel::Channel(fabric::Fabric& fabric, const ChannelOptions& options)
       row_region_(region_name(options.view, options.index, row_kind)),
       ring_region_(region_name(options.view, options.index, ring_kind)),
       ring_bytes_(options.ring_bytes),
+      writer_(options.writer),
       received_(shape_.sender_count()),
       message_ends_(shape_.sender_count()),
       deliverable_(shape_.sender_count()),
@@ -49,6 +53,8 @@ Result<std::unique_ptr<Channel>> Channel::create(fabric::Fabric& fabric,
                                                  const StageFactory& factory) {
   std::unique_ptr<Channel> channel(new Channel(fabric, options));
   const Shape& shape = channel->shape_;
+  SQUALL_ASSERT((channel->own_ < shape.sender_count()) == (options.writer != nullptr),
+                "a writer for senders, and for them only");
   using Place = mirror::TableLayout::Place;
   mirror::TableLayout layout;
   // What peers poll comes first and together: one cache line for up to five senders.
@@ -58,36 +64,72 @@ Result<std::unique_ptr<Channel>> Channel::create(fabric::Fabric& fabric,
   channel->stages_ = factory(shape, layout);
   SQUALL_ASSERT(channel->stages_.order, "every stack has an order");
   channel->consumed_ = layout.add(shape.sender_count(), Place::own_line);
+  channel->start_ = layout.add(3, Place::packed);
 
   // Rings before rows, here and at every peer: whoever has a replica of a row has one of the ring
   // that it counts.
-  if (channel->own_ < shape.sender_count()) {
-    auto writer = mirror::RingWriter::create(options.ring_bytes);
-    if (!writer) return tl::unexpected(writer.error());
-    channel->writer_ = std::move(*writer);
+  if (channel->writer_ != nullptr)
     if (auto exposed = fabric.expose(channel->ring_region_, channel->writer_->memory()); !exposed)
       return tl::unexpected(exposed.error());
-  }
   channel->sources_.resize(shape.sender_count());
   for (SenderIndex sender = 0; sender < shape.sender_count(); ++sender) {
     Source& source = channel->sources_[sender];
     source.rank = shape.senders[sender];
-    const std::byte* ring = nullptr;
-    if (sender == channel->own_) {
-      ring = channel->writer_->memory().data();
-    } else {
-      auto imported = fabric.import(peers[source.rank], channel->ring_region_, options.ring_bytes);
-      if (!imported) return tl::unexpected(imported.error());
-      ring = *imported;
-    }
-    source.reader.emplace(ring, options.ring_bytes,
-                          sender == channel->own_ ? &channel->writer_->log() : nullptr);
+    if (sender < options.past.next_numbers.size())
+      source.next_number = source.fresh = options.past.next_numbers[sender];
+    if (sender == channel->own_) continue;
+    auto imported = fabric.import(peers[source.rank], channel->ring_region_, options.ring_bytes);
+    if (!imported) return tl::unexpected(imported.error());
+    source.ring = *imported;
   }
   auto table = mirror::Table::create(fabric, channel->row_region_, layout, shape.self, peers);
   if (!table) return tl::unexpected(table.error());
   channel->table_ = std::move(*table);
+  if (channel->writer_ != nullptr) channel->begin_own(channel->sources_[channel->own_]);
+  if (options.past.position) {
+    channel->position_ = *options.past.position;
+    channel->position_known_ = true;
+    channel->table_->raise(channel->start_, position_start, channel->position_ + 1);
+  }
+  channel->table_->settle();
   channel->needed_attachments_ = std::size_t{shape.members - 1} * (channel->writer_ ? 2 : 1);
   return channel;
+}
+
+void Channel::begin_own(Source& source) {
+  writer_start_ = writer_->published();
+  source.ring = writer_->memory().data();
+  source.next_number = writer_->next_number();
+  source.reader.emplace(source.ring, ring_bytes_, &writer_->log(), writer_start_);
+  source.consumed = source.told = writer_start_;
+  table_->raise(start_, number_start, source.next_number + 1);
+  table_->raise(start_, ring_start, writer_start_ + 1);
+}
+
+/// False while the sender has not told where its ring begins in this view.
+bool Channel::begin(Source& source) {
+  const std::uint64_t start = table_->get(source.rank, start_, ring_start);
+  const std::uint64_t number = table_->get(source.rank, start_, number_start);
+  if (start == 0 || number == 0) return false;
+  if ((start - 1) % mirror::frame_alignment != 0) {
+    culprit_ = source.rank;
+    return false;
+  }
+  source.next_number = number - 1;
+  source.consumed = source.told = start - 1;
+  source.reader.emplace(source.ring, ring_bytes_, nullptr, start - 1);
+  return true;
+}
+
+/// A joiner delivers nothing before somebody has told it where the order stands.
+bool Channel::find_position() {
+  for (Rank rank = 0; rank < shape_.members && !position_known_; ++rank) {
+    const std::uint64_t told = table_->get(rank, start_, position_start);
+    if (told == 0) continue;
+    position_ = told - 1;
+    position_known_ = true;
+  }
+  return position_known_;
 }
 
 bool Channel::attached(fabric::PeerId peer, fabric::RegionId region) {
@@ -112,7 +154,9 @@ bool Channel::attached(fabric::PeerId peer, fabric::RegionId region) {
 
 Channel::Turned Channel::exchange(Time now) {
   Turned turned;
-  const bool published = publish();
+  if (frozen_) return turned;
+  // Not before all have replicas: who has one has left the view before, so its ring is free.
+  const bool published = ready() && publish();
   const bool received = receive();
   step(now, turned.deadline);
   const bool pushed = table_->push();
@@ -163,14 +207,15 @@ Position Channel::least_consumed() const {
   Position least = UINT64_MAX;
   for (Rank rank = 0; rank < shape_.members; ++rank)
     least = std::min(least, table_->get(rank, consumed_, own_));
-  return least;
+  // Who has told nothing yet stands where the view began.
+  return std::max(least, writer_start_);
 }
 
 bool Channel::receive() {
   bool moved = false;
   for (SenderIndex sender = 0; sender < sources_.size(); ++sender) {
     Source& source = sources_[sender];
-    if (source.fenced) continue;
+    if (!source.reader && !begin(source)) continue;
     // The round first: what is loaded after it is at least as new.
     const Round next = table_->get(source.rank, next_round_);
     if (next == received_[sender]) continue;
@@ -186,10 +231,32 @@ bool Channel::receive() {
   return moved;
 }
 
-void Channel::fence(Rank member) {
+void Channel::freeze(Time now) {
+  if (frozen_) return;
   receive();
-  for (Source& source : sources_)
-    if (source.rank == member) source.fenced = true;
+  // Once more: whatever everyone is known to hold is held by all who survive.
+  Time deadline = never;
+  step(now, deadline);
+  frozen_ = true;
+}
+
+bool Channel::close(ConstFrontier trim) {
+  SQUALL_ASSERT(frozen_, "what is closed takes nothing more");
+  if (trim.size() != received_.size()) return false;
+  for (SenderIndex sender = 0; sender < trim.size(); ++sender)
+    if (trim[sender] > received_[sender]) return false;
+  // What has been delivered is beyond recall; with a stable stack it lies below the trim.
+  deliverable_.assign(trim.begin(), trim.end());
+  deliverable_moved_ = true;
+  return true;
+}
+
+Past Channel::past() const {
+  Past past;
+  for (const Source& source : sources_)
+    past.next_numbers.push_back(std::max(source.next_number, source.fresh));
+  if (position_known_) past.position = position_;
+  return past;
 }
 
 void Channel::step(Time now, Time& deadline) {
@@ -218,10 +285,11 @@ void Channel::step(Time now, Time& deadline) {
 }
 
 std::size_t Channel::deliver(const DeliverFunction& upcall, std::size_t limit) {
-  if (!deliverable_moved_) return 0;
+  if (!deliverable_moved_ || (!position_known_ && !find_position())) return 0;
   const std::uint64_t start = position_;
   const std::uint64_t end = start + std::min<std::uint64_t>(limit, UINT64_MAX - start);
   for (SenderIndex sender = 0; sender < sources_.size(); ++sender) {
+    if (!sources_[sender].reader) continue;
     mirror::RingReader& reader = *sources_[sender].reader;
     if (reader.head_round() == mirror::no_round && !reader.advance())
       culprit_ = sources_[sender].rank;
@@ -239,6 +307,7 @@ std::size_t Channel::deliver(const DeliverFunction& upcall, std::size_t limit) {
   }
   for (SenderIndex sender = 0; sender < sources_.size(); ++sender) {
     Source& source = sources_[sender];
+    if (!source.reader) continue;
     const Position consumed = source.reader->consumed();
     if (consumed == source.consumed) continue;
     source.consumed = consumed;
@@ -258,7 +327,8 @@ bool Channel::deliver_run(const Run& run, const DeliverFunction& upcall, std::ui
   Round& head = heads_[run.sender];
   while (head < run.end) {
     if (position_ == end) return false;
-    upcall(Delivery{source.rank, source.next_number++, position_++, reader.head()});
+    if (const MessageNumber number = source.next_number++; number >= source.fresh) [[likely]]
+      upcall(Delivery{source.rank, number, position_++, reader.head()});
     const bool sound = reader.advance();
     head = reader.head_round();
     if (!sound) {

@@ -2,6 +2,10 @@
 // One group's multicast in one view. `claim` and `commit` may be called from any thread; all else
 // where the engine turns. The fabric outlives the channel.
 //
+// It ends with its view: `freeze` (takes nothing more), then `close` (delivers what the members of
+// the next view agreed on, and nothing else), then `past` says what the next view's channel must
+// know. The rings' writer lives on: what was not delivered is published again by the next channel.
+//
 // A turn is `exchange` (publish, receive, step the stages, push) for every channel, one flush of
 // the fabric, then `deliver`: peers get this member's counters before the application gets the
 // messages, so a slow upcall holds up nobody's stability.
@@ -27,11 +31,23 @@ namespace squall::multicast {
 /// Builds a stack's stages; they declare their columns in `layout`.
 using StageFactory = std::function<Stages(const Shape& shape, mirror::TableLayout& layout)>;
 
+/// What a member brings into a view from the one before.
+struct Past {
+  /// By sender of the new view: its next message's number. Repeats below it are dropped. Empty, or
+  /// 0: whatever the sender begins with.
+  std::vector<MessageNumber> next_numbers;
+  /// Of the next delivery. A joiner does not know it; it learns it from the others' rows.
+  std::optional<std::uint64_t> position;
+};
+
 struct ChannelOptions {
   ViewId view{};
   std::uint16_t index = 0;  ///< of the channel in its view: part of its regions' names
   Shape shape;
   std::size_t ring_bytes = 0;
+  /// Rewound for this view; nullptr if this member is no sender. Outlives the channel.
+  mirror::RingWriter* writer = nullptr;
+  Past past{{}, 0};
 };
 
 class Channel {
@@ -45,7 +61,7 @@ class Channel {
 
   const Shape& shape() const { return shape_; }
   /// nullptr if this member is no sender of the channel.
-  mirror::RingWriter* writer() { return writer_.get(); }
+  mirror::RingWriter* writer() { return writer_; }
 
   // --- where the engine turns
 
@@ -63,9 +79,19 @@ class Channel {
   /// Delivers what the stack allows, at most `limit` messages; returns how many.
   std::size_t deliver(const DeliverFunction& upcall, std::size_t limit);
 
-  /// A member is about to be disconnected: takes what it has shown so far, and nothing afterwards.
-  /// Its memory may be changing while it is frozen, so its counters must be read before.
-  void fence(Rank member);
+  /// Wedge: takes what the members have shown so far and nothing afterwards, and shows nothing more
+  /// itself. Call it before the members are disconnected: their memory may be changing while it is
+  /// fenced, so their counters must be read before. What was deliverable may still be delivered.
+  void freeze(Time now);
+  bool frozen() const { return frozen_; }
+  /// After `freeze`: what lies below `trim` is deliverable, whatever the stack says, and what lies
+  /// beyond is skips. False if that is not what this member holds, or less than it delivered as
+  /// stable.
+  bool close(ConstFrontier trim);
+  /// Everything deliverable is delivered.
+  bool exhausted() const { return !deliverable_moved_; }
+  /// After that: by sender of this view, and what a next channel of this member must know.
+  Past past() const;
 
   /// The rank of a member whose ring or counters cannot be right, once one was seen.
   std::optional<Rank> culprit() const { return culprit_; }
@@ -81,13 +107,17 @@ class Channel {
 
   struct Source {  // one sender's ring, seen from here
     Rank rank = 0;
-    std::optional<mirror::RingReader> reader;
+    const std::byte* ring = nullptr;
+    std::optional<mirror::RingReader> reader;  // once its owner has told where it begins
     MessageNumber next_number = 0;
-    Position consumed = 0;  // as told in my row
-    Position told = 0;      // as of the last loud raise
-    bool fenced = false;
+    MessageNumber fresh = 0;  // below it: repeats of what was delivered in an earlier view
+    Position consumed = 0;    // as told in my row
+    Position told = 0;        // as of the last loud raise
   };
 
+  void begin_own(Source& source);
+  bool begin(Source& source);
+  bool find_position();
   bool publish();
   bool receive();
   void step(Time now, Time& deadline);
@@ -108,10 +138,14 @@ class Channel {
   mirror::Column next_round_;  // 1: nothing more below it
   mirror::Column messages_;    // 1: the round behind my last message; from there on only skips
   mirror::Column consumed_;    // per sender: bytes that I am done with
+  // Where I stand at the view's begin, all plus 1, so that 0 is "not told yet": the ring's
+  // position, the number of my first message, the position of the next delivery.
+  mirror::Column start_;
 
   Stages stages_;
   std::unique_ptr<mirror::Table> table_;
-  std::unique_ptr<mirror::RingWriter> writer_;
+  mirror::RingWriter* writer_;
+  Position writer_start_ = 0;
   std::vector<Source> sources_;
 
   Round my_next_round_ = 0;
@@ -122,6 +156,8 @@ class Channel {
   std::vector<Round> heads_;
   std::vector<Run> runs_;
   std::uint64_t position_ = 0;
+  bool position_known_ = false;
+  bool frozen_ = false;
   bool deliverable_moved_ = false;
   Time quiet_deadline_ = never;
 

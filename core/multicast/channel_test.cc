@@ -2,112 +2,14 @@
 
 #include <doctest/doctest.h>
 
-#include <algorithm>
-#include <cstring>
-#include <memory>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
-#include "core/mirror/fake_network.h"
-#include "core/mirror/frame.h"
+#include "core/multicast/channel_test_kit.h"
 
 namespace squall::multicast {
 namespace {
-
-constexpr std::size_t ring_bytes = 4096;
-constexpr std::size_t largest = mirror::max_message_bytes(ring_bytes);
-constexpr auto ring_region = static_cast<fabric::RegionId>(1ull << 24 | 0 << 8 | 2);
-constexpr auto row_region = static_cast<fabric::RegionId>(1ull << 24 | 0 << 8 | 1);
-
-/// Delivers what was received, sender by sender: no module stands between test and channel.
-class Received final : public Order {
- public:
-  void step(const StageInput& input, mirror::Table&, StageOutput& output) override {
-    std::ranges::copy(input.below, output.frontier.begin());
-    output.deadline = deadline;
-    output.promise = promise;
-  }
-  void close(Frontier) const override {}
-  std::size_t walk(ConstFrontier heads, ConstFrontier to, std::span<Run> runs) const override {
-    std::size_t count = 0;
-    for (SenderIndex sender = 0; sender < heads.size() && count < runs.size(); ++sender)
-      if (heads[sender] < to[sender]) runs[count++] = {sender, to[sender]};
-    return count;
-  }
-  Time deadline = never;
-  Round promise = 0;
-};
-
-struct Member {
-  std::unique_ptr<Channel> channel;
-  Received* order = nullptr;
-  std::vector<std::string> got;
-  std::vector<std::pair<Rank, MessageNumber>> numbers;
-  std::vector<std::uint64_t> positions;
-};
-
-/// Channels of one group, turned by hand, on pushes that land by hand.
-struct Group {
-  explicit Group(Rank count, std::vector<Rank> senders) : network(count), members(count) {
-    for (Rank rank = 0; rank < count; ++rank) {
-      ChannelOptions options;
-      options.view = ViewId{1};
-      options.shape = {count, rank, senders};
-      options.ring_bytes = ring_bytes;
-      Member& member = members[rank];
-      member.channel = Channel::create(network.node(rank), network.peers(), options,
-                                       [&](const Shape&, mirror::TableLayout&) {
-                                         Stages stages;
-                                         auto order = std::make_unique<Received>();
-                                         member.order = order.get();
-                                         stages.order = std::move(order);
-                                         return stages;
-                                       })
-                           .value();
-    }
-  }
-  Channel& operator[](Rank rank) { return *members[rank].channel; }
-
-  bool send(Rank rank, std::string_view text) {
-    mirror::RingWriter::Claim claim;
-    if (!members[rank].channel->writer()->claim(text.size(), claim)) return false;
-    std::memcpy(claim.message, text.data(), text.size());
-    members[rank].channel->writer()->commit(claim);
-    return true;
-  }
-  Channel::Turned exchange(Rank rank) { return members[rank].channel->exchange(now); }
-  std::size_t deliver(Rank rank, std::size_t limit = SIZE_MAX) {
-    Member& member = members[rank];
-    return member.channel->deliver(
-        [&](const Delivery& message) {
-          member.got.emplace_back(as_text(message.bytes));
-          member.numbers.emplace_back(message.sender, message.number);
-          member.positions.push_back(message.position);
-        },
-        limit);
-  }
-  /// A turn of each, everything landing in between.
-  void turn_all() {
-    for (Rank rank = 0; rank < members.size(); ++rank) {
-      exchange(rank);
-      network.land();
-      deliver(rank);
-    }
-  }
-  /// Writes over a frame's header in a sender's own ring: what its peers get is damaged.
-  void damage(Rank sender, std::size_t offset, mirror::FrameHeader header) {
-    std::memcpy(const_cast<std::byte*>(members[sender].channel->writer()->memory().data()) + offset,
-                &header, sizeof(header));
-  }
-
-  Time now{};
-  mirror::FakeNetwork network;
-  std::vector<Member> members;
-};
-
-using Texts = std::vector<std::string>;
 
 TEST_CASE("what is committed is delivered at every member, the sender too, numbered from 0") {
   Group group(3, {1});
@@ -270,26 +172,40 @@ TEST_CASE(
   CHECK(group.exchange(0).worked);
 }
 
-TEST_CASE("whoever attaches late gets what it may still have to deliver, bytes before counters") {
-  Group late(2, {0});
-  late.send(0, "early");
-  late.exchange(0);
-  late.network.drop(0, 1);  // as for a peer that had no replica yet
-  late.exchange(1);
-  CHECK(late.deliver(1) == 0);
-  REQUIRE(late[0].attached(fabric::PeerId{1}, ring_region));
-  const auto& queued = late.network.queued(0, 1);
+TEST_CASE("nothing is published before every peer has a replica") {
+  Group group(2, {0}, false);
+  group.send(0, "early");
+  group.exchange(0);
+  group.network.land();
+  group.exchange(1);
+  CHECK(group.deliver(1) == 0);
+  group[0].attached(fabric::PeerId{1}, ring_region);
+  group[0].attached(fabric::PeerId{1}, row_region);
+  group.turn_all();
+  group.turn_all();
+  CHECK(group.members[1].got == Texts{"early"});
+}
+
+TEST_CASE("who attaches again gets what it may still have to deliver, bytes before counters") {
+  Group moved(2, {0});
+  moved.send(0, "early");
+  moved.exchange(0);
+  moved.network.drop(0, 1);  // as for a peer that has a new, empty replica
+  moved.exchange(1);
+  CHECK(moved.deliver(1) == 0);
+  REQUIRE(moved[0].attached(fabric::PeerId{1}, ring_region));
+  const auto& queued = moved.network.queued(0, 1);
   REQUIRE(queued.size() >= 2);
   CHECK(queued.front().region == ring_region);
   CHECK(queued.back().region == row_region);
-  late.network.land();
-  late.exchange(1);
-  CHECK(late.deliver(1) == 1);
-  CHECK(late.members[1].got == Texts{"early"});
+  moved.network.land();
+  moved.exchange(1);
+  CHECK(moved.deliver(1) == 1);
+  CHECK(moved.members[1].got == Texts{"early"});
 }
 
 TEST_CASE("a channel is ready when every peer has attached its row and its ring") {
-  Group group(3, {0});
+  Group group(3, {0}, false);
   for (const auto peer : {1u, 2u}) {
     CHECK_FALSE(group[0].ready());
     CHECK(group[0].attached(fabric::PeerId{peer}, ring_region));
