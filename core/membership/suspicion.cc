@@ -48,16 +48,15 @@ void Suspicion::pulse(Rank from, const Pulse& pulse) {
     claims_.erase(from);
     counted_.erase(from);
   }
-  if (pulse.spreading.contains(self_))
-    accusers_.insert(from);
-  else
-    accusers_.erase(from);
+  // Who is isolated says it again when it is not.
+  const bool accuses_me = pulse.suspects.contains(self_) && !pulse.isolated;
+  const bool earlier = pulse.spreading.contains(self_);
+  accusers_.erase(from);
+  later_accusers_.erase(from);
+  if (accuses_me && earlier) accusers_.insert(from);
+  if (accuses_me && !earlier && from > self_) later_accusers_.insert(from);
 
-  if (suspects_.contains(from)) return;
-  if (pulse.suspects.contains(self_)) {
-    if (!pulse.spreading.contains(self_) && from > self_) suspect(from, Evidence::Kind::accuses_me);
-    return;
-  }
+  if (suspects_.contains(from) || pulse.suspects.contains(self_) || pulse.isolated) return;
   for (Rank rank = pulse.spreading.first(); rank < members_; ++rank) {
     if (!pulse.spreading.contains(rank) || rank == from) continue;
     suspect(rank, Evidence::Kind::accused, from);
@@ -84,6 +83,9 @@ void Suspicion::step(const Detector& detector) {
     else if (!waited)
       asks_ = true;
   }
+  if (!accused_by_earlier() && !detector.isolated())
+    for (Rank rank = later_accusers_.first(); rank < members_; ++rank)
+      if (later_accusers_.contains(rank)) suspect(rank, Evidence::Kind::accuses_me);
   fresh_ = suspects_ - told_;
   told_ = suspects_;
 }

@@ -9,10 +9,12 @@
 //      is cut off itself accuses nobody.
 //   3. An accusation by a rank before the accused *spreads*: all who hear of it take it over, and
 //      pass it on. One by a later rank does not.
-//   4. Who is accused by a later rank, on that one's own evidence, accuses it back, which spreads.
+//   4. Who is accused by a later rank, on that one's own evidence, accuses it back, which spreads;
+//      unless it is isolated, or accused by an earlier one too.
 //   5. Who is the target of a spreading accusation is accused by an earlier rank, whoever passed it
 //      on: it accuses nobody back, sends nothing more and does not lead, but still votes.
-//   6. What a suspect says of others counts for nothing, nor what one says who accuses me.
+//   6. What a suspect says of others counts for nothing, nor what one says who accuses me, nor what
+//      one says while it is isolated.
 //
 // So of a bad link between a and b, a before b, b is lost and nobody else: a's accusation spreads,
 // b's does not, and b is told by those who took over a's, even if it hears nothing of a.
@@ -100,11 +102,12 @@ class Suspicion {
   RankSet spreading_;
   RankSet told_;  // suspects that were fresh before
   RankSet fresh_;
-  RankSet lost_;      // their link is
-  RankSet claims_;    // their newest pulse says that they are isolated
-  RankSet counted_;   // those of them whose isolated_since is set
-  RankSet waiting_;   // for a majority: there is evidence, since peers_[].since
-  RankSet accusers_;  // their newest pulse spreads an accusation of me
+  RankSet lost_;            // their link is
+  RankSet claims_;          // their newest pulse says that they are isolated
+  RankSet counted_;         // those of them whose isolated_since is set
+  RankSet waiting_;         // for a majority: there is evidence, since peers_[].since
+  RankSet accusers_;        // their newest pulse spreads an accusation of me
+  RankSet later_accusers_;  // their newest pulse accuses me on their own evidence
   bool asks_ = false;
 };
 
