@@ -1,0 +1,435 @@
+#include "core/membership/agreement.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "core/membership/agreement_story.h"
+
+namespace squall::membership {
+namespace {
+
+using Kind = Message::Kind;
+using namespace std::chrono_literals;
+
+Message message(Kind kind, Ballot ballot, std::optional<Change> change = {}) {
+  return {kind, ViewId{7}, ballot, 0, {}, std::move(change)};
+}
+
+TEST_CASE("a member dies: the others agree on a view without it, and on the least that they hold") {
+  for (const Rank dead : {0U, 1U, 2U}) {
+    Story story(3);
+    story.crash_and_be_noticed(dead);
+    story.settle();
+    const Change* change = story.agreed();
+    REQUIRE(change);
+    CHECK(raw(change->next.id) == 8);
+    CHECK(change->kept == RankSet::all(3) - ranks({dead}));
+    CHECK(change->next.size() == 2);
+    CHECK(change->trim == Rounds{{dead == 2 ? 19U : 18U}});
+    // No timer was needed, and none is left.
+    CHECK(story.now == Time{});
+    for (const auto& agreement : story.all) CHECK(agreement->deadline() == never);
+  }
+}
+
+TEST_CASE("who is alone in its view agrees with itself") {
+  Story story(1);
+  story.want_change();
+  story.settle();
+  REQUIRE(story.agreed());
+  CHECK(story.agreed()->trim == Rounds{{20}});
+}
+
+TEST_CASE("without a suspect, a wish to join or to leave changes the view") {
+  Story story(3);
+  story.settle();
+  CHECK_FALSE(story.all[0]->wants_freeze());
+  story.leaving = ranks({1});
+  story.with_joiners = true;
+  story.want_change();
+  story.settle();
+  const Change* change = story.agreed();
+  REQUIRE(change);
+  CHECK(change->kept == ranks({0, 2}));
+  CHECK(change->leaving == ranks({1}));
+  REQUIRE(change->next.size() == 3);
+  CHECK(change->next.members[2].name == "joiner");
+  // Who leaves counts for the trim.
+  CHECK(change->trim == Rounds{{18}});
+}
+
+TEST_CASE("a coordinator dies before its proposal: its successor makes its own at once") {
+  Story story(3);
+  story.want_change();
+  story.lost = [](Rank, Rank, const Message& sent) { return sent.kind == Kind::accept; };
+  story.settle();
+  story.lost = {};
+  story.crash_and_be_noticed(0);
+  story.settle();
+  REQUIRE(story.agreed());
+  CHECK(story.agreed()->kept == ranks({1, 2}));
+  CHECK(story.now == Time{});
+}
+
+TEST_CASE("a coordinator dies after one member accepted: its successor proposes that very value") {
+  for (const Rank who : {1U, 2U, 3U, 4U}) {
+    Story story(5);
+    story.with_joiners = true;
+    story.want_change();
+    story.lost = [&](Rank from, Rank to, const Message& sent) {
+      return from == 0 && (sent.kind == Kind::decided || (sent.kind == Kind::accept && to != who));
+    };
+    story.settle();
+    story.lost = {};
+    CHECK_FALSE(story.decided(0));
+    story.crash_and_be_noticed(0);
+    story.settle();
+    REQUIRE(story.agreed());
+    CHECK(story.agreed()->joiners == std::vector<Joiner>{joiner_of(0)});
+    CHECK(story.agreed()->kept == RankSet::all(5));
+  }
+}
+
+TEST_CASE("coordinator_dies_after_majority_accepted: its successors take over that very value") {
+  for (const Rank one : {1U, 2U, 3U, 4U})
+    for (const Rank two : {1U, 2U, 3U, 4U})
+      for (const bool successor_dies : {false, true}) {
+        if (one >= two) continue;
+        Story story(5);
+        story.with_joiners = true;
+        story.want_change();
+        story.lost = [&](Rank from, Rank to, const Message& sent) {
+          return from == 0 && (sent.kind == Kind::decided ||
+                               (sent.kind == Kind::accept && to != one && to != two));
+        };
+        story.settle();
+        REQUIRE(story.decided(0));
+        const Change first = *story.decided(0);
+        story.crash_and_be_noticed(0);
+        if (successor_dies) {
+          // It gets as far as its own proposal, which reaches one more.
+          story.lost = [&](Rank, Rank to, const Message& sent) {
+            return sent.kind == Kind::decided || (sent.kind == Kind::accept && to != 4);
+          };
+          story.settle();
+          story.crash_and_be_noticed(1);
+        }
+        story.lost = {};
+        story.settle();
+        REQUIRE(story.agreed());
+        CHECK(*story.agreed() == first);
+      }
+}
+
+TEST_CASE("two coordinators at once: one value comes out") {
+  for (const bool accused_back : {false, true}) {
+    Story story(5);
+    story.with_joiners = true;
+    story.want_change();
+    story.suspect(1, 0);
+    if (accused_back) story.suspect(0, 1);
+    story.pass(500ms);
+    REQUIRE(story.agreed());
+  }
+}
+
+TEST_CASE("two coordinators that everyone votes for: waiting at random, one gets through") {
+  Story story(5);
+  story.with_joiners = true;
+  story.suspect(0, 1), story.suspect(1, 0);
+  // Nobody hears anybody without suspicion, so all vote for both; and each message takes a while.
+  for (const Rank voter : {2U, 3U, 4U}) story.situations[voter].heard = {};
+  for (int millisecond = 0; millisecond < 5000 && !story.agreed(); ++millisecond) {
+    story.step();
+    story.now += 4ms;
+  }
+  REQUIRE(story.agreed());
+}
+
+TEST_CASE("an even split: the half with rank 0 goes on, the other never does, and learns of it") {
+  for (const Rank members : {2U, 4U}) {
+    const Rank half = members / 2;
+    Story story(members);
+    for (Rank a = 0; a < half; ++a)
+      for (Rank b = half; b < members; ++b) {
+        story.suspect(a, b), story.suspect(b, a);
+        story.situations[a].heard.erase(b), story.situations[b].heard.erase(a);
+      }
+    story.lost = [&](Rank from, Rank to, const Message&) { return (from < half) != (to < half); };
+    story.pass(2000ms);
+    for (Rank rank = 0; rank < members; ++rank)
+      CHECK((story.decided(rank) != nullptr) == (rank < half));
+    CHECK(story.decided(0)->kept == RankSet::all(half));
+    story.lost = {};
+    story.pass(1000ms);
+    CHECK(story.agreed());
+  }
+}
+
+TEST_CASE("no_majority: nothing is decided, however long it takes") {
+  Story three(3);
+  three.crash_and_be_noticed(0), three.crash_and_be_noticed(2);
+  three.pass(3000ms);
+  CHECK_FALSE(three.decided(1));
+  Story five(5);
+  for (const Rank dead : {1U, 2U, 4U}) five.crash_and_be_noticed(dead);
+  five.pass(3000ms);
+  CHECK_FALSE(five.decided(0));
+  CHECK_FALSE(five.decided(3));
+}
+
+TEST_CASE("whoever has the decision answers every request with it, and no answer") {
+  Story story(3);
+  story.crash_and_be_noticed(2);
+  story.settle();
+  const Change change = *story.agreed();
+  for (const Rank rank : {0U, 1U}) {
+    Agreement& one = *story.all[rank];
+    for (const Message& request : {message(Kind::prepare, 3), message(Kind::prepare, 3000),
+                                   message(Kind::accept, 3, change), message(Kind::ask, 0)}) {
+      REQUIRE(one.receive(2, request));
+      const auto answers = one.take_outgoing();
+      REQUIRE(answers.size() == 1);
+      CHECK(answers[0].to == 2);
+      CHECK(answers[0].message == message(Kind::decided, 0, change));
+    }
+    for (const Kind kind : {Kind::promise, Kind::accepted, Kind::refused})
+      CHECK(one.receive(2, message(kind, 3)));
+    CHECK(one.receive(2, message(Kind::decided, 0, change)));
+    CHECK(one.take_outgoing().empty());
+  }
+}
+
+TEST_CASE("a suspect is told the decision too") {
+  Story story(3);
+  story.suspect(0, 2), story.suspect(1, 2);
+  story.settle();
+  REQUIRE(story.agreed());
+  CHECK_FALSE(story.decided(2)->kept.contains(2));
+}
+
+TEST_CASE("a member votes for a suspect only if those it hears are no majority without it") {
+  const auto votes = [](const RankSet& heard) {
+    Story story(5);
+    Agreement& voter = *story.all[4];
+    Situation situation;
+    situation.suspects = ranks({0});
+    situation.heard = heard;
+    voter.turn({}, situation);
+    voter.freeze(story.frozen[4]);
+    CHECK(voter.receive(0, message(Kind::prepare, 1)));
+    const bool promised = !voter.take_outgoing().empty();
+    CHECK(voter.receive(
+        0, message(Kind::accept, 1, make_change(story.old, ranks({0}), {}, {}, {{1}}))));
+    const bool accepted = !voter.take_outgoing().empty();
+    CHECK(promised == accepted);
+    return promised;
+  };
+  CHECK(votes({}));
+  CHECK(votes(ranks({1})));
+  CHECK(votes(ranks({0, 1})));
+  CHECK_FALSE(votes(ranks({1, 2})));
+}
+
+TEST_CASE("who is accused by an earlier rank votes, but does not lead") {
+  Story story(3);
+  story.crash_and_be_noticed(0);
+  story.situations[1].quiet = true;
+  story.pass(200ms);
+  CHECK_FALSE(story.agreed());
+  story.situations[1].quiet = false;
+  story.settle();
+  CHECK(story.agreed());
+
+  Story voting(3);
+  voting.crash_and_be_noticed(0);
+  voting.situations[2].quiet = true;
+  voting.settle();
+  CHECK(voting.agreed());
+}
+
+TEST_CASE("nobody promises or leads before it is frozen; an early ballot is answered then") {
+  Story story(3);
+  Situation situation;
+  Agreement& member = *story.all[1];
+  member.turn({}, situation);
+  CHECK_FALSE(member.wants_freeze());
+  CHECK(member.receive(0, message(Kind::prepare, 1)));
+  CHECK(member.receive(0, message(Kind::prepare, 4)));
+  CHECK(member.receive(0, message(Kind::prepare, 1)));
+  CHECK(member.wants_freeze());
+  CHECK(member.take_outgoing().empty());
+  member.freeze(story.frozen[1]);
+  CHECK_FALSE(member.wants_freeze());
+  const auto answers = member.take_outgoing();
+  REQUIRE(answers.size() == 1);
+  CHECK(answers[0].message.kind == Kind::promise);
+  CHECK(answers[0].message.ballot == 4);
+  CHECK(answers[0].message.frozen == story.frozen[1]);
+
+  Agreement& leader = *story.all[0];
+  situation.suspects = ranks({2});
+  leader.turn({}, situation);
+  CHECK(leader.wants_freeze());
+  CHECK(leader.take_outgoing().empty());
+}
+
+TEST_CASE("a promise is kept: neither a lower prepare nor a lower accept gets a vote") {
+  Story story(3);
+  Agreement& member = *story.all[2];
+  member.turn({}, {});
+  member.freeze(story.frozen[2]);
+  CHECK(member.receive(1, message(Kind::prepare, 5)));
+  CHECK(member.take_outgoing().at(0).message.kind == Kind::promise);
+  const Change change = make_change(story.old, RankSet::all(3), {}, {}, {{18}});
+  for (const Message& lower : {message(Kind::prepare, 4), message(Kind::accept, 4, change)}) {
+    CHECK(member.receive(0, lower));
+    const auto answers = member.take_outgoing();
+    REQUIRE(answers.size() == 1);
+    CHECK(answers[0].message.kind == Kind::refused);
+    CHECK(answers[0].message.ballot == 4);
+    CHECK(answers[0].message.other == 5);
+  }
+  // The same again gets the same answer, and what it accepts it remembers.
+  CHECK(member.receive(1, message(Kind::accept, 5, change)));
+  CHECK(member.take_outgoing().at(0).message.kind == Kind::accepted);
+  CHECK(member.receive(0, message(Kind::prepare, 7)));
+  const auto answers = member.take_outgoing();
+  CHECK(answers.at(0).message.other == 5);
+  CHECK(answers.at(0).message.change == change);
+}
+
+TEST_CASE("a member whose promise is needed becomes a suspect: the ballot goes on without it") {
+  Story story(5);
+  story.crash_and_be_noticed(4);
+  story.crash(3);
+  story.settle();
+  CHECK_FALSE(story.decided(0));
+  story.suspect(3);
+  story.settle();
+  REQUIRE(story.agreed());
+  CHECK(story.agreed()->kept == ranks({0, 1, 2}));
+}
+
+TEST_CASE("a proposal that nobody accepted yet is replaced when it keeps a new suspect") {
+  for (const bool somebody_accepted : {false, true}) {
+    Story story(5);
+    story.crash_and_be_noticed(4);
+    story.lost = [&](Rank, Rank to, const Message& sent) {
+      return sent.kind == Kind::accept && !(somebody_accepted && to == 1);
+    };
+    story.settle();
+    story.lost = {};
+    CHECK_FALSE(story.decided(0));
+    story.crash_and_be_noticed(3);
+    story.pass(100ms);
+    REQUIRE(story.agreed());
+    CHECK(story.agreed()->kept.contains(3) == somebody_accepted);
+  }
+}
+
+TEST_CASE("a proposal is not replaced by another if a lost vote was given to it") {
+  Story story(5);
+  story.crash_and_be_noticed(4);
+  story.lost = [](Rank, Rank to, const Message& sent) {
+    return sent.kind == Kind::accepted || (sent.kind == Kind::accept && to != 1);
+  };
+  story.settle();
+  story.lost = {};
+  story.crash_and_be_noticed(3);
+  story.pass(100ms);
+  REQUIRE(story.agreed());
+  CHECK(story.agreed()->kept == ranks({0, 1, 2, 3}));
+}
+
+TEST_CASE("what is lost is sent again after the patience, no earlier and no later") {
+  for (const Kind kind :
+       {Kind::prepare, Kind::promise, Kind::accept, Kind::accepted, Kind::decided}) {
+    Story story(3);
+    story.want_change();
+    bool losing = true;
+    story.lost = [&](Rank, Rank, const Message& sent) { return losing && sent.kind == kind; };
+    story.settle();
+    losing = false;
+    CHECK_FALSE(story.agreed());
+    Time due = never;
+    for (const auto& agreement : story.all) due = std::min(due, agreement->deadline());
+    CHECK(due == story.now + 20ms);
+    story.now = due - 1ns;
+    story.settle();
+    CHECK_FALSE(story.agreed());
+    story.now = due;
+    story.settle();
+    CHECK(story.agreed());
+  }
+}
+
+TEST_CASE("repeated messages change nothing") {
+  Story story(3);
+  story.crash_and_be_noticed(2);
+  for (int step = 0; step < 20; ++step) {
+    story.turn(0), story.turn(1);
+    const auto again = story.flying;
+    story.flying.insert(story.flying.end(), again.begin(), again.end());
+    story.step();
+  }
+  CHECK(story.agreed());
+}
+
+TEST_CASE("hostile_bytes: what no member would say is refused and changes nothing") {
+  Story story(3);
+  Agreement& member = *story.all[2];
+  member.turn({}, {});
+  member.freeze(story.frozen[2]);  // holds 18 rounds
+  const auto refuses = [&](Rank from, const Message& what) {
+    const bool refused = !member.receive(from, what);
+    return refused && member.take_outgoing().empty() && !member.decided();
+  };
+  const auto to = [&](Rounds trim) {
+    return make_change(story.old, RankSet::all(3), {}, {}, std::move(trim));
+  };
+  Message other_view = message(Kind::prepare, 1);
+  other_view.view = ViewId{6};
+  CHECK(refuses(0, other_view));
+  CHECK(refuses(2, message(Kind::ask, 0)));
+  CHECK(refuses(3, message(Kind::ask, 0)));
+  CHECK(refuses(0, message(Kind::prepare, 2)));
+  CHECK(refuses(0, message(Kind::accept, 2, to({{18}}))));
+  CHECK(refuses(0, message(Kind::accept, 1)));
+  CHECK(refuses(0, message(Kind::decided, 0)));
+  CHECK(refuses(0, message(Kind::accept, 1, to({{19}}))));
+  CHECK(refuses(0, message(Kind::decided, 0, to({{18, 1}}))));
+  Change strange = to({{18}});
+  strange.next.members[1].incarnation = Incarnation{2};
+  CHECK(refuses(0, message(Kind::decided, 0, strange)));
+  CHECK(member.receive(0, message(Kind::accept, 1, to({{18}}))));
+
+  // A coordinator that waits for promises.
+  Agreement& leader = *story.all[0];
+  Situation situation;
+  situation.suspects = ranks({2});
+  leader.turn({}, situation);
+  leader.freeze(story.frozen[0]);
+  leader.turn({}, situation);
+  Message promise = message(Kind::promise, leader.take_outgoing().at(0).message.ballot);
+  promise.frozen = {{{1, 2}}};
+  CHECK_FALSE(leader.receive(1, promise));
+  promise.frozen = {{{19}}};
+  promise.other = promise.ballot + 1;
+  promise.change = to({{18}});
+  CHECK_FALSE(leader.receive(1, promise));
+  leader.turn({}, situation);
+  CHECK(leader.take_outgoing().empty());
+  promise.other = 0;
+  promise.change = {};
+  CHECK(leader.receive(1, promise));
+  leader.turn({}, situation);
+  CHECK_FALSE(leader.take_outgoing().empty());
+
+  // Nobody counts on a member that has not promised.
+  CHECK_FALSE(story.all[1]->receive(0, message(Kind::decided, 0, to({{18}}))));
+}
+
+}  // namespace
+}  // namespace squall::membership

@@ -1,0 +1,19 @@
+#pragma once
+// Deliberate mistakes, for tests only: each is one of those that protocols of this kind really had,
+// and each must be found by the property test of the part it breaks. What runs for users never sets
+// anything but `none`.
+
+#include <cstdint>
+
+namespace squall::membership {
+
+enum class Bug : std::uint8_t {
+  none,
+  skip_majority,    ///< a coordinator needs the members it does not suspect, and nobody else
+  trim_by_maximum,  ///< the trim is what any survivor holds, not what all of them hold
+  forget_accepted,  ///< a coordinator always proposes its own, whatever was accepted before
+  accept_below,     ///< a member accepts a ballot lower than the one it promised
+  same_ballot,      ///< two coordinators may use one ballot
+};
+
+}  // namespace squall::membership
