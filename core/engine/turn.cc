@@ -6,193 +6,331 @@
 
 #include "core/base/assert.h"
 #include "core/base/log.h"
+#include "core/membership/ballot_wire.h"
+#include "core/membership/pulse.h"
+#include "core/membership/trim.h"
 
 namespace squall::engine {
-namespace {
 
-// Deliveries of one channel in one turn, so that a busy channel does not starve the others and
-// `consumed` goes out in time.
-constexpr std::size_t deliveries_at_once = 8192;
-
-// Leaving in good order takes two steps, so that nobody closes while another still needs a word
-// from it: a member that has seen everyone drained says so, and may go once all have said so.
-constexpr std::uint64_t drained = 1;      // all that I sent is delivered everywhere
-constexpr std::uint64_t all_drained = 2;  // I have seen that everyone is drained
-
-fabric::RegionId node_region(ViewId view) {
-  // Channel 0xffff, kind 1: no channel of a view has this index.
-  return static_cast<fabric::RegionId>(raw(view) << 24 | 0xffff01);
-}
-
-}  // namespace
+using membership::Message;
+using membership::Pulse;
 
 Turn::Turn(fabric::Fabric& fabric, View view, Rank self, std::vector<Contact> contacts,
-           std::vector<ChannelPlan> plans)
+           std::vector<ChannelPlan> plans, const Options& options, Time now)
     : fabric_(fabric),
+      options_(options),
       view_(std::move(view)),
       self_(self),
+      contacts_(std::move(contacts)),
       plans_(std::move(plans)),
-      peers_(view_.size()),
-      upcalls_(plans_.size()) {
-  SQUALL_ASSERT(self_ < view_.size() && contacts.size() == view_.size(), "one contact per member");
-  peers_[self_].connected = peers_[self_].attached = true;
-  connect(contacts);
-}
-
-Turn::~Turn() {
-  for (const Peer& peer : peers_)
-    if (peer.id && !peer.lost) fabric_.disconnect(*peer.id);
-}
-
-void Turn::connect(const std::vector<Contact>& contacts) {
-  for (Rank rank = 0; rank < view_.size() && !failure_; ++rank) {
-    if (rank == self_) continue;
-    auto peer = fabric_.connect(contacts[rank].fabric_address, contacts[rank].ticket);
-    if (!peer)
-      stop(Error{peer.error().code,
-                 fmt::format("cannot connect to {} over {}: {}", view_.members[rank].name,
-                             fabric_.name(), peer.error().what),
-                 peer.error().remedy});
-    else
-      peers_[rank].id = *peer;
+      writers_(plans_.size()),
+      upcalls_(plans_.size()),
+      control_(fabric) {
+  SQUALL_ASSERT(self_ < view_.size() && contacts_.size() == view_.size(), "one contact per member");
+  Epoch::Inheritance first;
+  for (std::size_t index = 0; index < plans_.size(); ++index) {
+    if (plans_[index].sends(view_.members[self_].id)) {
+      auto writer = mirror::RingWriter::create(plans_[index].ring_bytes);
+      if (!writer) {
+        stop(writer.error());
+        return;
+      }
+      writers_[index] = std::move(*writer);
+    }
+    first.writers.push_back(writers_[index].get());
+    first.pasts.push_back({{}, 0});
   }
+  begin(now, std::move(first));
+}
+
+Turn::~Turn() = default;
+
+/// Everything that is built from a view, anew.
+void Turn::begin(Time now, Epoch::Inheritance inheritance) {
+  phase_ = Phase::forming;
+  const Rank members = view_.size();
+  detector_.emplace(members, self_, options_.timing, now);
+  suspicion_.emplace(members, self_);
+  agreement_.emplace(
+      view_, self_,
+      [this](const RankSet& survivors, const std::map<Rank, membership::Frozen>& frozen) {
+        return propose(survivors, frozen);
+      },
+      options_.seed ^ raw(view_.id), options_.bug);
+  mirrors_lost_at_.assign(members, never);
+  closing_ = agreeing_ = false;
+  majority_at_ = now;
+  control_.move_to(view_, self_, contacts_, now);
+  auto epoch = Epoch::create(fabric_, view_, self_, contacts_, plans_, std::move(inheritance));
+  if (!epoch) return stop(epoch.error());
+  epoch_ = std::move(*epoch);
 }
 
 Turn::Outcome Turn::run(Time now, std::span<const fabric::Event> events) {
-  Outcome outcome{!events.empty()};
-  now_ = now;
-  for (const fabric::Event& event : events) handle(event);
-  if (phase_ == Phase::stopped) return outcome;
-  if (phase_ == Phase::connecting &&
-      std::ranges::all_of(peers_, [](const Peer& peer) { return peer.connected; })) {
-    build();
-    outcome.worked = true;
-  }
-  turn_channels(now, outcome);
-  if (phase_ == Phase::attaching &&
-      std::ranges::all_of(peers_, [](const Peer& peer) { return peer.attached; }) &&
-      std::ranges::all_of(channels_, [](const auto& channel) { return channel->ready(); })) {
+  outcome_ = {!events.empty(), never};
+  if (phase_ == Phase::stopped) return outcome_;
+  detector_->turned(now);
+  for (const fabric::Event& event : events) handle(now, event);
+  if (phase_ != Phase::stopped && !finished_) watch(now);
+  if (phase_ != Phase::stopped && agreeing_ && !closing_ && !finished_) agree(now);
+  if (phase_ == Phase::stopped) return outcome_;
+
+  const auto turned = epoch_->turn(now, upcalls_, !closing_ && detector_->isolated());
+  outcome_.worked |= turned.worked;
+  note(turned.deadline);
+  if (phase_ == Phase::forming && epoch_->running()) {
     phase_ = Phase::running;
-    outcome.worked = true;
+    formed_once_ = true;
+    outcome_.worked = true;
   }
-  if (finishing_ && phase_ == Phase::running) outcome.worked |= turn_finish();
-  if (failure_) phase_ = Phase::stopped;
-  return outcome;
+  if (const auto culprit = epoch_->culprit()) blame(now, *culprit);
+  if (finishing_ && phase_ == Phase::running) {
+    outcome_.worked |= epoch_->finish();
+    finished_ = epoch_->finished();
+  }
+  if (closing_ && phase_ != Phase::stopped && epoch_->exhausted()) install(now);
+  return outcome_;
 }
 
-void Turn::turn_channels(Time now, Outcome& outcome) {
-  for (const auto& channel : channels_) {
-    const auto turned = channel->exchange(now);
-    outcome.worked |= turned.worked;
-    outcome.deadline = std::min(outcome.deadline, turned.deadline);
-  }
-  // Before the upcalls: what peers wait for leaves first.
-  fabric_.flush();
-  for (std::size_t index = 0; index < channels_.size(); ++index) {
-    std::size_t delivered = 0;
-    do {
-      delivered =
-          upcalls_[index] ? channels_[index]->deliver(upcalls_[index], deliveries_at_once) : 0;
-      outcome.worked |= delivered != 0;
-      // The last turn leaves nothing behind that may be delivered.
-    } while (failure_ && delivered == deliveries_at_once);
-    if (const auto culprit = channels_[index]->culprit())
-      lose(*culprit,
-           "its counters or frames cannot be right: its memory is damaged or it runs "
-           "other code");
-  }
-}
+// --- what arrives
 
-void Turn::handle(const fabric::Event& event) {
+void Turn::handle(Time now, const fabric::Event& event) {
   using Kind = fabric::Event::Kind;
-  const auto rank = rank_of(event.peer);
-  switch (event.kind) {
-    case Kind::connected:
-      if (rank) peers_[*rank].connected = true;
-      break;
-    case Kind::lost:
+  if (control_.knows(event.peer)) {
+    const auto rank = control_.rank_of(event.peer);
+    if (event.kind == Kind::connected) {
+      control_.connected(event.peer);
+    } else if (event.kind == Kind::message) {
+      on_control(now, event.peer, rank, event.bytes);
+    } else if (event.kind == Kind::lost) {
+      control_.lost(event.peer, now);
       if (rank) lose(*rank, event.text);
-      break;
-    case Kind::attached:
-      if (!rank) break;
-      if (table_ && event.region == table_->region()) {
-        table_->push_to(event.peer);
-        peers_[*rank].attached = true;
-      } else {
-        for (const auto& channel : channels_)
-          if (channel->attached(event.peer, event.region)) break;
-      }
-      break;
-    case Kind::message:    // nothing above uses messages yet
-    case Kind::completed:  // nor tokens: ring bytes are not rewritten before all have delivered
-      break;
-  }
-}
-
-void Turn::build() {
-  phase_ = Phase::attaching;
-  std::vector<fabric::PeerId> ids;
-  for (const Peer& peer : peers_) ids.push_back(peer.id.value_or(fabric::PeerId{}));
-  mirror::TableLayout layout;
-  leaving_ = layout.add(1, mirror::TableLayout::Place::own_line);
-  auto table = mirror::Table::create(fabric_, node_region(view_.id), layout, self_, ids);
-  if (!table) return stop(table.error());
-  table_ = std::move(*table);
-  for (std::size_t index = 0; index < plans_.size(); ++index) {
-    const ChannelPlan& plan = plans_[index];
-    multicast::ChannelOptions options;
-    options.view = view_.id;
-    options.index = static_cast<std::uint16_t>(index);
-    options.shape = {view_.size(), self_, plan.senders};
-    options.ring_bytes = plan.ring_bytes;
-    if (options.shape.own_index() < options.shape.sender_count()) {
-      auto writer = mirror::RingWriter::create(plan.ring_bytes);
-      if (!writer) return stop(writer.error());
-      options.writer = writers_.emplace_back(std::move(*writer)).get();
     }
-    auto channel = multicast::Channel::create(fabric_, ids, options, plan.factory);
-    if (!channel) return stop(channel.error());
-    channels_.push_back(std::move(*channel));
+  } else if (const auto rank = epoch_->rank_of(event.peer)) {
+    if (event.kind == Kind::lost) {
+      epoch_->lose(*rank);
+      // Not evidence by itself: whoever freezes cuts its mirrors, and says why a moment later.
+      mirrors_lost_at_[*rank] = std::min(mirrors_lost_at_[*rank], now);
+      if (!formed_once_) lose(*rank, event.text);
+    } else if (auto handled = epoch_->handle(*rank, event); !handled) {
+      stop(handled.error());
+    }
   }
 }
 
-bool Turn::turn_finish() {
-  const auto all_at = [&](std::uint64_t stage) {
-    for (Rank rank = 0; rank < peers_.size(); ++rank)
-      if (!peers_[rank].lost && table_->get(rank, leaving_) < stage) return false;
-    return true;
-  };
-  const std::uint64_t before = table_->get(self_, leaving_);
-  std::uint64_t mine = before;
-  if (mine == 0 &&
-      std::ranges::all_of(channels_, [](const auto& channel) { return channel->drained(); }))
-    mine = drained;
-  // My own word counts too, but only once it is said: hence two turns for the two steps.
-  if (before == drained && all_at(drained)) mine = all_drained;
-  if (mine != before) {
-    table_->raise(leaving_, 0, mine);
-    table_->push();
-    fabric_.flush();
+void Turn::on_control(Time now, fabric::PeerId peer, std::optional<Rank> from, Bytes message) {
+  if (message.empty()) return;
+  const auto kind = static_cast<Control::Kind>(message.front());
+  const Bytes body = message.subspan(1);
+  if (kind == Control::Kind::pulse) {
+    const auto pulse = membership::decode_pulse(body);
+    if (!pulse) return malformed(from, pulse.error());
+    if (raw(pulse->view) < raw(view_.id)) return answer_old_view(peer);
+    if (from && pulse->view == view_.id) on_pulse(now, *from, *pulse);
+  } else if (kind == Control::Kind::ballot) {
+    const auto ballot = membership::decode_message(body);
+    if (!ballot) return malformed(from, ballot.error());
+    if (raw(ballot->view) < raw(view_.id)) return answer_old_view(peer);
+    if (from) on_ballot(*from, *ballot);
   }
-  if (mine == all_drained && all_at(all_drained)) finished_ = true;
-  return mine != before;
 }
+
+void Turn::malformed(std::optional<Rank> from, const Error& error) {
+  log(Level::warning, "{} sent what is no control message: {}",
+      from ? view_.members[*from].name : "a former member", error.text());
+}
+
+void Turn::on_pulse(Time now, Rank from, const Pulse& pulse) {
+  detector_->heard(from, pulse.beat, pulse.echo, now);
+  suspicion_->pulse(from, pulse);
+  if (pulse.answer) send_pulse(from, detector_->extra_beat(), false);
+}
+
+void Turn::on_ballot(Rank from, const Message& ballot) {
+  if (raw(ballot.view) > raw(view_.id)) {
+    // Two views on: the one between was decided without this member.
+    if (ballot.kind == Message::Kind::decided) expelled();
+    return;
+  }
+  agreeing_ = true;
+  if (auto received = agreement_->receive(from, ballot); !received)
+    log(Level::warning, "{}: {}", view_.members[from].name, received.error().text());
+}
+
+/// Whoever is still in an earlier view learns how the last one began.
+void Turn::answer_old_view(fabric::PeerId peer) {
+  if (!last_decision_.empty()) control_.send(peer, Control::Kind::ballot, last_decision_);
+}
+
+// --- who is there
 
 void Turn::lose(Rank member, std::string_view reason) {
-  Peer& peer = peers_[member];
-  if (member == self_ || peer.lost || phase_ == Phase::stopped) return;
-  peer.lost = true;
-  for (const auto& channel : channels_) channel->freeze(now_);
-  if (peer.id) fabric_.disconnect(*peer.id);
-  // One that had drained needs nothing more from us, nor we from it, once we are as far.
-  if (table_ && table_->get(member, leaving_) >= drained && table_->get(self_, leaving_) >= drained)
+  if (member == self_ || phase_ == Phase::stopped || finished_) return;
+  if (finishing_ && epoch_->excused(member)) return epoch_->lose(member);
+  if (formed_once_) return suspicion_->link_lost(member, reason);
+  // The first view is formed by all of its members or not at all.
+  stop(Error{Code::lost, fmt::format("member {} was lost: {}", view_.members[member].name, reason),
+             "start all members again"});
+}
+
+void Turn::watch(Time now) {
+  note(control_.turn(now));
+  if (formed_once_) {
+    for (Rank rank = 0; rank < view_.size() && !epoch_->frozen(); ++rank) {
+      if (mirrors_lost_at_[rank] == never) continue;
+      const Time patience = mirrors_lost_at_[rank] + options_.timing.timeout / 2;
+      if (now >= patience)
+        lose(rank, "the connection that carries its mirrors broke");
+      else
+        note(patience);
+    }
+    suspicion_->step(*detector_);
+    for (Rank rank = 0; rank < view_.size() && !suspicion_->fresh().empty(); ++rank)
+      if (suspicion_->fresh().contains(rank))
+        log(Level::info, "{} is suspected: {}", view_.members[rank].name,
+            suspicion_->evidence(rank).text(view_));
+    agreeing_ |= !suspicion_->suspects().empty() || suspicion_->accused_by_earlier();
+  }
+  if (suspicion_->asks() || !suspicion_->fresh().empty() || detector_->beat_due()) {
+    const bool ask = suspicion_->asks();
+    const membership::Beat beat = detector_->next_beat();
+    for (Rank rank = 0; rank < view_.size(); ++rank)
+      if (rank != self_) send_pulse(rank, beat, ask);
+  }
+  note(detector_->deadline());
+  keep_majority(now);
+}
+
+void Turn::send_pulse(Rank to, membership::Beat beat, bool answer) {
+  Pulse pulse;
+  pulse.view = view_.id;
+  pulse.beat = beat;
+  pulse.echo = detector_->echo_for(to);
+  pulse.suspects = suspicion_->suspects();
+  pulse.spreading = suspicion_->spreading();
+  pulse.isolated = detector_->isolated();
+  pulse.answer = answer;
+  Writer writer;
+  membership::encode(writer, pulse);
+  control_.send(to, Control::Kind::pulse, writer.bytes());
+}
+
+void Turn::keep_majority(Time now) {
+  if (!formed_once_ || !detector_->isolated()) {
+    majority_at_ = now;
     return;
-  log(Level::info, "member {} is lost: {}", view_.members[member].name, reason);
-  if (failure_) return;
-  lost_member_ = member;
-  failure_ =
-      Error{Code::lost, fmt::format("member {} was lost: {}", view_.members[member].name, reason),
-            "the group cannot go on without it yet: start all members again"};
+  }
+  if (now < majority_at_ + options_.patience) return note(majority_at_ + options_.patience);
+  std::string whom;
+  for (Rank rank = 0; rank < view_.size(); ++rank) {
+    if (rank == self_ || detector_->in_contact(rank)) continue;
+    const auto& evidence = suspicion_->evidence(rank);
+    whom += fmt::format(
+        "{}member {} was lost: {}", whom.empty() ? "" : "; ", view_.members[rank].name,
+        evidence.kind == membership::Evidence::Kind::none ? "silent" : evidence.text(view_));
+  }
+  stop(Error{Code::lost, fmt::format("no majority of the view is left: {}", whom),
+             "the others may have gone on; start this member again to join them"});
+}
+
+void Turn::blame(Time, Rank culprit) {
+  constexpr std::string_view damage =
+      "its counters or frames cannot be right: its memory is damaged or it runs other code";
+  if (closing_)
+    return stop(Error{Code::lost, fmt::format("member {}: {}", view_.members[culprit].name, damage),
+                      "what it sent cannot be delivered here; start this member again"});
+  lose(culprit, damage);
+}
+
+// --- the end of a view
+
+void Turn::agree(Time now) {
+  membership::Situation situation;
+  situation.suspects = suspicion_->suspects();
+  for (Rank rank = 0; rank < view_.size(); ++rank)
+    if (rank == self_ || detector_->in_contact(rank)) situation.heard.insert(rank);
+  situation.quiet = suspicion_->accused_by_earlier();
+  situation.patience = options_.timing.interval;
+  agreement_->turn(now, situation);
+  if (!epoch_->frozen() && (agreement_->wants_freeze() || situation.quiet)) {
+    phase_ = Phase::changing;
+    agreement_->freeze(epoch_->freeze(now));
+    agreement_->turn(now, situation);
+  }
+  for (const auto& [to, message] : agreement_->take_outgoing()) {
+    control_.send(to, Control::Kind::ballot, membership::encode(message));
+    outcome_.worked = true;
+  }
+  note(agreement_->deadline());
+  const membership::Change* change = agreement_->decided();
+  if (change == nullptr) return;
+  if (!change->survivors().contains(self_)) return expelled();
+  if (!epoch_->close(change->trim))
+    return stop(Error{Code::invalid, "the agreed trim is not of what this member holds",
+                      "this is a defect of the library: please report it"});
+  closing_ = true;
+}
+
+membership::Change Turn::propose(const RankSet& survivors,
+                                 const std::map<Rank, membership::Frozen>& frozen) const {
+  auto trim = membership::trim_of(frozen, options_.bug);
+  SQUALL_ASSERT(trim, "promises of one shape");
+  return membership::make_change(view_, survivors, {}, {}, std::move(*trim));
+}
+
+void Turn::expelled() {
+  stop(Error{Code::lost, "the others have gone on without this member: they had lost it",
+             "start it again to join them"});
+}
+
+void Turn::install(Time now) {
+  const membership::Change change = *agreement_->decided();
+  Message decided;
+  decided.kind = Message::Kind::decided;
+  decided.view = view_.id;
+  decided.change = change;
+  last_decision_ = membership::encode(decided);
+
+  std::vector<std::string> gone;
+  std::vector<Contact> contacts;
+  for (Rank rank = 0; rank < view_.size(); ++rank) {
+    if (change.kept.contains(rank))
+      contacts.push_back(std::move(contacts_[rank]));
+    else
+      gone.push_back(
+          fmt::format("{}: {}", view_.members[rank].name, suspicion_->evidence(rank).text(view_)));
+  }
+  Epoch::Inheritance inheritance = inherit(change);
+  const NodeId me = view_.members[self_].id;
+  view_ = change.next;
+  self_ = *view_.rank_of(me);
+  contacts_ = std::move(contacts);
+  outcome_.worked = true;
+  if (on_view_) on_view_({view_, std::move(gone)});
+  begin(now, std::move(inheritance));
+}
+
+/// Takes down the epoch, and keeps of it what the next one needs.
+Epoch::Inheritance Turn::inherit(const membership::Change& change) {
+  Epoch::Inheritance next;
+  const std::vector<multicast::Past> pasts = epoch_->pasts();
+  epoch_.reset();
+  for (std::size_t index = 0; index < plans_.size(); ++index) {
+    const std::vector<Rank> before = plans_[index].senders_in(view_);
+    multicast::Past past{{}, pasts[index].position};
+    for (const Rank rank : plans_[index].senders_in(change.next)) {
+      const auto old = view_.rank_of(change.next.members[rank].id);
+      const auto at = std::ranges::find(before, old.value_or(view_.size()));
+      const auto number = static_cast<std::size_t>(at - before.begin());
+      past.next_numbers.push_back(
+          number < pasts[index].next_numbers.size() ? pasts[index].next_numbers[number] : 0);
+    }
+    for (std::size_t sender = 0; sender < before.size(); ++sender)
+      if (before[sender] == self_) writers_[index]->rewind(change.trim[index][sender]);
+    next.writers.push_back(writers_[index].get());
+    next.pasts.push_back(std::move(past));
+  }
+  return next;
 }
 
 void Turn::stop(Error error) {
@@ -204,27 +342,20 @@ void Turn::on_deliver(std::size_t channel, multicast::DeliverFunction upcall) {
   upcalls_[channel] = std::move(upcall);
 }
 
-std::optional<Rank> Turn::rank_of(fabric::PeerId peer) const {
-  for (Rank rank = 0; rank < peers_.size(); ++rank)
-    if (peers_[rank].id == peer) return rank;
-  return std::nullopt;
-}
-
-std::string Turn::names_of(const std::function<bool(Rank)>& wanted) const {
-  std::string names;
-  for (Rank rank = 0; rank < peers_.size(); ++rank)
-    if (wanted(rank)) names += (names.empty() ? "" : ", ") + view_.members[rank].name;
-  return names;
-}
-
 std::string Turn::waiting_for() const {
-  return names_of([&](Rank rank) { return !peers_[rank].connected || !peers_[rank].attached; });
+  return names_of(epoch_ ? epoch_->missing() : RankSet{});
 }
 
 std::string Turn::unfinished() const {
-  return names_of([&](Rank rank) {
-    return !table_ || (!peers_[rank].lost && table_->get(rank, leaving_) < drained);
-  });
+  return names_of(epoch_ ? epoch_->unfinished() : RankSet{});
+}
+
+std::string Turn::names_of(const RankSet& ranks) const {
+  std::string names;
+  for (Rank rank = 0; rank < view_.size(); ++rank)
+    if (ranks.contains(rank))
+      names += fmt::format("{}{}", names.empty() ? "" : ", ", view_.members[rank].name);
+  return names;
 }
 
 }  // namespace squall::engine

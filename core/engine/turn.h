@@ -1,7 +1,8 @@
 #pragma once
-// One node as a state machine: connects the peers of a view, builds the channels, turns them, and
-// stops when a member is lost. Pure: the fabric is an interface, time an argument, the next
-// deadline a returned value. Used by one thread at a time.
+// One node as a state machine: turns the current view's epoch, tells and hears heartbeats, and
+// when the view must end, carries what the machines of core/membership say: freezes, agrees,
+// delivers up to the trim, and goes on in the next view. Pure: the fabric is an interface, time an
+// argument, the next deadline a returned value. Used by one thread at a time.
 
 #include <functional>
 #include <memory>
@@ -11,44 +12,52 @@
 #include <vector>
 
 #include "core/base/error.h"
+#include "core/base/rank_set.h"
 #include "core/base/time.h"
 #include "core/base/view.h"
+#include "core/engine/contact.h"
+#include "core/engine/control.h"
+#include "core/engine/epoch.h"
 #include "core/fabric/fabric.h"
-#include "core/mirror/table.h"
+#include "core/membership/agreement.h"
+#include "core/membership/detector.h"
+#include "core/membership/suspicion.h"
+#include "core/membership/timing.h"
+#include "core/mirror/ring_writer.h"
 #include "core/multicast/channel.h"
 
 namespace squall::engine {
 
-/// How to reach a member: what the rendezvous learned.
-struct Contact {
-  std::string fabric_address;
-  fabric::Ticket ticket{};
-};
-
-/// A channel to be built once every peer is connected.
-struct ChannelPlan {
-  std::string name;
-  std::vector<Rank> senders;
-  std::size_t ring_bytes = 0;
-  multicast::StageFactory factory;
+/// A view that this member has installed, and why the one before ended.
+struct Installed {
+  const View& view;
+  /// Who is in it no more, and on what evidence, as far as this member knows: "b: link lost".
+  std::vector<std::string> gone;
 };
 
 class Turn {
  public:
   enum class Phase : std::uint8_t {
-    connecting,  ///< until every peer is connected
-    attaching,   ///< until every peer has replicas of this member's memory
-    running,
-    stopped,  ///< for good; `failure` says why, if it was not in good order
+    forming,   ///< the view's members connect and attach
+    running,   ///< messages flow
+    changing,  ///< frozen, until the next view is agreed on and what is below the trim delivered
+    stopped,   ///< for good; `failure` says why, if it was not in good order
   };
   struct Outcome {
     bool worked = false;
     Time deadline = never;  ///< turn again by then even if nothing arrives
   };
+  struct Options {
+    membership::Timing timing = membership::fast;
+    /// How long without a majority of the view until this member stops with an error.
+    Duration patience = 3 * membership::fast.timeout;
+    std::uint64_t seed = 0;  ///< different at each member
+    membership::Bug bug = membership::Bug::none;
+  };
 
   /// `contacts[rank]`; the entry of `self` is ignored. The fabric outlives the Turn.
   Turn(fabric::Fabric& fabric, View view, Rank self, std::vector<Contact> contacts,
-       std::vector<ChannelPlan> plans);
+       std::vector<ChannelPlan> plans, const Options& options, Time now);
   ~Turn();
 
   /// One turn. `events` are what the fabric's poll just returned.
@@ -56,67 +65,90 @@ class Turn {
 
   Phase phase() const { return phase_; }
   const std::optional<Error>& failure() const { return failure_; }
-  /// The member whose loss made this one stop, if one did.
-  std::optional<Rank> lost_member() const { return lost_member_; }
-  /// While connecting or attaching: the members that are missing, by name.
+  /// While forming: the members that are missing, by name.
   std::string waiting_for() const;
 
   const View& view() const { return view_; }
   Rank self() const { return self_; }
   std::size_t channel_count() const { return plans_.size(); }
-  /// From phase `attaching` on; nullptr before.
+  /// Of the current view; nullptr while its members are not connected.
   multicast::Channel* channel(std::size_t index) {
-    return index < channels_.size() ? channels_[index].get() : nullptr;
+    return epoch_ ? epoch_->channel(index) : nullptr;
   }
-  /// Until it is set, nothing is delivered on that channel, and its rings push back.
+  /// The outgoing ring of a channel, for good; nullptr if this member does not send there.
+  mirror::RingWriter* writer(std::size_t channel) { return writers_[channel].get(); }
+
+  /// Until it is set, nothing is delivered on that channel: its rings push back, and no view that
+  /// has anything to deliver there can end.
   void on_deliver(std::size_t channel, multicast::DeliverFunction upcall);
+  /// Called between the deliveries of two views, in the order of all upcalls. Not for the first.
+  void on_view(std::function<void(const Installed&)> upcall) { on_view_ = std::move(upcall); }
 
   /// Another source of evidence (the rendezvous) says that a member is gone.
   void lose(Rank member, std::string_view reason);
   /// Stops now, without a word to the others.
   void stop(Error error);
-  /// Begins to leave in good order: no sends from here on. `finished` becomes true once every
-  /// member has done the same and everything is delivered everywhere.
+  /// Begins to leave, together with everyone: no sends from here on. `finished` becomes true once
+  /// every member has done the same and everything is delivered everywhere.
   void finish() { finishing_ = true; }
   bool finished() const { return finished_; }
-  /// The ranks that have not finished yet, by name.
+  /// The members that have not finished yet, by name.
   std::string unfinished() const;
+  /// Without contact with a majority: nothing is delivered.
+  bool isolated() const { return detector_ && detector_->isolated(); }
 
  private:
-  struct Peer {
-    std::optional<fabric::PeerId> id;  // none: never dialled
-    bool connected = false;
-    bool lost = false;
-    bool attached = false;  // to the node's own row
-  };
+  void begin(Time now, Epoch::Inheritance inheritance);
 
-  void connect(const std::vector<Contact>& contacts);
-  void handle(const fabric::Event& event);
-  void build();
-  void turn_channels(Time now, Outcome& outcome);
-  /// True if it got a step further: another turn may get the next.
-  bool turn_finish();
-  std::optional<Rank> rank_of(fabric::PeerId peer) const;
-  std::string names_of(const std::function<bool(Rank)>& wanted) const;
+  void handle(Time now, const fabric::Event& event);
+  void on_control(Time now, fabric::PeerId peer, std::optional<Rank> from, Bytes message);
+  void on_pulse(Time now, Rank from, const membership::Pulse& pulse);
+  void on_ballot(Rank from, const membership::Message& ballot);
+  void malformed(std::optional<Rank> from, const Error& error);
+  void answer_old_view(fabric::PeerId peer);
+
+  void watch(Time now);
+  void send_pulse(Rank to, membership::Beat beat, bool answer);
+  void keep_majority(Time now);
+  void blame(Time now, Rank culprit);
+
+  void agree(Time now);
+  membership::Change propose(const RankSet& survivors,
+                             const std::map<Rank, membership::Frozen>& frozen) const;
+  void expelled();
+  void install(Time now);
+  Epoch::Inheritance inherit(const membership::Change& change);
+  void note(Time deadline) { outcome_.deadline = std::min(outcome_.deadline, deadline); }
+  std::string names_of(const RankSet& ranks) const;
 
   fabric::Fabric& fabric_;
+  Options options_;
   View view_;
   Rank self_;
+  std::vector<Contact> contacts_;  // by rank
   std::vector<ChannelPlan> plans_;
-  std::vector<Peer> peers_;  // by rank
-  Phase phase_ = Phase::connecting;
-  Time now_{};  // of the current turn
-  std::optional<Error> failure_;
-  std::optional<Rank> lost_member_;
+  std::vector<std::unique_ptr<mirror::RingWriter>> writers_;  // by channel
+  Upcalls upcalls_;
+  std::function<void(const Installed&)> on_view_;
 
-  // The node's own row: how far each member has come with leaving.
-  std::unique_ptr<mirror::Table> table_;
-  mirror::Column leaving_;  // 0, or one of the stages in turn.cc
-  std::vector<std::unique_ptr<mirror::RingWriter>> writers_;
-  std::vector<std::unique_ptr<multicast::Channel>> channels_;
-  std::vector<multicast::DeliverFunction> upcalls_;
+  Phase phase_ = Phase::forming;
+  std::optional<Error> failure_;
+  Control control_;
+  // Of the current view.
+  std::unique_ptr<Epoch> epoch_;
+  std::optional<membership::Detector> detector_;
+  std::optional<membership::Suspicion> suspicion_;
+  std::optional<membership::Agreement> agreement_;
+  std::vector<Time> mirrors_lost_at_;  // by rank
+  bool agreeing_ = false;              // the agreement has something to do
+  bool closing_ = false;               // the trim is known, and being delivered
+  Time majority_at_{};                 // when there was one last
+  bool formed_once_ = false;
+  std::vector<std::byte> last_decision_;  // what ended the view before, for who is still in it
+
   bool finishing_ = false;
   bool finished_ = false;
+  Outcome outcome_;  // of the current turn
 };
 
 }  // namespace squall::engine

@@ -102,6 +102,7 @@ void Channel::begin_own(Source& source) {
   source.next_number = writer_->next_number();
   source.reader.emplace(source.ring, ring_bytes_, &writer_->log(), writer_start_);
   source.consumed = source.told = writer_start_;
+  table_->raise(published_, 0, writer_start_);
   table_->raise(start_, number_start, source.next_number + 1);
   table_->raise(start_, ring_start, writer_start_ + 1);
 }

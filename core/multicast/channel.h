@@ -88,8 +88,9 @@ class Channel {
   /// beyond is skips. False if that is not what this member holds, or less than it delivered as
   /// stable.
   bool close(ConstFrontier trim);
-  /// Everything deliverable is delivered.
-  bool exhausted() const { return !deliverable_moved_; }
+  /// Everything deliverable is delivered. A joiner that never learned where the order stands
+  /// delivers nothing of this view.
+  bool exhausted() const { return !deliverable_moved_ || !position_known_; }
   /// After that: by sender of this view, and what a next channel of this member must know.
   Past past() const;
 

@@ -39,21 +39,21 @@ Cluster::Cluster(const Options& options, Deliver deliver)
     SQUALL_ASSERT(stack, "the simulated stack must fit");
     stages = stack->factory();
   }
-  std::vector<Rank> senders = options.senders;
-  if (senders.empty()) {
-    senders.resize(options.members);
-    std::iota(senders.begin(), senders.end(), Rank{0});
-  }
+  std::vector<NodeId> senders;
+  for (const Rank rank : options.senders) senders.push_back(NodeId{rank + 1});
   for (Rank rank = 0; rank < options.members; ++rank)
     nodes_[rank].fabric = network_.open(name(rank));
   for (Rank rank = 0; rank < options.members; ++rank) {
     std::vector<engine::Contact> contacts;
     for (Rank other = 0; other < options.members; ++other)
       contacts.push_back({nodes_[other].fabric->address(), ticket_of(rank, other)});
-    std::vector<engine::ChannelPlan> plans{{"simulated", senders, options.ring_bytes, stages}};
-    nodes_[rank].turn =
-        std::make_unique<engine::Turn>(*nodes_[rank].fabric, make_view(options.members), rank,
-                                       std::move(contacts), std::move(plans));
+    std::vector<engine::ChannelPlan> plans{
+        {"simulated", senders, senders.empty(), options.ring_bytes, stages}};
+    engine::Turn::Options member = options.member;
+    member.seed = random_.next();
+    nodes_[rank].turn = std::make_unique<engine::Turn>(
+        *nodes_[rank].fabric, make_view(options.members), rank, std::move(contacts),
+        std::move(plans), member, network_.now());
     nodes_[rank].turn->on_deliver(
         0, [this, rank](const multicast::Delivery& message) { deliver_(rank, message); });
   }
@@ -65,12 +65,11 @@ Cluster::~Cluster() {
 
 bool Cluster::try_send(Rank member, Bytes message) {
   if (!alive(member)) return false;
-  multicast::Channel* const channel = nodes_[member].turn->channel(0);
-  if (channel == nullptr || channel->writer() == nullptr) return false;
+  mirror::RingWriter* const writer = nodes_[member].turn->writer(0);
   mirror::RingWriter::Claim claim;
-  if (!channel->writer()->claim(message.size(), claim)) return false;
+  if (writer == nullptr || !writer->claim(message.size(), claim)) return false;
   if (!message.empty()) std::memcpy(claim.message, message.data(), message.size());
-  channel->writer()->commit(claim);
+  writer->commit(claim);
   return true;
 }
 

@@ -25,6 +25,7 @@ struct Options {
   multicast::StageFactory stages;  ///< stages of one's own, instead of `stack`
   std::vector<Rank> senders;       ///< empty: everyone
   std::size_t ring_bytes = std::size_t{1} << 14;
+  engine::Turn::Options member;  ///< of every member; seeds are drawn
   /// By rank: in a round of the driver, this member turns once in so many times on average; 1 or
   /// absent: always.
   std::vector<std::uint64_t> laziness;

@@ -3,6 +3,10 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <string>
+#include <vector>
+
 namespace squall::simulation {
 namespace {
 
@@ -69,19 +73,50 @@ TEST_CASE("fifo: each sender's order is kept") {
   }
 }
 
-TEST_CASE("a member that dies stops the others with an error that names it, within a second") {
-  Options options;
-  Cluster cluster(options, [](Rank, const multicast::Delivery&) {});
-  REQUIRE(cluster.start(in_ten_seconds));
-  const Time died = cluster.now();
-  cluster.crash(1);
-  const auto stopped = [&](Rank rank) {
-    return cluster.turn(rank).phase() == engine::Turn::Phase::stopped;
-  };
-  REQUIRE(cluster.run_until([&] { return stopped(0) && stopped(2); }, in_ten_seconds));
-  CHECK(cluster.now() - died < std::chrono::seconds(1));
-  CHECK(cluster.turn(0).failure()->what.find("member b was lost") != std::string::npos);
-  CHECK(cluster.turn(2).failure()->code == Code::lost);
+TEST_CASE("the survivors of a death go on in the next view, within 10 ms, with the same messages") {
+  for (Rank victim = 0; victim < 3; ++victim) {
+    CAPTURE(victim);
+    Options options;
+    std::vector<std::vector<std::string>> delivered(3);
+    Cluster cluster(options, [&](Rank member, const multicast::Delivery& message) {
+      delivered[member].emplace_back(as_text(message.bytes));
+    });
+    REQUIRE(cluster.start(in_ten_seconds));
+    std::vector<int> sent(3);
+    cluster.set_application([&](Rank member) {
+      return sent[member] < 400 &&
+             cluster.try_send(member, as_bytes(fmt::format("{}:{}", member, sent[member]))) &&
+             ++sent[member] != 0;
+    });
+    REQUIRE(cluster.run_until([&] { return delivered[(victim + 1) % 3].size() >= 100; },
+                              in_ten_seconds));
+    const Time died = cluster.now();
+    cluster.crash(victim);
+    const auto done = [&](Rank rank) {
+      return rank == victim || cluster.turn(rank).view().size() == 2;
+    };
+    REQUIRE(cluster.run_until([&] { return done(0) && done(1) && done(2); }, in_ten_seconds));
+    CHECK(cluster.now() - died < std::chrono::milliseconds(10));
+    const Rank one = victim == 0 ? 1 : 0, other = victim == 2 ? 1 : 2;
+    const auto own = [&](Rank rank) {
+      return std::ranges::count_if(delivered[rank], [&](const std::string& text) {
+        return text.front() != static_cast<char>('0' + victim);
+      });
+    };
+    REQUIRE(
+        cluster.run_until([&] { return own(one) == 800 && own(other) == 800; }, in_ten_seconds));
+    CHECK(delivered[one] == delivered[other]);
+    CHECK(raw(cluster.turn(one).view().id) == 2);
+    REQUIRE(cluster.run_until(
+        [&] {
+          return cluster.turn(one).phase() == engine::Turn::Phase::running &&
+                 cluster.turn(other).phase() == engine::Turn::Phase::running;
+        },
+        in_ten_seconds));
+    REQUIRE(cluster.try_send(other, as_bytes("9:in the new view")));
+    REQUIRE(
+        cluster.run_until([&] { return own(one) == 801 && own(other) == 801; }, in_ten_seconds));
+  }
 }
 
 TEST_CASE("members that finish together end in good order") {

@@ -1,0 +1,112 @@
+#include "core/engine/control.h"
+
+#include <algorithm>
+
+namespace squall::engine {
+namespace {
+
+constexpr Duration dial_interval = std::chrono::milliseconds(50);
+// Not of any view: the connection is the pair's.
+constexpr ViewId no_view{};
+
+bool same(const Member& left, const Member& right) {
+  return left.id == right.id && left.incarnation == right.incarnation;
+}
+
+}  // namespace
+
+Control::~Control() {
+  for (Link& link : links_) drop(link);
+  for (Link& link : former_) drop(link);
+}
+
+void Control::move_to(const View& view, Rank self, std::span<const Contact> contacts, Time now) {
+  std::vector<Link> old = std::move(links_);
+  links_.clear();
+  links_.resize(view.size());
+  for (Rank rank = 0; rank < view.size(); ++rank) {
+    Link& link = links_[rank];
+    const auto known = std::ranges::find_if(
+        old, [&](const Link& other) { return same(other.member, view.members[rank]); });
+    if (known != old.end()) {
+      link = *known;
+      *known = {};
+    }
+    link.member = view.members[rank];
+    link.contact = contacts[rank];
+    if (rank != self && !link.id && link.dial_at == never) dial(link, now);
+  }
+  for (Link& link : former_) drop(link);
+  former_.clear();
+  for (const Link& link : old)
+    if (link.id) former_.push_back(link);
+}
+
+void Control::dial(Link& link, Time now) {
+  link.dial_at = never;
+  auto peer = fabric_.connect(link.contact.fabric_address,
+                              ticket_for(link.contact, Purpose::control, no_view));
+  if (peer)
+    link.id = *peer;
+  else
+    link.dial_at = now + dial_interval;
+}
+
+void Control::drop(Link& link) {
+  if (!link.id) return;
+  fabric_.disconnect(*link.id);
+  fabric_.forget(*link.id);
+  link.id.reset();
+  link.up = false;
+}
+
+const Control::Link* Control::find(fabric::PeerId peer) const {
+  for (const auto* links : {&links_, &former_})
+    for (const Link& link : *links)
+      if (link.id == peer) return &link;
+  return nullptr;
+}
+
+std::optional<Rank> Control::rank_of(fabric::PeerId peer) const {
+  for (Rank rank = 0; rank < links_.size(); ++rank)
+    if (links_[rank].id == peer) return rank;
+  return std::nullopt;
+}
+
+void Control::connected(fabric::PeerId peer) {
+  if (Link* link = find(peer)) link->up = true;
+}
+
+void Control::lost(fabric::PeerId peer, Time now) {
+  Link* link = find(peer);
+  if (link == nullptr) return;
+  const bool member = rank_of(peer).has_value();
+  drop(*link);
+  if (member) link->dial_at = now + dial_interval;
+}
+
+Time Control::turn(Time now) {
+  Time next = never;
+  for (Link& link : links_) {
+    if (link.dial_at <= now) dial(link, now);
+    next = std::min(next, link.dial_at);
+  }
+  return next;
+}
+
+void Control::send(Link& link, Kind kind, Bytes message) {
+  if (!link.up) return;
+  scratch_.assign(1, static_cast<std::byte>(kind));
+  scratch_.insert(scratch_.end(), message.begin(), message.end());
+  static_cast<void>(fabric_.send(*link.id, fabric::Lane::urgent, scratch_));
+}
+
+void Control::send(Rank rank, Kind kind, Bytes message) {
+  send(links_[rank], kind, message);
+}
+
+void Control::send(fabric::PeerId peer, Kind kind, Bytes message) {
+  if (Link* link = find(peer)) send(*link, kind, message);
+}
+
+}  // namespace squall::engine

@@ -1,0 +1,69 @@
+#pragma once
+// The connections that outlive fences and views: pulses and votes between the members of a view,
+// also between those that accuse each other. One to each member, dialled again when it breaks; what
+// is sent meanwhile is dropped, since everything that goes here is said again until it is answered.
+// Members of the view before are kept until the next change, so that whoever missed the decision
+// still learns of it.
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/base/bytes.h"
+#include "core/base/rank_set.h"
+#include "core/base/time.h"
+#include "core/base/view.h"
+#include "core/engine/contact.h"
+#include "core/fabric/fabric.h"
+
+namespace squall::engine {
+
+class Control {
+ public:
+  /// The first byte of every control message.
+  enum class Kind : std::uint8_t { pulse = 1, ballot = 2 };
+
+  explicit Control(fabric::Fabric& fabric) : fabric_(fabric) {}
+  ~Control();
+
+  /// Keeps the connections of members that are in both views, drops the others, dials new ones.
+  /// `contacts` by rank, as for the epoch.
+  void move_to(const View& view, Rank self, std::span<const Contact> contacts, Time now);
+
+  /// False if it is none of these connections.
+  bool knows(fabric::PeerId peer) const { return find(peer) != nullptr; }
+  /// nullopt: of nobody in the current view.
+  std::optional<Rank> rank_of(fabric::PeerId peer) const;
+  void connected(fabric::PeerId peer);
+  /// It broke: a member's is dialled again after a while.
+  void lost(fabric::PeerId peer, Time now);
+  /// Dials what is due; returns when it wants to be called again.
+  Time turn(Time now);
+
+  void send(Rank rank, Kind kind, Bytes message);
+  void send(fabric::PeerId peer, Kind kind, Bytes message);
+
+ private:
+  struct Link {
+    Member member;
+    Contact contact;
+    std::optional<fabric::PeerId> id;
+    bool up = false;
+    Time dial_at = never;
+  };
+  void dial(Link& link, Time now);
+  void drop(Link& link);
+  void send(Link& link, Kind kind, Bytes message);
+  const Link* find(fabric::PeerId peer) const;
+  Link* find(fabric::PeerId peer) {
+    return const_cast<Link*>(static_cast<const Control*>(this)->find(peer));
+  }
+
+  fabric::Fabric& fabric_;
+  std::vector<Link> links_;   // by rank; self's is never dialled
+  std::vector<Link> former_;  // of the view before
+  std::vector<std::byte> scratch_;
+};
+
+}  // namespace squall::engine

@@ -1,0 +1,253 @@
+#include "core/engine/epoch.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "core/base/assert.h"
+
+namespace squall::engine {
+namespace {
+
+// Deliveries of one channel in one turn, so that a busy channel does not starve the others and
+// `consumed` goes out in time.
+constexpr std::size_t deliveries_at_once = 8192;
+
+// Leaving together takes two steps: a member that has seen everyone drained says so, and may go
+// once all have said so.
+constexpr std::uint64_t drained = 1;      // all that I sent is delivered everywhere
+constexpr std::uint64_t all_drained = 2;  // I have seen that everyone is drained
+
+fabric::RegionId node_region(ViewId view) {
+  // Channel 0xffff, kind 1: no channel of a view has this index.
+  return static_cast<fabric::RegionId>(raw(view) << 24 | 0xffff01);
+}
+
+}  // namespace
+
+std::vector<Rank> ChannelPlan::senders_in(const View& view) const {
+  std::vector<Rank> ranks;
+  if (everyone_sends) {
+    ranks.resize(view.size());
+    std::iota(ranks.begin(), ranks.end(), Rank{0});
+  }
+  for (const NodeId sender : senders)
+    if (const auto rank = view.rank_of(sender)) ranks.push_back(*rank);
+  return ranks;
+}
+
+bool ChannelPlan::sends(NodeId node) const {
+  return everyone_sends || std::ranges::find(senders, node) != senders.end();
+}
+
+Epoch::Epoch(fabric::Fabric& fabric, const View& view, Rank self,
+             const std::vector<ChannelPlan>& plans, Inheritance inheritance)
+    : fabric_(fabric),
+      view_(view),
+      self_(self),
+      plans_(plans),
+      inheritance_(std::move(inheritance)),
+      peers_(view.size()) {
+  peers_[self_].connected = peers_[self_].attached = true;
+}
+
+Result<std::unique_ptr<Epoch>> Epoch::create(fabric::Fabric& fabric, const View& view, Rank self,
+                                             std::span<const Contact> contacts,
+                                             const std::vector<ChannelPlan>& plans,
+                                             Inheritance inheritance) {
+  SQUALL_ASSERT(self < view.size() && contacts.size() == view.size(), "one contact per member");
+  std::unique_ptr<Epoch> epoch(new Epoch(fabric, view, self, plans, std::move(inheritance)));
+  for (Rank rank = 0; rank < view.size(); ++rank) {
+    if (rank == self) continue;
+    auto peer = fabric.connect(contacts[rank].fabric_address,
+                               ticket_for(contacts[rank], Purpose::mirrors, view.id));
+    if (!peer)
+      return fail(peer.error().code,
+                  fmt::format("cannot connect to {} over {}: {}", view.members[rank].name,
+                              fabric.name(), peer.error().what),
+                  peer.error().remedy);
+    epoch->peers_[rank].id = *peer;
+  }
+  // A member alone waits for nobody's event.
+  if (view.size() == 1)
+    if (auto built = epoch->build(); !built) return tl::unexpected(built.error());
+  return epoch;
+}
+
+Epoch::~Epoch() {
+  channels_.clear();
+  table_.reset();
+  for (const Peer& peer : peers_) {
+    if (!peer.id) continue;
+    fabric_.disconnect(*peer.id);
+    fabric_.forget(*peer.id);
+  }
+}
+
+std::optional<Rank> Epoch::rank_of(fabric::PeerId peer) const {
+  for (Rank rank = 0; rank < peers_.size(); ++rank)
+    if (peers_[rank].id == peer) return rank;
+  return std::nullopt;
+}
+
+Result<> Epoch::handle(Rank rank, const fabric::Event& event) {
+  using Kind = fabric::Event::Kind;
+  if (frozen_ || lost_.contains(rank)) return {};
+  if (event.kind == Kind::connected) {
+    peers_[rank].connected = true;
+    if (!table_ && std::ranges::all_of(peers_, [](const Peer& peer) { return peer.connected; }))
+      return build();
+  } else if (event.kind == Kind::attached && table_) {
+    if (event.region == table_->region()) {
+      table_->push_to(event.peer);
+      peers_[rank].attached = true;
+    } else {
+      for (const auto& channel : channels_)
+        if (channel->attached(event.peer, event.region)) break;
+    }
+  }
+  return {};
+}
+
+Result<> Epoch::build() {
+  std::vector<fabric::PeerId> ids;
+  for (const Peer& peer : peers_) ids.push_back(peer.id.value_or(fabric::PeerId{}));
+  mirror::TableLayout layout;
+  leaving_ = layout.add(1, mirror::TableLayout::Place::own_line);
+  auto table = mirror::Table::create(fabric_, node_region(view_.id), layout, self_, ids);
+  if (!table) return tl::unexpected(table.error());
+  table_ = std::move(*table);
+  for (std::size_t index = 0; index < plans_.size(); ++index) {
+    const ChannelPlan& plan = plans_[index];
+    multicast::ChannelOptions options;
+    options.view = view_.id;
+    options.index = static_cast<std::uint16_t>(index);
+    options.shape = {view_.size(), self_, plan.senders_in(view_)};
+    options.ring_bytes = plan.ring_bytes;
+    options.writer = inheritance_.writers[index];
+    options.past = std::move(inheritance_.pasts[index]);
+    auto channel = multicast::Channel::create(fabric_, ids, options, plan.factory);
+    if (!channel) return tl::unexpected(channel.error());
+    channels_.push_back(std::move(*channel));
+  }
+  return {};
+}
+
+void Epoch::lose(Rank rank) {
+  lost_.insert(rank);
+  // Its counters were read by the last turn; what came since is not missed, only not counted.
+  if (peers_[rank].id) fabric_.disconnect(*peers_[rank].id);
+}
+
+Epoch::Turned Epoch::turn(Time now, const Upcalls& upcalls, bool hold) {
+  Turned turned;
+  for (const auto& channel : channels_) {
+    const auto exchanged = channel->exchange(now);
+    turned.worked |= exchanged.worked;
+    turned.deadline = std::min(turned.deadline, exchanged.deadline);
+  }
+  // Before the upcalls: what peers wait for leaves first.
+  fabric_.flush();
+  for (std::size_t index = 0; index < channels_.size() && !hold; ++index)
+    if (upcalls[index])
+      turned.worked |= channels_[index]->deliver(upcalls[index], deliveries_at_once) != 0;
+  return turned;
+}
+
+std::optional<Rank> Epoch::culprit() const {
+  for (const auto& channel : channels_)
+    if (const auto culprit = channel->culprit()) return culprit;
+  return std::nullopt;
+}
+
+bool Epoch::running() const {
+  return table_ && !frozen_ &&
+         std::ranges::all_of(peers_, [](const Peer& peer) { return peer.attached; }) &&
+         std::ranges::all_of(channels_, [](const auto& channel) { return channel->ready(); });
+}
+
+RankSet Epoch::missing() const {
+  RankSet missing;
+  for (Rank rank = 0; rank < peers_.size(); ++rank)
+    if (!(table_ ? peers_[rank].attached : peers_[rank].connected)) missing.insert(rank);
+  return missing;
+}
+
+membership::Frozen Epoch::freeze(Time now) {
+  membership::Frozen frozen;
+  for (std::size_t index = 0; index < plans_.size(); ++index) {
+    if (multicast::Channel* held = channel(index)) {
+      held->freeze(now);
+      frozen.received.emplace_back(held->received().begin(), held->received().end());
+    } else {
+      // Not even built: nothing of this view was ever sent.
+      frozen.received.emplace_back(plans_[index].senders_in(view_).size(), Round{0});
+    }
+  }
+  frozen_ = true;
+  for (const Peer& peer : peers_)
+    if (peer.id) fabric_.disconnect(*peer.id);
+  return frozen;
+}
+
+bool Epoch::close(const membership::Rounds& trim) {
+  if (channels_.empty()) {
+    return std::ranges::all_of(trim, [](const auto& rounds) {
+      return std::ranges::all_of(rounds, [](Round round) { return round == 0; });
+    });
+  }
+  for (std::size_t index = 0; index < channels_.size(); ++index)
+    if (!channels_[index]->close(trim[index])) return false;
+  return true;
+}
+
+bool Epoch::exhausted() const {
+  return std::ranges::all_of(channels_, [](const auto& channel) { return channel->exhausted(); });
+}
+
+std::vector<multicast::Past> Epoch::pasts() const {
+  // Of a view that was never built: what it was to begin with.
+  if (channels_.empty()) return inheritance_.pasts;
+  std::vector<multicast::Past> pasts;
+  for (const auto& channel : channels_) pasts.push_back(channel->past());
+  return pasts;
+}
+
+bool Epoch::all_at(std::uint64_t stage) const {
+  for (Rank rank = 0; rank < peers_.size(); ++rank)
+    if (!lost_.contains(rank) && table_->get(rank, leaving_) < stage) return false;
+  return true;
+}
+
+bool Epoch::finish() {
+  if (!running() || finished_) return false;
+  const std::uint64_t before = table_->get(self_, leaving_);
+  std::uint64_t mine = before;
+  if (mine == 0 &&
+      std::ranges::all_of(channels_, [](const auto& channel) { return channel->drained(); }))
+    mine = drained;
+  // My own word counts too, but only once it is said: hence two turns for the two steps.
+  if (before == drained && all_at(drained)) mine = all_drained;
+  if (mine != before) {
+    table_->raise(leaving_, 0, mine);
+    table_->push();
+    fabric_.flush();
+  }
+  if (mine == all_drained && all_at(all_drained)) finished_ = true;
+  return mine != before;
+}
+
+bool Epoch::excused(Rank rank) const {
+  return table_ && !frozen_ && table_->get(rank, leaving_) >= drained &&
+         table_->get(self_, leaving_) >= drained;
+}
+
+RankSet Epoch::unfinished() const {
+  RankSet missing;
+  for (Rank rank = 0; rank < peers_.size(); ++rank)
+    if (!table_ || table_->get(rank, leaving_) < drained) missing.insert(rank);
+  return missing;
+}
+
+}  // namespace squall::engine

@@ -1,0 +1,132 @@
+#pragma once
+// One view's life at one member: connects the others, builds the channels and the node's own table,
+// turns them, and ends with the view: `freeze`, then `close` at the trim, until `exhausted`. Built
+// from a view and thrown away with it. Pure, as the turn that owns it.
+//
+// Its connections carry mirrors only, and are cut when it freezes: whatever the others do with
+// their memory afterwards, what was frozen stays as it was.
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/base/error.h"
+#include "core/base/rank_set.h"
+#include "core/base/time.h"
+#include "core/base/view.h"
+#include "core/engine/contact.h"
+#include "core/fabric/fabric.h"
+#include "core/membership/change.h"
+#include "core/mirror/ring_writer.h"
+#include "core/mirror/table.h"
+#include "core/multicast/channel.h"
+
+namespace squall::engine {
+
+/// A channel of every view.
+struct ChannelPlan {
+  std::string name;
+  std::vector<NodeId> senders;  ///< in this order; those that are not in a view do not send in it
+  bool everyone_sends = false;  ///< all members instead, by rank
+  std::size_t ring_bytes = 0;
+  multicast::StageFactory factory;
+
+  std::vector<Rank> senders_in(const View& view) const;
+  bool sends(NodeId node) const;
+};
+
+/// What the application gave: by channel; empty while nobody listens.
+using Upcalls = std::vector<multicast::DeliverFunction>;
+
+class Epoch {
+ public:
+  /// By channel. A writer is nullptr where this member does not send.
+  struct Inheritance {
+    std::vector<mirror::RingWriter*> writers;
+    std::vector<multicast::Past> pasts;
+  };
+
+  /// `contacts[rank]`: how to reach it; self's is ignored. All references outlive the epoch.
+  static Result<std::unique_ptr<Epoch>> create(fabric::Fabric& fabric, const View& view, Rank self,
+                                               std::span<const Contact> contacts,
+                                               const std::vector<ChannelPlan>& plans,
+                                               Inheritance inheritance);
+  ~Epoch();
+
+  const View& view() const { return view_; }
+  std::optional<Rank> rank_of(fabric::PeerId peer) const;
+  /// An event of one of its peers; not `lost`.
+  Result<> handle(Rank rank, const fabric::Event& event);
+  /// That connection is lost: its memory is fenced, and nothing else follows.
+  void lose(Rank rank);
+  const RankSet& lost() const { return lost_; }
+
+  struct Turned {
+    bool worked = false;
+    Time deadline = never;
+  };
+  /// Exchanges, flushes, delivers. Nothing is delivered while `hold` says so.
+  Turned turn(Time now, const Upcalls& upcalls, bool hold);
+  /// Whose counters or frames cannot be right, once anyone's were.
+  std::optional<Rank> culprit() const;
+
+  /// Every member has everyone's replicas, as far as this member can tell.
+  bool running() const;
+  /// Until then: those that are missing.
+  RankSet missing() const;
+
+  // --- the end of the view
+
+  membership::Frozen freeze(Time now);
+  bool frozen() const { return frozen_; }
+  /// False if the trim is not of what this member froze.
+  bool close(const membership::Rounds& trim);
+  /// What `turn` delivers by the trim is delivered.
+  bool exhausted() const;
+  /// Afterwards, by channel.
+  std::vector<multicast::Past> pasts() const;
+
+  // --- the end of the group: everyone leaves, in two steps, so that nobody closes while another
+  // still needs a word from it
+
+  /// Goes on with leaving together; true if it got a step further.
+  bool finish();
+  bool finished() const { return finished_; }
+  /// `rank` has drained, and so has this member: it needs nothing more, and may be gone.
+  bool excused(Rank rank) const;
+  /// Those that have not drained.
+  RankSet unfinished() const;
+
+  multicast::Channel* channel(std::size_t index) {
+    return index < channels_.size() ? channels_[index].get() : nullptr;
+  }
+
+ private:
+  struct Peer {
+    std::optional<fabric::PeerId> id;
+    bool connected = false;
+    bool attached = false;  // to the node's own row
+  };
+
+  Epoch(fabric::Fabric& fabric, const View& view, Rank self, const std::vector<ChannelPlan>& plans,
+        Inheritance inheritance);
+  Result<> build();
+  bool all_at(std::uint64_t stage) const;
+
+  fabric::Fabric& fabric_;
+  View view_;
+  Rank self_;
+  const std::vector<ChannelPlan>& plans_;
+  Inheritance inheritance_;
+  std::vector<Peer> peers_;  // by rank
+  RankSet lost_;
+  bool frozen_ = false;
+  bool finished_ = false;
+  std::unique_ptr<mirror::Table> table_;
+  mirror::Column leaving_;  // 0, or one of the stages in epoch.cc
+  std::vector<std::unique_ptr<multicast::Channel>> channels_;
+};
+
+}  // namespace squall::engine
