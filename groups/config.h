@@ -10,8 +10,8 @@
 
 namespace squall {
 
-/// A member that the configuration names. Until views change, the contacts *are* the group, and
-/// their order is the rank order, the same at every member.
+/// A member that the configuration names. The contacts are the first view, and their order is its
+/// rank order, the same at every member.
 struct Contact {
   std::string name;
   std::string address;  ///< rendezvous, "host:port" or "[v6]:port"
@@ -30,6 +30,13 @@ struct Config {
   std::string listen;  ///< empty: this node's own contact address
   std::vector<Contact> contacts;
   Duration start_timeout = std::chrono::seconds(10);  ///< for everyone to be there
+  /// Of silence, until a member is suspected; at every member the same. A heartbeat goes out ten
+  /// times as often.
+  Duration failure_timeout = std::chrono::milliseconds(200);
+  /// False: a member's loss stops the others with an error that names it. True: they go on in the
+  /// next view, as long as they are a majority of the last (of an even split, the half with rank
+  /// 0: a group of two survives only the loss of rank 1).
+  bool survive_losses = true;
   bool engine_thread = false;  ///< false: the application turns the node with poll()
   int listen_fd = -1;          ///< an inherited, already listening socket, for launchers
 

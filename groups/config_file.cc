@@ -27,7 +27,7 @@ namespace {
 
 constexpr std::size_t max_config_bytes = std::size_t{1} << 20;
 constexpr std::size_t max_name_bytes = 64;
-constexpr std::int64_t max_start_timeout_ms = 3'600'000;
+constexpr std::int64_t max_timeout_ms = 3'600'000;
 constexpr std::size_t min_ring_bytes = 4096;
 constexpr std::size_t max_ring_bytes = std::size_t{1} << 30;
 
@@ -228,15 +228,36 @@ Result<> node_contacts(Context& context, const toml::node& node) {
   return {};
 }
 
-Result<> node_start_timeout(Context& context, const toml::node& node) {
+/// An integer of milliseconds from `least` to an hour.
+Result<> milliseconds(Context& context, const toml::node& node, std::string_view key,
+                      std::int64_t least, Duration& to) {
   const auto* number = node.as_integer();
-  if (number == nullptr || number->get() < 1 || number->get() > max_start_timeout_ms)
+  if (number == nullptr || number->get() < least || number->get() > max_timeout_ms)
     return context.wrong(
         node.source(),
-        fmt::format("'start_timeout_ms' is {}; expected an integer of 1 to {}",
+        fmt::format("'{}' is {}; expected an integer of {} to {}", key,
                     number == nullptr ? std::string(kind_of(node)) : std::to_string(number->get()),
-                    max_start_timeout_ms));
-  context.config.start_timeout = std::chrono::milliseconds(number->get());
+                    least, max_timeout_ms));
+  to = std::chrono::milliseconds(number->get());
+  return {};
+}
+
+Result<> node_start_timeout(Context& context, const toml::node& node) {
+  return milliseconds(context, node, "start_timeout_ms", 1, context.config.start_timeout);
+}
+
+Result<> node_failure_timeout(Context& context, const toml::node& node) {
+  return milliseconds(context, node, "failure_timeout_ms", 10, context.config.failure_timeout);
+}
+
+Result<> node_when_lost(Context& context, const toml::node& node) {
+  static constexpr std::string_view expected = "\"continue\" or \"stop\"";
+  auto what = text_of(context, node, "when_lost", expected);
+  if (!what) return tl::unexpected(what.error());
+  if (*what != "continue" && *what != "stop")
+    return context.wrong(node.source(),
+                         fmt::format("'when_lost' is \"{}\"; expected {}", *what, expected));
+  context.config.survive_losses = *what == "continue";
   return {};
 }
 
@@ -325,10 +346,12 @@ Result<> group_ring_bytes(Context& context, const toml::node& node) {
   return {};
 }
 
-constexpr std::array<Key, 5> node_keys{{{"name", node_name},
+constexpr std::array<Key, 7> node_keys{{{"name", node_name},
                                         {"listen", node_listen},
                                         {"contacts", node_contacts},
                                         {"start_timeout_ms", node_start_timeout},
+                                        {"failure_timeout_ms", node_failure_timeout},
+                                        {"when_lost", node_when_lost},
                                         {"engine", node_engine}}};
 constexpr std::array<Key, 2> fabric_keys{
     {{"provider", fabric_provider}, {"address", fabric_address}}};

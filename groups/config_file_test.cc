@@ -12,6 +12,8 @@ name = "a"
 listen = "10.0.0.1:7070"
 contacts = ["a@10.0.0.1:7070", "b@[::1]:7071"]
 start_timeout_ms = 2500
+failure_timeout_ms = 1000
+when_lost = "stop"
 engine = "thread"
 
 [fabric]
@@ -35,6 +37,8 @@ TEST_CASE("every key reaches the configuration") {
   CHECK(config->contacts[1].name == "b");
   CHECK(config->contacts[1].address == "[::1]:7071");
   CHECK(config->start_timeout == 2500ms);
+  CHECK(config->failure_timeout == 1s);
+  CHECK_FALSE(config->survive_losses);
   CHECK(config->engine_thread);
   CHECK(config->provider == "tcp");
   CHECK(config->fabric_address == "10.0.0.1");
@@ -56,6 +60,8 @@ TEST_CASE("an empty file is the default configuration") {
   CHECK(config->name.empty());
   CHECK(config->provider == "auto");
   CHECK(config->start_timeout == 10s);
+  CHECK(config->failure_timeout == 200ms);
+  CHECK(config->survive_losses);
   CHECK_FALSE(config->engine_thread);
 }
 
@@ -105,6 +111,8 @@ TEST_CASE("whatever cannot be right names file, line and what was expected") {
       {"[node]\ncontacts = [\"a@h:1\", \"b@h:1\"]\n", "x.toml:2:", "the same address h:1"},
       {"[node]\nname = \"c\"\ncontacts = [\"a@h:1\"]\n", "x.toml:2:", "none of the contacts"},
       {"[node]\nstart_timeout_ms = 0\n", "x.toml:2:", "an integer of 1 to"},
+      {"[node]\nfailure_timeout_ms = 9\n", "x.toml:2:", "an integer of 10 to"},
+      {"[node]\nwhen_lost = \"panic\"\n", "x.toml:2:", "\"continue\" or \"stop\""},
       {"[node]\nstart_timeout_ms = -4\n", "x.toml:2:", "'start_timeout_ms' is -4"},
       {"[node]\nstart_timeout_ms = 1.5\n", "x.toml:2:", "is a floating-point number"},
       {"[node]\nengine = \"fast\"\n", "x.toml:2:", "\"polled\" or \"thread\""},

@@ -15,10 +15,10 @@ mirror::RingWriter::Claim claim_of(const Reservation& reservation) {
 }  // namespace
 
 GroupImpl::GroupImpl(GroupHost& host, engine::Loop& loop, std::size_t index, std::string name,
-                     multicast::Channel& channel)
+                     mirror::RingWriter* writer)
     : host_(host),
       loop_(loop),
-      writer_(channel.writer()),
+      writer_(writer),
       max_bytes_(writer_ != nullptr ? mirror::max_message_bytes(writer_->ring_bytes()) : 0),
       index_(index),
       name_(std::move(name)) {}

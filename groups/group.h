@@ -3,11 +3,11 @@
 // groups/node.h.
 
 #include <atomic>
+#include <memory>
 #include <string>
 
 #include "core/engine/loop.h"
 #include "core/mirror/ring_writer.h"
-#include "core/multicast/channel.h"
 #include "groups/node.h"
 
 namespace squall {
@@ -16,7 +16,7 @@ namespace squall {
 class GroupHost {
  public:
   virtual ~GroupHost() = default;
-  virtual const View& host_view() const = 0;
+  virtual std::shared_ptr<const View> host_view() const = 0;
   virtual Rank host_rank() const = 0;
   virtual void deliver_to(std::size_t channel, multicast::DeliverFunction upcall) = 0;
   /// Gives way until there may be room: turns the node, or lets its thread do so.
@@ -28,11 +28,12 @@ class GroupHost {
 class GroupImpl final : public Group {
  public:
   /// All of them outlive the group.
+  /// `writer` is nullptr if this member is no sender.
   GroupImpl(GroupHost& host, engine::Loop& loop, std::size_t index, std::string name,
-            multicast::Channel& channel);
+            mirror::RingWriter* writer);
 
   std::string_view name() const override { return name_; }
-  const View& view() const override { return host_.host_view(); }
+  std::shared_ptr<const View> view() const override { return host_.host_view(); }
   Rank rank() const override { return host_.host_rank(); }
   std::size_t max_message_bytes() const override { return max_bytes_; }
 

@@ -33,23 +33,21 @@ std::string host_of(const std::string& address) {
   return host;
 }
 
-Result<std::vector<Rank>> senders_of(const Config& config, const GroupConfig& group) {
-  std::vector<Rank> senders;
+/// Every name must be one of the contacts, and none comes twice.
+Result<std::vector<NodeId>> senders_of(const Config& config, const GroupConfig& group) {
+  std::vector<NodeId> senders;
   for (const std::string& name : group.senders) {
-    const auto at = std::ranges::find(config.contacts, name, &Contact::name);
-    if (at == config.contacts.end())
+    if (std::ranges::find(config.contacts, name, &Contact::name) == config.contacts.end())
       return fail(Code::invalid,
                   fmt::format("group.{}.senders names \"{}\", who is none of the contacts",
                               group.name, name),
                   "name members, or leave senders out to let everyone send");
-    const auto rank = static_cast<Rank>(at - config.contacts.begin());
-    if (std::ranges::find(senders, rank) != senders.end())
+    const NodeId sender = fabric::node_id(name);
+    if (std::ranges::find(senders, sender) != senders.end())
       return fail(Code::invalid,
                   fmt::format("group.{}.senders names \"{}\" twice", group.name, name));
-    senders.push_back(rank);
+    senders.push_back(sender);
   }
-  if (senders.empty())
-    for (Rank rank = 0; rank < config.contacts.size(); ++rank) senders.push_back(rank);
   return senders;
 }
 
@@ -67,9 +65,12 @@ Result<engine::ChannelPlan> plan_channel(const Config& config, const GroupConfig
                             mirror::max_ring_bytes));
   auto senders = senders_of(config, group);
   if (!senders) return tl::unexpected(senders.error());
-  text += fmt::format("group.{}: stack {}, senders {}, ring_bytes {}\n", group.name, stack->text(),
-                      fmt::join(*senders, " "), group.ring_bytes);
-  return engine::ChannelPlan{group.name, std::move(*senders), group.ring_bytes, stack->factory()};
+  text +=
+      fmt::format("group.{}: stack {}, senders {}, ring_bytes {}\n", group.name, stack->text(),
+                  group.senders.empty() ? "all" : fmt::format("{}", fmt::join(group.senders, " ")),
+                  group.ring_bytes);
+  return engine::ChannelPlan{group.name, std::move(*senders), group.senders.empty(),
+                             group.ring_bytes, stack->factory()};
 }
 
 /// Which fabrics this member offers: the configured one, or for auto what could serve.
@@ -162,6 +163,9 @@ Result<Plan> make_plan(const Config& config) {
   for (const Contact& contact : config.contacts)
     plan.text += fmt::format("member {} at {}\n", contact.name, contact.address);
   plan.text += fmt::format("fabric {}\n", config.provider);
+  plan.text += fmt::format("failure_timeout {} ms, losses are {}\n",
+                           config.failure_timeout / std::chrono::milliseconds(1),
+                           config.survive_losses ? "survived" : "fatal");
   for (const GroupConfig& group : config.groups) {
     for (const auto& other : plan.channels)
       if (other.name == group.name)

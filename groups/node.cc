@@ -12,6 +12,7 @@
 #include "core/base/assert.h"
 #include "core/base/log.h"
 #include "core/engine/loop.h"
+#include "core/membership/timing.h"
 #include "groups/group.h"
 #include "groups/meeting_point.h"
 
@@ -57,8 +58,17 @@ class NodeImpl final : public Node, public GroupHost {
     const auto found = std::ranges::find(groups_, name, &GroupImpl::name);
     return found == groups_.end() ? nullptr : found->get();
   }
-  const View& view() const override { return turn_->view(); }
-  Rank rank() const override { return turn_->self(); }
+  std::shared_ptr<const View> view() const override {
+    const std::lock_guard lock(view_mutex_);
+    return view_;
+  }
+  Rank rank() const override {
+    const std::lock_guard lock(view_mutex_);
+    return rank_;
+  }
+  void on_view(std::function<void(const ViewChange&)> handler) override {
+    run_in_turn([this, handler = std::move(handler)] { view_handler_ = handler; });
+  }
   std::string_view fabric() const override { return met_.fabric->name(); }
 
   bool poll() override { return !threaded() && turn_once(); }
@@ -82,7 +92,7 @@ class NodeImpl final : public Node, public GroupHost {
   explicit NodeImpl(Met met) : met_(std::move(met)) {}
 
   // --- for groups
-  const View& host_view() const override { return view(); }
+  std::shared_ptr<const View> host_view() const override { return view(); }
   Rank host_rank() const override { return rank(); }
   void deliver_to(std::size_t channel, multicast::DeliverFunction upcall) override;
   void wait_for_room() override;
@@ -95,6 +105,9 @@ class NodeImpl final : public Node, public GroupHost {
   void turn_rendezvous(Time now);
   void said_goodbye(Rank member, std::string_view text);
   void say_why();
+  void keep_view();
+  void installed(const engine::Installed& installed);
+  std::optional<Rank> rank_of(std::string_view name) const;
   void announce_stop();
   Result<> wait_until_running(Time deadline);
 
@@ -104,6 +117,11 @@ class NodeImpl final : public Node, public GroupHost {
   std::vector<std::unique_ptr<GroupImpl>> groups_;
   std::vector<fabric::Rendezvous::Event> rendezvous_events_;
   Mailbox mailbox_;
+
+  std::function<void(const ViewChange&)> view_handler_;
+  mutable std::mutex view_mutex_;
+  std::shared_ptr<const View> view_;  // as of the last view change
+  Rank rank_ = 0;
 
   std::function<void(const Error&)> stopped_handler_;
   mutable std::mutex stopped_mutex_;
@@ -124,8 +142,17 @@ Result<std::unique_ptr<Node>> NodeImpl::start(const Config& config) {
   std::unique_ptr<NodeImpl> node(new NodeImpl(std::move(*met)));
   std::vector<std::string> names;
   for (const auto& channel : plan->channels) names.push_back(channel.name);
+  engine::Turn::Options options;
+  options.timing = membership::Timing::with_timeout(config.failure_timeout);
+  if (auto fine = membership::check(options.timing); !fine) return tl::unexpected(fine.error());
+  options.patience = 3 * config.failure_timeout;
+  options.fixed = !config.survive_losses;
+  options.seed = raw(node->met_.view.members[plan->self].incarnation);
   node->turn_ = std::make_unique<engine::Turn>(*node->met_.fabric, node->met_.view, plan->self,
-                                               node->met_.contacts, std::move(plan->channels));
+                                               node->met_.contacts, std::move(plan->channels),
+                                               options, Monotonic::now());
+  node->keep_view();
+  node->turn_->on_view([raw = node.get()](const engine::Installed& view) { raw->installed(view); });
   node->loop_ =
       std::make_unique<engine::Loop>(*node->met_.fabric, *node->turn_, node->met_.crowded,
                                      [raw = node.get()](Time now) { raw->turn_rendezvous(now); });
@@ -133,7 +160,7 @@ Result<std::unique_ptr<Node>> NodeImpl::start(const Config& config) {
     return tl::unexpected(running.error());
   for (std::size_t index = 0; index < names.size(); ++index)
     node->groups_.push_back(std::make_unique<GroupImpl>(*node, *node->loop_, index, names[index],
-                                                        *node->turn_->channel(index)));
+                                                        node->turn_->writer(index)));
   if (config.engine_thread) {
     // Else a first send from here would seem to come from inside an upcall.
     node->loop_->hand_over();
@@ -194,8 +221,11 @@ void NodeImpl::turn_rendezvous(Time now) {
   rendezvous_events_.clear();
   met_.rendezvous->poll(now, rendezvous_events_);
   for (const auto& event : rendezvous_events_) {
-    if (event.kind == Kind::gone) turn_->lose(event.rank, event.error.what);
-    if (event.kind == Kind::left) said_goodbye(event.rank, event.error.what);
+    // The rendezvous numbers those who met; who is in the view no more is gone already.
+    const auto member = rank_of(met_.view.members[event.rank].name);
+    if (!member) continue;
+    if (event.kind == Kind::gone) turn_->lose(*member, event.error.what);
+    if (event.kind == Kind::left) said_goodbye(*member, event.error.what);
   }
 }
 
@@ -205,19 +235,35 @@ void NodeImpl::said_goodbye(Rank member, std::string_view text) {
   // have been queued when it went, and not every fabric tells that it is gone.
   if (text == finished_goodbye) return turn_->lose(member, "it has finished");
   if (text.starts_with(lost_goodbye)) {
-    const auto& members = view().members;
-    const auto first = std::ranges::find(members, text.substr(lost_goodbye.size()), &Member::name);
-    if (first != members.end() && first - members.begin() != rank())
-      turn_->lose(static_cast<Rank>(first - members.begin()),
-                  fmt::format("{} has lost it", members[member].name));
+    const auto first = rank_of(text.substr(lost_goodbye.size()));
+    if (first && *first != turn_->self())
+      turn_->lose(*first, fmt::format("{} has lost it", turn_->view().members[member].name));
   }
   turn_->lose(member, fmt::format("it stopped: {}", text));
 }
 
 void NodeImpl::say_why() {
   const auto lost = turn_->lost_member();
-  met_.rendezvous->leave(lost ? fmt::format("{}{}", lost_goodbye, view().members[*lost].name)
+  met_.rendezvous->leave(lost ? fmt::format("{}{}", lost_goodbye, turn_->view().members[*lost].name)
                               : turn_->failure()->what.substr(0, most_goodbye_bytes));
+}
+
+std::optional<Rank> NodeImpl::rank_of(std::string_view name) const {
+  const auto& members = turn_->view().members;
+  const auto found = std::ranges::find(members, name, &Member::name);
+  if (found == members.end()) return std::nullopt;
+  return static_cast<Rank>(found - members.begin());
+}
+
+void NodeImpl::keep_view() {
+  const std::lock_guard lock(view_mutex_);
+  view_ = std::make_shared<const View>(turn_->view());
+  rank_ = turn_->self();
+}
+
+void NodeImpl::installed(const engine::Installed& installed) {
+  keep_view();
+  if (view_handler_) view_handler_({view(), installed.gone});
 }
 
 void NodeImpl::announce_stop() {

@@ -11,7 +11,9 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/base/bytes.h"
 #include "core/base/error.h"
@@ -37,7 +39,8 @@ class Group {
   virtual ~Group() = default;
 
   virtual std::string_view name() const = 0;
-  virtual const View& view() const = 0;
+  /// Of the node. Inside an upcall: the view in which the message is delivered.
+  virtual std::shared_ptr<const View> view() const = 0;
   virtual Rank rank() const = 0;
   /// The largest message: a quarter of the ring, less the frame header.
   virtual std::size_t max_message_bytes() const = 0;
@@ -62,6 +65,13 @@ class Group {
   virtual void on_deliver(std::function<void(const Delivery&)> handler) = 0;
 };
 
+/// Members came or went.
+struct ViewChange {
+  std::shared_ptr<const View> view;
+  /// Who is in it no more, with the evidence that this member has: "b: link lost: ...".
+  std::vector<std::string> gone;
+};
+
 class Node {
  public:
   /// Opens the fabric, meets the other members (at most `start_timeout`) and builds the groups.
@@ -71,8 +81,13 @@ class Node {
 
   /// nullptr if the configuration names no such group.
   virtual Group* group(std::string_view name) = 0;
-  virtual const View& view() const = 0;
+  /// The current view: a snapshot, from any thread. Ranks are positions in it.
+  virtual std::shared_ptr<const View> view() const = 0;
+  /// This member's, in the current view.
   virtual Rank rank() const = 0;
+  /// Called for every view after the first, where the node turns, in one order with the deliveries:
+  /// between the last message of the old view and the first of the new.
+  virtual void on_view(std::function<void(const ViewChange&)> handler) = 0;
   /// The provider in use ("shm", "tcp", ...), after `auto` has chosen.
   virtual std::string_view fabric() const = 0;
 
@@ -90,8 +105,8 @@ class Node {
   /// From any thread: ends a sleep in `idle` or on `fd()`.
   virtual void wake() = 0;
 
-  /// Why the node stopped (a member died, the node was told to), if it did. Everything that was
-  /// deliverable has been delivered by then.
+  /// Why the node stopped (it lost the majority, the others have gone on without it), if it did.
+  /// Everything that was deliverable has been delivered by then.
   virtual std::optional<Error> stopped() const = 0;
   /// Called once, after the last delivery.
   virtual void on_stopped(std::function<void(const Error&)> handler) = 0;

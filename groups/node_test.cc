@@ -12,6 +12,7 @@
 #include <atomic>
 #include <future>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -186,21 +187,64 @@ TEST_CASE("limits and misuse are errors that say what to do") {
   CHECK(no_sender.error().code == Code::invalid);
 }
 
-TEST_CASE("a node that goes without a word stops the other with an error that names it") {
+/// Turns one node until `done`, at most for a second.
+template <class Done>
+bool turn_until(Node& node, Done done) {
+  const Time limit = Monotonic::now() + std::chrono::seconds(1);
+  while (!done() && Monotonic::now() < limit)
+    if (!node.poll()) node.idle(limit);
+  return done();
+}
+
+TEST_CASE("a fixed group: a node that goes without a word stops the other, which names it") {
   auto configs = make_configs(2, "tcp");
+  for (Config& config : configs) config.survive_losses = false;
   auto nodes = start_all(configs);
   for (auto& node : nodes) REQUIRE(node);
+  Node& survivor = **nodes[0];
   std::string reason;
-  (*nodes[0])->on_stopped([&](const Error& error) { reason = error.what; });
+  survivor.on_stopped([&](const Error& error) { reason = error.what; });
   nodes[1]->reset();
-  const Time limit = Monotonic::now() + std::chrono::seconds(1);
-  while (!(*nodes[0])->stopped() && Monotonic::now() < limit)
-    if (!(*nodes[0])->poll()) (*nodes[0])->idle(limit);
-  REQUIRE((*nodes[0])->stopped());
+  REQUIRE(turn_until(survivor, [&] { return survivor.stopped().has_value(); }));
   CHECK(reason.find("member b was lost") != std::string::npos);
-  const auto closed = (*nodes[0])->group("test")->try_send({});
+  const auto closed = survivor.group("test")->try_send({});
   REQUIRE_FALSE(closed);
   CHECK(closed.error().code == Code::lost);
+}
+
+TEST_CASE("of two, the first goes on alone, and the second stops since it has no majority") {
+  for (const std::size_t survivor : {0u, 1u}) {
+    CAPTURE(survivor);
+    auto configs = make_configs(2, "tcp");
+    auto nodes = start_all(configs);
+    for (auto& node : nodes) REQUIRE(node);
+    Node& left = **nodes[survivor];
+    std::vector<std::string> delivered;
+    left.group("test")->on_deliver([&](const Delivery& message) {
+      delivered.emplace_back(as_text(message.bytes));
+      CHECK(left.view()->members[message.sender].name == "a");
+    });
+    std::optional<ViewChange> change;
+    left.on_view([&](const ViewChange& to) { change = to; });
+    nodes[1 - survivor]->reset();
+    if (survivor == 1) {
+      REQUIRE(turn_until(left, [&] { return left.stopped().has_value(); }));
+      CHECK_MESSAGE(left.stopped()->what.find("member a was lost") != std::string::npos,
+                    left.stopped()->text());
+      CHECK(left.stopped()->what.find("no majority") != std::string::npos);
+      CHECK_FALSE(change);
+      continue;
+    }
+    REQUIRE(turn_until(left, [&] { return change.has_value(); }));
+    CHECK(change->view->size() == 1);
+    REQUIRE(change->gone.size() == 1);
+    CHECK_MESSAGE(change->gone[0].starts_with("b: "), change->gone[0]);
+    CHECK(left.rank() == 0);
+    CHECK(raw(left.view()->id) == 2);
+    REQUIRE(left.group("test")->try_send(as_bytes("alone")));
+    REQUIRE(turn_until(left, [&] { return delivered.size() == 1; }));
+    CHECK(left.shutdown(soon()));
+  }
 }
 
 TEST_CASE("a member that never comes is named when the deadline passes") {

@@ -118,6 +118,8 @@ TEST_CASE("a configuration crosses whole") {
   config.listen = "h:1";
   config.contacts = {{"a", "h:2"}, {"b", "h:1"}};
   config.start_timeout = 123ms;
+  config.failure_timeout = 456ms;
+  config.survive_losses = false;
   config.engine_thread = true;
   config.listen_fd = 7;
   config.provider = "ofi:shm";

@@ -22,6 +22,8 @@ json to_json(const Config& config) {
           {"listen", config.listen},
           {"contacts", std::move(contacts)},
           {"start_timeout_ns", config.start_timeout.count()},
+          {"failure_timeout_ns", config.failure_timeout.count()},
+          {"survive_losses", config.survive_losses},
           {"engine_thread", config.engine_thread},
           {"listen_fd", config.listen_fd},
           {"provider", config.provider},
@@ -36,6 +38,8 @@ Result<Config> config_from_json(const json& from) try {
   for (const json& contact : from.at("contacts"))
     config.contacts.push_back({contact.at("name"), contact.at("address")});
   config.start_timeout = Duration(from.at("start_timeout_ns").get<Duration::rep>());
+  config.failure_timeout = Duration(from.at("failure_timeout_ns").get<Duration::rep>());
+  config.survive_losses = from.at("survive_losses");
   config.engine_thread = from.at("engine_thread");
   config.listen_fd = from.at("listen_fd");
   config.provider = from.at("provider");

@@ -32,7 +32,7 @@ class Member final : public RecordSink {
         watcher_(watcher),
         files_(*node.group(files_group)),
         status_(*node.group(status_group)),
-        complete_(node.view().size()) {}
+        complete_(node.view()->size()) {}
   ~Member() override {
     files_.on_deliver(nullptr);
     status_.on_deliver(nullptr);
@@ -59,7 +59,7 @@ class Member final : public RecordSink {
   }
   void say_why();
   Result<> tell(const Status& status, Time deadline);
-  const std::string& name_of(Rank rank) const { return node_.view().members[rank].name; }
+  std::string name_of(Rank rank) const { return node_.view()->members[rank].name; }
 
   Node& node_;
   const Job& job_;
@@ -233,6 +233,9 @@ tl::expected<Summary, Trouble> Member::run() {
 }  // namespace
 
 Result<std::string> set_groups(Config& config) {
+  // The proof at the end is one of all members. Who waits for a slow disk in an upcall is not dead.
+  config.survive_losses = false;
+  config.failure_timeout = std::max<Duration>(config.failure_timeout, std::chrono::seconds(5));
   GroupConfig files;
   for (const GroupConfig& group : config.groups)
     if (group.name == files_group) files = group;

@@ -278,7 +278,7 @@ int replicate_across_hosts(const Options& options) {
     fmt::print(stderr, "squall: {}\n", summary.error().error.text());
     return 1;
   }
-  fmt::print("{}", table(*summary, (*node)->view().size()));
+  fmt::print("{}", table(*summary, (*node)->view()->size()));
   return 0;
 }
 

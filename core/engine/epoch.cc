@@ -186,9 +186,12 @@ membership::Frozen Epoch::freeze(Time now) {
     }
   }
   frozen_ = true;
+  return frozen;
+}
+
+void Epoch::cut() {
   for (const Peer& peer : peers_)
     if (peer.id) fabric_.disconnect(*peer.id);
-  return frozen;
 }
 
 bool Epoch::close(const membership::Rounds& trim) {

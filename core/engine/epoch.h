@@ -1,6 +1,6 @@
 #pragma once
 // One view's life at one member: connects the others, builds the channels and the node's own table,
-// turns them, and ends with the view: `freeze`, then `close` at the trim, until `exhausted`. Built
+// turns them, and ends with the view: `freeze`, `cut`, then `close` at the trim, until `exhausted`. Built
 // from a view and thrown away with it. Pure, as the turn that owns it.
 //
 // Its connections carry mirrors only, and are cut when it freezes: whatever the others do with
@@ -79,7 +79,10 @@ class Epoch {
 
   // --- the end of the view
 
+  /// Takes nothing more. `cut` next, unless the node ends here anyway.
   membership::Frozen freeze(Time now);
+  /// Cuts the mirrors: what was frozen stays readable, and as it was.
+  void cut();
   bool frozen() const { return frozen_; }
   /// False if the trim is not of what this member froze.
   bool close(const membership::Rounds& trim);

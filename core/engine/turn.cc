@@ -69,6 +69,7 @@ void Turn::begin(Time now, Epoch::Inheritance inheritance) {
 Turn::Outcome Turn::run(Time now, std::span<const fabric::Event> events) {
   outcome_ = {!events.empty(), never};
   if (phase_ == Phase::stopped) return outcome_;
+  now_ = now;
   detector_->turned(now);
   for (const fabric::Event& event : events) handle(now, event);
   if (phase_ != Phase::stopped && !finished_) watch(now);
@@ -111,7 +112,7 @@ void Turn::handle(Time now, const fabric::Event& event) {
       epoch_->lose(*rank);
       // Not evidence by itself: whoever freezes cuts its mirrors, and says why a moment later.
       mirrors_lost_at_[*rank] = std::min(mirrors_lost_at_[*rank], now);
-      if (!formed_once_) lose(*rank, event.text);
+      if (!formed_once_ || options_.fixed) lose(*rank, event.text);
     } else if (auto handled = epoch_->handle(*rank, event); !handled) {
       stop(handled.error());
     }
@@ -167,10 +168,27 @@ void Turn::answer_old_view(fabric::PeerId peer) {
 void Turn::lose(Rank member, std::string_view reason) {
   if (member == self_ || phase_ == Phase::stopped || finished_) return;
   if (finishing_ && epoch_->excused(member)) return epoch_->lose(member);
-  if (formed_once_) return suspicion_->link_lost(member, reason);
-  // The first view is formed by all of its members or not at all.
-  stop(Error{Code::lost, fmt::format("member {} was lost: {}", view_.members[member].name, reason),
-             "start all members again"});
+  if (formed_once_ && !options_.fixed) return suspicion_->link_lost(member, reason);
+  stop_without(member, reason);
+}
+
+/// The first view is formed by all of its members or not at all, and a fixed one stays so.
+void Turn::stop_without(Rank member, std::string_view reason) {
+  log(Level::info, "member {} is lost: {}", view_.members[member].name, reason);
+  if (failure_) return;
+  lost_member_ = member;
+  failure_ =
+      Error{Code::lost, fmt::format("member {} was lost: {}", view_.members[member].name, reason),
+            "start all members again"};
+  last_deliveries();
+  phase_ = Phase::stopped;
+}
+
+/// What is deliverable, and nothing else.
+void Turn::last_deliveries() {
+  static_cast<void>(epoch_->freeze(now_));
+  while (epoch_->turn(now_, upcalls_, false).worked) {
+  }
 }
 
 void Turn::watch(Time now) {
@@ -189,6 +207,10 @@ void Turn::watch(Time now) {
       if (suspicion_->fresh().contains(rank))
         log(Level::info, "{} is suspected: {}", view_.members[rank].name,
             suspicion_->evidence(rank).text(view_));
+    if (options_.fixed && !suspicion_->suspects().empty()) {
+      const Rank first = suspicion_->suspects().first();
+      return stop_without(first, suspicion_->evidence(first).text(view_));
+    }
     agreeing_ |= !suspicion_->suspects().empty() || suspicion_->accused_by_earlier();
   }
   if (suspicion_->asks() || !suspicion_->fresh().empty() || detector_->beat_due()) {
@@ -255,6 +277,7 @@ void Turn::agree(Time now) {
   if (!epoch_->frozen() && (agreement_->wants_freeze() || situation.quiet)) {
     phase_ = Phase::changing;
     agreement_->freeze(epoch_->freeze(now));
+    epoch_->cut();
     agreement_->turn(now, situation);
   }
   for (const auto& [to, message] : agreement_->take_outgoing()) {

@@ -51,6 +51,8 @@ class Turn {
     membership::Timing timing = membership::fast;
     /// How long without a majority of the view until this member stops with an error.
     Duration patience = 3 * membership::fast.timeout;
+    /// The view never changes: whoever loses a member delivers what it still may, and stops.
+    bool fixed = false;
     std::uint64_t seed = 0;  ///< different at each member
     membership::Bug bug = membership::Bug::none;
   };
@@ -65,6 +67,8 @@ class Turn {
 
   Phase phase() const { return phase_; }
   const std::optional<Error>& failure() const { return failure_; }
+  /// The member whose loss made this one stop, if one did.
+  std::optional<Rank> lost_member() const { return lost_member_; }
   /// While forming: the members that are missing, by name.
   std::string waiting_for() const;
 
@@ -108,6 +112,8 @@ class Turn {
   void answer_old_view(fabric::PeerId peer);
 
   void watch(Time now);
+  void stop_without(Rank member, std::string_view reason);
+  void last_deliveries();
   void send_pulse(Rank to, membership::Beat beat, bool answer);
   void keep_majority(Time now);
   void blame(Time now, Rank culprit);
@@ -133,6 +139,7 @@ class Turn {
 
   Phase phase_ = Phase::forming;
   std::optional<Error> failure_;
+  std::optional<Rank> lost_member_;
   Control control_;
   // Of the current view.
   std::unique_ptr<Epoch> epoch_;
@@ -148,6 +155,7 @@ class Turn {
 
   bool finishing_ = false;
   bool finished_ = false;
+  Time now_{};       // of the current turn
   Outcome outcome_;  // of the current turn
 };
 

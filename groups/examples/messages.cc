@@ -19,7 +19,7 @@ int main(int argc, char** argv) {
   squall::Group& group = *(*node)->group("greetings");
   group.on_deliver([&](const squall::Delivery& message) {
     std::printf("%s: #%d from %s: %.*s\n", config.name.c_str(), static_cast<int>(message.position),
-                group.view().members[message.sender].name.c_str(),
+                group.view()->members[message.sender].name.c_str(),
                 static_cast<int>(message.bytes.size()),
                 reinterpret_cast<const char*>(message.bytes.data()));
   });

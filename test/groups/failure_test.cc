@@ -32,13 +32,19 @@ std::string describe_stop(const Error& error) {
 }
 
 /// Sends at a steady pace until it hears what to do, or its node stops. Says "flowing" once it has
-/// delivered some, "stopped TIME WHY" when the node stops; then waits for "end".
+/// delivered some, "view TIME WHO" for every view after the first, "stopped TIME WHY" when the node
+/// stops; then waits for "end".
 /// "enough": leaves in good order and says its trace. "exit": ends there and then. "drop": gives
 /// up its node without a word.
 void stream(Line& line, const Config& config) {
   auto node = started(config);
   Group& group = *node->group("test");
   Recorder recorder(*node, group);
+  const Rank seat = node->rank();
+  recorder.also_view([&](const ViewChange& change) {
+    line.say(fmt::format("view {} {}", Monotonic::now().time_since_epoch().count(),
+                         fmt::join(change.gone, "; ")));
+  });
   constexpr Duration pace = std::chrono::microseconds(500);
   bool flowing = false;
   Time next_send = Monotonic::now(), next_word = next_send;
@@ -46,7 +52,7 @@ void stream(Line& line, const Config& config) {
     const bool worked = node->poll();
     const Time now = Monotonic::now();
     if (now >= next_send && !node->stopped()) {
-      const auto message = payload(node->rank(), recorder.sent(), 100 + recorder.sent() % 900);
+      const auto message = streamed(seat, recorder.sent());
       if (const auto space = group.reserve(message.size())) {
         recorder.sending(message);
         std::ranges::copy(message, space->bytes.begin());
@@ -86,10 +92,11 @@ void expect_stop(Process& survivor, Time since, std::string_view victim) {
   CHECK_MESSAGE(word.find(fmt::format("member {} was lost", victim)) != word.npos, word);
 }
 
-/// `victim` of a group of three goes by `leave`; the others stop with an error that names it.
+/// `victim` of a fixed group of three goes by `leave`; the others stop with an error that names it.
 template <class Leave>
 void one_goes(std::size_t victim, Leave leave) {
   Seats seats(3, fabric_name);
+  seats.each([](Config& config) { config.survive_losses = false; });
   auto members = start_members(seats, stream);
   for (auto& member : members) member->expect_word("flowing");
   const Time since = Monotonic::now();
@@ -103,22 +110,60 @@ void one_goes(std::size_t victim, Leave leave) {
   }
 }
 
-TEST_CASE("a member is killed in mid-stream: the others stop within a second and name it") {
+/// The same in a group that survives it: the others go on, and deliver the same.
+template <class Leave>
+void one_goes_the_others_go_on(Rank victim, Leave leave) {
+  CAPTURE(victim);
+  Seats seats(3, fabric_name);
+  auto members = start_members(seats, stream);
+  for (auto& member : members) member->expect_word("flowing");
+  const Time since = Monotonic::now();
+  leave(*members[victim]);
+  std::vector<Process*> survivors;
+  for (Rank seat = 0; seat < members.size(); ++seat)
+    if (seat != victim) survivors.push_back(members[seat].get());
+  for (Process* survivor : survivors) {
+    const std::string word = survivor->hear();
+    REQUIRE_MESSAGE(word.starts_with("view "), word);
+    CHECK_MESSAGE(Time{Duration(std::stoll(word.substr(5)))} - since < notice, word);
+    CHECK_MESSAGE(word.find(seats.configs[victim].name + ": ") != word.npos, word);
+  }
+  for (Process* survivor : survivors) survivor->say("enough");
+  std::vector<std::string> traces;
+  for (Process* survivor : survivors) {
+    traces.push_back(survivor->hear());
+    REQUIRE_MESSAGE(!traces.back().starts_with("stopped"), traces.back());
+  }
+  for (Process* survivor : survivors) survivor->expect_end();
+  check_traces(traces, "total | stable", victim);
+}
+
+TEST_CASE("a member is killed in mid-stream: the others go on in the next view, with the same") {
+  for (Rank victim = 0; victim < 3; ++victim)
+    one_goes_the_others_go_on(victim, [](Process& process) { process.signal(SIGKILL); });
+}
+
+TEST_CASE("a member gives up its node without a word: the others go on in the next view") {
+  one_goes_the_others_go_on(1, [](Process& process) { process.say("drop"); });
+}
+
+TEST_CASE("a fixed group: a member is killed in mid-stream, and the others stop and name it") {
   for (std::size_t victim = 0; victim < 3; ++victim)
     one_goes(victim, [](Process& process) { process.signal(SIGKILL); });
 }
 
-TEST_CASE("a member exits without a word: the others stop within a second and name it") {
+TEST_CASE("a fixed group: a member exits without a word, and the others stop and name it") {
   one_goes(1, [](Process& process) { process.say("exit"); });
 }
 
-TEST_CASE("a member gives up its node without a word: the others stop and name it") {
+TEST_CASE("a fixed group: a member gives up its node, and the others stop and name it") {
   one_goes(2, [](Process& process) { process.say("drop"); });
 }
 
 TEST_CASE("survivors that exit at once are not named instead of the one that died") {
   for (int round = 0; round < 5; ++round) {
     Seats seats(4, fabric_name);
+    seats.each([](Config& config) { config.survive_losses = false; });
     auto members = start_members(seats, [](Line& line, const Config& config) {
       const auto node = started(config);
       node->group("test")->on_deliver([](const Delivery&) {});
@@ -139,7 +184,10 @@ TEST_CASE("what a member left behind is delivered before the other stops, howeve
   if (std::string_view(fabric_name) != "shm") return;
   constexpr std::size_t count = 20'000;
   Seats seats(2, fabric_name);
-  seats.each([](Config& config) { config.groups[0].stack = "fifo"; });
+  seats.each([](Config& config) {
+    config.groups[0].stack = "fifo";
+    config.survive_losses = false;
+  });
   auto members = start_members(seats, [](Line& line, const Config& config) {
     const auto node = started(config);
     Group& group = *node->group("test");

@@ -39,6 +39,8 @@ Seats::Seats(std::size_t members, const std::string& fabric) : configs(members) 
     config.contacts = contacts;
     config.provider = fabric;
     config.start_timeout = patience;
+    // A busy machine is no reason to suspect anyone; deaths are told by their links.
+    config.failure_timeout = std::chrono::seconds(2);
     config.groups = {{.name = "test"}};
   });
 }
@@ -97,16 +99,30 @@ std::vector<std::byte> payload(Rank sender, MessageNumber number, std::size_t by
   return filled;
 }
 
+std::vector<std::byte> streamed(Rank seat, MessageNumber number) {
+  return payload(seat, number, 100 + number % 900);
+}
+
 Recorder::Recorder(Node& node, Group& group) {
-  for (const Member& member : node.view().members)
-    members_.push_back({member.id, member.incarnation});
+  install(*node.view());
   self_ = members_[node.rank()];
-  add(checker::install(self_, node.view().id, members_));
-  group.on_deliver([this, view = node.view().id](const Delivery& message) {
-    add(checker::deliver(self_, view, message.position, members_[message.sender], message.number,
+  add(checker::install(self_, view_, members_));
+  node.on_view([this](const ViewChange& change) {
+    install(*change.view);
+    add(checker::install(self_, view_, members_));
+    if (also_view_) also_view_(change);
+  });
+  group.on_deliver([this](const Delivery& message) {
+    add(checker::deliver(self_, view_, message.position, members_[message.sender], message.number,
                          digest(message.bytes)));
     if (also_) also_(message);
   });
+}
+
+void Recorder::install(const View& view) {
+  view_ = view.id;
+  members_.clear();
+  for (const Member& member : view.members) members_.push_back({member.id, member.incarnation});
 }
 
 void Recorder::add(checker::Event event) {
@@ -129,21 +145,36 @@ std::string Recorder::trace() const {
   return checker::to_text(events_);
 }
 
-void check_traces(const std::vector<std::string>& traces, std::string_view stack) {
+void check_traces(const std::vector<std::string>& traces, std::string_view stack,
+                  std::optional<Rank> dead) {
   using Kind = checker::Event::Kind;
   checker::Checker all;
   std::vector<std::size_t> delivered;
   std::size_t sent = 0;
+  std::optional<checker::Process> gone;
+  std::vector<checker::Process> first_view;
+  MessageNumber sent_by_gone = 0;
   for (const std::string& trace : traces) {
     auto events = checker::parse(trace);
     REQUIRE_MESSAGE(events, (events ? "" : events.error().text()));
     delivered.push_back(0);
     for (checker::Event& event : *events) {
+      if (dead && event.kind == Kind::install && event.view == ViewId{1}) {
+        first_view = event.members;
+        gone = first_view[*dead];
+      }
+      if (event.kind == Kind::deliver && event.sender == gone)
+        sent_by_gone = std::max(sent_by_gone, event.number + 1);
       sent += event.kind == Kind::send ? 1 : 0;
       delivered.back() += event.kind == Kind::deliver ? 1 : 0;
       all.add(std::move(event));
     }
   }
+  // Its own record died with it, but what it sent is known.
+  if (gone) all.add(checker::install(*gone, ViewId{1}, first_view));
+  for (MessageNumber number = 0; number < sent_by_gone; ++number)
+    all.add(checker::send(*gone, number, digest(streamed(*dead, number))));
+  if (gone) all.add(checker::crash(*gone));
   checker::Guarantees promised;
   promised.total = stack.find("total") != stack.npos;
   promised.stable = stack.find("stable") != stack.npos;
@@ -151,9 +182,9 @@ void check_traces(const std::vector<std::string>& traces, std::string_view stack
   promised.merged = true;
   const auto violations = all.check(promised);
   CHECK_MESSAGE(violations.empty(), checker::report(violations, all.events(), 40));
-  // All members were there from beginning to end, so also without `stable` nothing may be missing.
+  // Who was there from beginning to end misses nothing, also without `stable`.
   REQUIRE(sent > 0);
-  for (const std::size_t count : delivered) CHECK(count == sent);
+  for (const std::size_t count : delivered) CHECK(count == sent + sent_by_gone);
 }
 
 }  // namespace squall::group_tests

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -68,6 +69,9 @@ std::unique_ptr<Node> started(const Config& config);
 void fill_payload(Rank sender, MessageNumber number, MutableBytes bytes);
 std::vector<std::byte> payload(Rank sender, MessageNumber number, std::size_t bytes);
 
+/// What a seat sends that sends steadily.
+std::vector<std::byte> streamed(Rank seat, MessageNumber number);
+
 /// Writes down what one member does, for the checker. Deliveries may come from another thread.
 class Recorder {
  public:
@@ -77,6 +81,8 @@ class Recorder {
   /// Beside recording it, for every delivery.
   using Upcall = std::function<void(const Delivery&)>;
   void also(Upcall upcall) { also_ = std::move(upcall); }
+  using ViewUpcall = std::function<void(const ViewChange&)>;
+  void also_view(ViewUpcall upcall) { also_view_ = std::move(upcall); }
 
   void sending(Bytes message);
   std::size_t delivered() const;
@@ -85,17 +91,22 @@ class Recorder {
 
  private:
   void add(checker::Event event);
+  void install(const View& view);
 
-  std::vector<checker::Process> members_;
+  ViewId view_{};
+  std::vector<checker::Process> members_;  // of that view, by rank
   checker::Process self_;
   MessageNumber sent_ = 0;
   Upcall also_;
+  ViewUpcall also_view_;
   mutable std::mutex mutex_;
   std::vector<checker::Event> events_;
   std::size_t delivered_ = 0;
 };
 
-/// In the test: the traces of all members hold what a stack promises, and all is quiet.
-void check_traces(const std::vector<std::string>& traces, std::string_view stack);
+/// In the test: the traces of all members hold what a stack promises, and all is quiet. `dead`: a
+/// seat that is gone, with its trace; it sent what `streamed` gives.
+void check_traces(const std::vector<std::string>& traces, std::string_view stack,
+                  std::optional<Rank> dead = {});
 
 }  // namespace squall::group_tests
