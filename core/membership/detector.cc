@@ -22,17 +22,18 @@ Detector::Detector(Rank members, Rank self, const Timing& timing, Time now)
 
 void Detector::turned(Time now) {
   if (now <= now_) return;
-  // A node that runs turns once per interval at least. The second interval is for being scheduled.
+  // A node that runs, turns once per interval at least. The second interval is for being scheduled.
   lived_ += std::min(now - now_, 2 * timing_.interval);
   now_ = now;
   if (now_ >= expires_) expire();
 }
 
-void Detector::heard(Rank from, Beat beat, Beat echo, Time now) {
+bool Detector::heard(Rank from, Beat beat, Beat echo, Time now) {
   SQUALL_ASSERT(from < members_ && from != self_, "a peer of the view");
   turned(now);
   Peer& peer = peers_[from];
-  if (beat > peer.beat) {
+  const bool newer = beat > peer.beat;
+  if (newer) {
     peer.beat = beat;
     peer.beat_lived = lived_;
   }
@@ -42,6 +43,7 @@ void Detector::heard(Rank from, Beat beat, Beat echo, Time now) {
     peer.echo_at = now_;
   }
   judge(from);
+  return newer;
 }
 
 Beat Detector::next_beat() {

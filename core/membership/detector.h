@@ -29,9 +29,10 @@ class Detector {
 
   /// At the beginning of every turn. A time before the last one is ignored.
   void turned(Time now);
-  /// A heartbeat of `from`, with the newest of mine that it has heard. What repeats, or echoes a
-  /// beat that was never sent, is no news.
-  void heard(Rank from, Beat beat, Beat echo, Time now);
+  /// A heartbeat of `from`, with the newest of mine that it has heard; an echo of what was never
+  /// sent is no news. False: a newer one was heard before (over another connection), so whatever
+  /// else comes with this one is out of date.
+  bool heard(Rank from, Beat beat, Beat echo, Time now);
 
   // --- my own heartbeats
 

@@ -83,9 +83,10 @@ TEST_CASE("echoes that repeat, or of what was never sent, are no news") {
 
 TEST_CASE("the newest beat is echoed, also when older ones come after it") {
   Bench bench;
-  bench.detector.heard(1, 7, 0, bench.now);
+  CHECK(bench.detector.heard(1, 7, 0, bench.now));
   bench.turn(1ms);
-  bench.detector.heard(1, 5, 0, bench.now);
+  CHECK(!bench.detector.heard(1, 5, 0, bench.now));
+  CHECK(!bench.detector.heard(1, 7, 0, bench.now));
   CHECK(bench.detector.echo_for(1) == 7);
   CHECK(bench.detector.quiet_for(1) == 1ms);
   CHECK(bench.detector.echo_for(2) == 0);
