@@ -44,7 +44,6 @@ std::uint64_t seeds(std::uint64_t usual) {
 struct Link {
   Rank a = 0;  // before b
   Rank b = 0;
-  friend bool operator==(const Link&, const Link&) = default;
 };
 
 Link random_link(Random& random, Rank members) {
