@@ -16,26 +16,26 @@ Detector::Detector(Rank members, Rank self, const Timing& timing, Time now)
       due_(now) {
   SQUALL_ASSERT(members <= max_members && self < members, "a member of the view");
   SQUALL_ASSERT(check(timing).has_value(), "the timing was checked");
-  for (Peer& peer : peers_) peer.beat_at = peer.echo_at = now;
+  for (Peer& peer : peers_) peer.echo_at = now;
   expire();
 }
 
 void Detector::turned(Time now) {
   if (now <= now_) return;
-  // A node that runs turns once per interval at least. The second interval is for being scheduled.
+  // A node that runs, turns once per interval at least. The second interval is for being scheduled.
   lived_ += std::min(now - now_, 2 * timing_.interval);
   now_ = now;
   if (now_ >= expires_) expire();
 }
 
-void Detector::heard(Rank from, Beat beat, Beat echo, Time now) {
+bool Detector::heard(Rank from, Beat beat, Beat echo, Time now) {
   SQUALL_ASSERT(from < members_ && from != self_, "a peer of the view");
   turned(now);
   Peer& peer = peers_[from];
-  if (beat > peer.beat) {
+  const bool newer = beat > peer.beat;
+  if (newer) {
     peer.beat = beat;
     peer.beat_lived = lived_;
-    peer.beat_at = now_;
   }
   if (echo > peer.echo && echo <= newest_) {
     peer.echo = echo;
@@ -43,6 +43,7 @@ void Detector::heard(Rank from, Beat beat, Beat echo, Time now) {
     peer.echo_at = now_;
   }
   judge(from);
+  return newer;
 }
 
 Beat Detector::next_beat() {
@@ -59,7 +60,7 @@ bool Detector::answered_by_majority(Beat since) const {
 
 void Detector::judge(Rank rank) {
   const Peer& peer = peers_[rank];
-  const Duration silence = lived_ - std::min(peer.beat_lived, peer.echo_lived);
+  const Duration silence = lived_ - peer.echo_lived;
   if (silence >= timing_.timeout) {
     silent_.insert(rank);
   } else {
@@ -67,7 +68,7 @@ void Detector::judge(Rank rank) {
     // Lived time is never faster than the clock, so this is never late.
     expires_ = std::min(expires_, now_ + (timing_.timeout - silence));
   }
-  const Time contact_ends = std::min(peer.beat_at, peer.echo_at) + timing_.contact();
+  const Time contact_ends = peer.echo_at + timing_.contact();
   if (now_ >= contact_ends) {
     contact_.erase(rank);
   } else {

@@ -3,7 +3,8 @@
 // when any of that may change. It only measures; what follows from it is in suspicion.h.
 //
 // Contact is two-way. Each member numbers its heartbeats and echoes the newest it has heard from
-// the receiver; a peer whose beats come but that does not hear mine is as good as silent.
+// the receiver. A new echo proves both directions at once, so only echoes count: a peer whose beats
+// come but that does not hear mine is as good as silent.
 //
 // Two clocks. Against others counts only *lived* time, during which this node itself ran: after a
 // stall of its own, a long upcall or a jump of the clock it has not missed what it could not have
@@ -28,9 +29,10 @@ class Detector {
 
   /// At the beginning of every turn. A time before the last one is ignored.
   void turned(Time now);
-  /// A heartbeat of `from`, with the newest of mine that it has heard. What repeats, or echoes a
-  /// beat that was never sent, is no news.
-  void heard(Rank from, Beat beat, Beat echo, Time now);
+  /// A heartbeat of `from`, with the newest of mine that it has heard; an echo of what was never
+  /// sent is no news. False: a newer one was heard before (over another connection), so whatever
+  /// else comes with this one is out of date.
+  bool heard(Rank from, Beat beat, Beat echo, Time now);
 
   // --- my own heartbeats
 
@@ -46,13 +48,13 @@ class Detector {
 
   // --- others
 
-  /// Its beats, or its echoes of mine, have not advanced for the timeout. Never so for self.
+  /// No new echo of mine came from it for the timeout. Never so for self.
   bool silent(Rank rank) const { return silent_.contains(rank); }
   const RankSet& silent() const { return silent_; }
   /// Lived time since its last new beat, and since its last new echo of mine.
   Duration quiet_for(Rank rank) const { return lived_ - peers_[rank].beat_lived; }
   Duration deaf_for(Rank rank) const { return lived_ - peers_[rank].echo_lived; }
-  /// New beats and new echoes of it came within three intervals.
+  /// A new echo of mine came from it within three intervals.
   bool in_contact(Rank rank) const { return contact_.contains(rank); }
   /// A majority of the view, this node included, has echoed a beat that was sent after `since` (a
   /// value of `newest_beat`): it was there, and heard me, after that. Unlike times of arrival, this
@@ -76,7 +78,6 @@ class Detector {
     Beat echo = 0;
     Duration beat_lived{0};
     Duration echo_lived{0};
-    Time beat_at{};
     Time echo_at{};
   };
 

@@ -50,11 +50,10 @@ void Suspicion::pulse(Rank from, const Pulse& pulse) {
   }
   // Who is isolated says it again when it is not.
   const bool accuses_me = pulse.suspects.contains(self_) && !pulse.isolated;
-  const bool earlier = pulse.spreading.contains(self_);
+  const bool earlier = pulse.spreading.contains(self_) || from < self_;
   accusers_.erase(from);
   later_accusers_.erase(from);
-  if (accuses_me && earlier) accusers_.insert(from);
-  if (accuses_me && !earlier && from > self_) later_accusers_.insert(from);
+  if (accuses_me) (earlier ? accusers_ : later_accusers_).insert(from);
 
   if (suspects_.contains(from) || pulse.suspects.contains(self_) || pulse.isolated) return;
   for (Rank rank = pulse.spreading.first(); rank < members_; ++rank) {

@@ -19,9 +19,9 @@
 // So of a bad link between a and b, a before b, b is lost and nobody else: a's accusation spreads,
 // b's does not, and b is told by those who took over a's, even if it hears nothing of a.
 //
-// Pure. Each turn: the detector hears the turn's pulses, each is given here too, then `step`,
-// before anything else is done. Everybody in a view needs the same rules; the engine drops pulses
-// of other views.
+// Pure. Each turn: the detector hears the turn's pulses, each that is new is given here too, then
+// `step`, before anything else is done; what changes by time alone does so at the detector's
+// deadline. The engine drops pulses of other views.
 
 #include <cstdint>
 #include <string>
@@ -63,7 +63,7 @@ class Suspicion {
 
   // --- in
 
-  /// Any link that this view needs, to any purpose. Only the first reason is kept.
+  /// Any link that this view needs, for whatever purpose. Only the first reason is kept.
   void link_lost(Rank rank, std::string_view reason);
   void pulse(Rank from, const Pulse& pulse);
   /// After all of a turn's links and pulses: draws the conclusions.

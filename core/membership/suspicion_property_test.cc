@@ -44,7 +44,6 @@ std::uint64_t seeds(std::uint64_t usual) {
 struct Link {
   Rank a = 0;  // before b
   Rank b = 0;
-  friend bool operator==(const Link&, const Link&) = default;
 };
 
 Link random_link(Random& random, Rank members) {
@@ -117,6 +116,34 @@ TEST_CASE("one bad link costs exactly its later end, whatever the delays") {
       }
     }
   }
+}
+
+TEST_CASE("a link that is bad for about the timeout costs its later end or nobody, for all alike") {
+  int cost = 0, free = 0;
+  for (std::uint64_t seed = 1; seed <= seeds(120); ++seed) {
+    CAPTURE(seed);
+    Random random(seed);
+    const auto members = static_cast<Rank>(3 + random.below(3));
+    World world(members);
+    world.set_network(bad_network(random, 50, 15ms));
+    world.run(500ms + up_to(random, 50ms));
+    const Link link = random_link(random, members);
+    if (random.one_in(2)) world.cut_one_way(link.a, link.b);
+    if (random.one_in(2)) world.cut_one_way(link.b, link.a);
+    world.run(fast.timeout - 20ms + up_to(random, 60ms));
+    world.heal();
+    world.run(1s);
+    RankSet end;
+    end.insert(link.b);
+    const RankSet suspects = world.suspects(link.a);
+    CHECK((suspects - end).empty());
+    for (Rank rank = 0; rank < members; ++rank)
+      if (rank != link.b) CHECK(world.suspects(rank) == suspects);
+    if (suspects.empty()) CHECK(world.suspects(link.b).empty());
+    ++(suspects.empty() ? free : cost);
+  }
+  CHECK(cost > 10);
+  CHECK(free > 10);
 }
 
 TEST_CASE("a killed member and a bad link cost those two, and leave somebody to lead") {

@@ -137,7 +137,7 @@ class World {
     for (const auto& [from, bytes] : std::exchange(node.arrived, {})) {
       const auto pulse = decode_pulse(bytes);
       SQUALL_ASSERT(pulse.has_value(), "members send well-formed pulses");
-      node.detector.heard(from, pulse->beat, pulse->echo, now_);
+      if (!node.detector.heard(from, pulse->beat, pulse->echo, now_)) continue;
       node.suspicion.pulse(from, *pulse);
       if (pulse->answer) asked.insert(from);
     }
