@@ -17,7 +17,8 @@ Agreement::Agreement(View old, Rank self, Propose propose, std::uint64_t seed, B
 
 bool Agreement::wants_freeze() const {
   if (frozen_ || decision_) return false;
-  return ballot_came_ || !situation_.suspects.empty() || (situation_.wants_change && leads());
+  const Situation& seen = situation_;
+  return ballot_came_ || !seen.suspects.empty() || seen.quiet || (seen.wants_change && leads());
 }
 
 void Agreement::freeze(Frozen mine) {
@@ -101,7 +102,7 @@ Result<> Agreement::receive(Rank from, const Message& what) {
 // --- as a member
 
 bool Agreement::may_vote_for(Rank coordinator) const {
-  if (!situation_.suspects.contains(coordinator)) return true;
+  if (!situation_.suspects.contains(coordinator) || situation_.quiet) return true;
   // As a last resort: otherwise the majority on this side goes on without it.
   RankSet side = situation_.heard - situation_.suspects;
   side.insert(self_);
@@ -159,9 +160,7 @@ bool Agreement::leads() const {
 void Agreement::lead() {
   const Ballot highest = std::max(promised_, beaten_by_);
   if (phase_ == Phase::idle || highest > ballot_ || outdated()) {
-    // Another coordinator may be about to succeed: it gets a chance, unless it is a suspect.
-    const bool contest = highest > ballot_ && owner(highest) != self_ &&
-                         !situation_.suspects.contains(owner(highest));
+    const bool contest = highest > ballot_ && rivals(owner(highest));
     if (contest && start_at_ == never) start_at_ = now_ + backoff();
     again_at_ = never;
     if (contest && now_ < start_at_) return;
@@ -171,6 +170,14 @@ void Agreement::lead() {
   }
   if (phase_ == Phase::preparing) try_propose();
   if (phase_ == Phase::proposing) try_decide();
+}
+
+bool Agreement::rivals(Rank other) const {
+  if (other == self_) return false;
+  if (!situation_.suspects.contains(other)) return true;
+  // Nobody waits for the dead, nor for a suspect at the first attempt. But two that live and
+  // suspect each other would overtake one another for ever.
+  return situation_.heard.contains(other) && phase_ != Phase::idle;
 }
 
 bool Agreement::outdated() const {
@@ -277,7 +284,8 @@ Result<> Agreement::judge(const Change& change) const {
                : Result<>();
   if (!same_shape(change.trim, frozen_->received))
     return fail(Code::invalid, "a view change trims other channels or senders than there are");
-  for (std::size_t channel = 0; survives && channel < change.trim.size(); ++channel)
+  if (!survives || bug_ == Bug::trim_by_maximum) return {};
+  for (std::size_t channel = 0; channel < change.trim.size(); ++channel)
     for (std::size_t sender = 0; sender < change.trim[channel].size(); ++sender)
       if (change.trim[channel][sender] > frozen_->received[channel][sender])
         return fail(Code::invalid, "a view change trims above what this member holds");

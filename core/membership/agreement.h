@@ -43,7 +43,8 @@ constexpr Rank coordinator_of(const RankSet& suspects, Rank members) {
 /// What a member sees of the others at this moment.
 struct Situation {
   RankSet suspects;           ///< never itself; within a view a set that only grows
-  RankSet heard;              ///< with whom there is contact, suspected or not
+  RankSet heard;              ///< with whom there is contact, suspected or not; the sooner a dead
+                              ///< member is out of it, the sooner its successor may lead
   bool quiet = false;         ///< accused by an earlier rank: votes, but does not lead
   bool wants_change = false;  ///< somebody asks to join or to leave
   /// What is unanswered for that long is sent again. Above the round trip, below the timeouts.
@@ -65,8 +66,8 @@ class Agreement {
 
   Agreement(View old, Rank self, Propose propose, std::uint64_t seed, Bug bug = Bug::none);
 
-  /// There is a reason to stop receiving: a suspect, a change that this member should lead, or a
-  /// ballot. Freeze the channels, then call `freeze`.
+  /// There is a reason to stop receiving: a suspect, being one, a change that this member should
+  /// lead, or a ballot. Freeze the channels, then call `freeze`.
   bool wants_freeze() const;
   /// The view must change from here on. `mine` does not change any more. Once.
   void freeze(Frozen mine);
@@ -101,6 +102,8 @@ class Agreement {
   // As a coordinator.
   bool leads() const;
   void lead();
+  /// `other` may be about to succeed with a higher ballot than mine: it gets a chance.
+  bool rivals(Rank other) const;
   /// My proposal is worse than what I would propose now, and perhaps I still may.
   bool outdated() const;
   void start(Ballot above);
