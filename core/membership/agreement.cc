@@ -10,6 +10,11 @@ namespace squall::membership {
 
 using Kind = Message::Kind;
 
+namespace {
+/// In units of the patience: how long a member would rather not vote for a suspect.
+constexpr int prefers_for = 10;
+}  // namespace
+
 Agreement::Agreement(View old, Rank self, Propose propose, std::uint64_t seed, Bug bug)
     : old_(std::move(old)), self_(self), propose_(std::move(propose)), random_(seed), bug_(bug) {
   SQUALL_ASSERT(self_ < old_.size() && old_.size() <= max_members, "only members agree");
@@ -32,6 +37,7 @@ void Agreement::turn(Time now, const Situation& situation) {
   now_ = now;
   situation_ = situation;
   if (!frozen_ || decision_) return;
+  if (frozen_at_ == never) frozen_at_ = now;
   // Votes count whether or not their ballot is still the highest.
   if (phase_ == Phase::proposing) try_decide();
   if (decision_) return;
@@ -102,11 +108,14 @@ Result<> Agreement::receive(Rank from, const Message& what) {
 // --- as a member
 
 bool Agreement::may_vote_for(Rank coordinator) const {
-  if (!situation_.suspects.contains(coordinator) || situation_.quiet) return true;
-  // As a last resort: otherwise the majority on this side goes on without it.
+  if (!situation_.suspects.contains(coordinator)) return true;
+  // As a last resort: first the majority on this side, if there is one, may go on without it. Only
+  // a preference, since any vote is safe, and one that ends: with wrong suspicions the members of
+  // that side may well wait for one another.
   RankSet side = situation_.heard - situation_.suspects;
   side.insert(self_);
-  return !is_majority(side, old_.size());
+  return !is_majority(side, old_.size()) ||
+         (frozen_at_ != never && now_ - frozen_at_ >= prefers_for * situation_.patience);
 }
 
 void Agreement::on_prepare(Rank from, Ballot ballot) {

@@ -3,7 +3,8 @@
 //
 // Whatever happens: one decision for the view (crashed members included), accepted by a majority in
 // one ballot, with a trim that every survivor holds. And once the faults stop, with a majority
-// connected and suspicions that follow the rules of README.md, it comes within a bounded time.
+// connected and suspicions at rest, it comes within a bounded time: also when they follow no rule
+// but that the majority suspects whoever is out of reach.
 
 #include <doctest/doctest.h>
 
@@ -11,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -87,22 +89,22 @@ class World {
   // --- faults and progress, mixed
 
   void fault_or_progress() {
-    const auto dice = random_.below(100);
-    if (dice < 55)
+    const auto dice = random_.below(200);
+    if (dice < 110)
       arrive();
-    else if (dice < 85)
+    else if (dice < 170)
       turn(any());
-    else if (dice < 88)
+    else if (dice < 180)
       suspect_wrongly();
-    else if (dice < 91)
-      spread_suspicions();
-    else if (dice < 92)
+    else if (dice < 184)
+      notice_the_dead(), spread_suspicions();
+    else if (dice < 185)
       crash();
-    else if (dice < 95)
+    else if (dice < 192)
       change_situation(any());
-    else if (dice < 96)
+    else if (dice < 193)
       cut_[any()] = only(any());
-    else if (dice < 97)
+    else if (dice < 195)
       cut_[any()] = {};
     else
       now_ += Duration(static_cast<Duration::rep>(random_.below(20'000'000)));
@@ -118,7 +120,8 @@ class World {
   }
 
   void suspect_wrongly() {
-    const Rank who = any(), whom = any();
+    // Of a coordinator, more often than not: that makes another one.
+    const Rank who = any(), whom = std::min(any(), any());
     if (who == whom || wrong_suspicions_ == 4) return;
     ++wrong_suspicions_;
     situations_[who].suspects.insert(whom);
@@ -130,14 +133,14 @@ class World {
 
   void change_situation(Rank rank) {
     Situation& situation = situations_[rank];
-    situation.quiet = random_.one_in(4);
+    situation.quiet = random_.one_in(8);
     situation.wants_change = random_.one_in(2);
     situation.patience =
         Duration(static_cast<Duration::rep>(1'000'000 + random_.below(20'000'000)));
-    for (Rank other = 0; other < members_; ++other) {
-      situation.heard.erase(other);
+    situation.heard = {};
+    if (random_.one_in(2)) return;
+    for (Rank other = 0; other < members_; ++other)
       if (other != rank && !random_.one_in(3)) situation.heard.insert(other);
-    }
   }
 
   // --- suspicion as the rules have it
@@ -152,23 +155,26 @@ class World {
     return true;
   }
 
-  /// One round: the dead are noticed by whoever has a majority, who is accused by a later rank
-  /// accuses it back, and an accusation by an earlier rank spreads. False: nothing new.
+  /// Whoever has contact with a majority suspects those with whom it has none.
+  void notice_the_dead() {
+    for (Rank who = 0; who < members_; ++who) {
+      RankSet contact = only(who);
+      for (Rank whom = 0; whom < members_; ++whom)
+        if (connected(who, whom)) contact.insert(whom);
+      if (alive(who) && is_majority(contact, members_))
+        situations_[who].suspects = situations_[who].suspects | (everyone() - contact);
+    }
+  }
+
+  /// One round: who is accused by a later rank accuses it back, and an accusation by an earlier
+  /// rank spreads to all who are not fenced from it. False: nothing new.
   bool spread_suspicions() {
     bool news = false;
     for (Rank who = 0; who < members_; ++who) {
-      if (!alive(who)) continue;
-      RankSet contact = only(who);
-      for (Rank whom = 0; whom < members_; ++whom)
-        if (whom != who && connected(who, whom)) contact.insert(whom);
       for (Rank whom = 0; whom < members_; ++whom) {
-        if (whom == who) continue;
-        if (!connected(who, whom)) {
-          if (is_majority(contact, members_)) news |= accuse(who, whom);
-          continue;
-        }
+        if (whom == who || !connected(who, whom)) continue;
         if (who < whom && suspects(whom, who)) news |= accuse(who, whom);
-        if (suspects(who, whom) || suspects(whom, who)) continue;  // fenced: it hears no accusation
+        if (suspects(who, whom) || suspects(whom, who)) continue;
         for (Rank accused = who + 1; accused < members_; ++accused)
           if (accused != whom && suspects(who, accused)) news |= accuse(whom, accused);
       }
@@ -176,15 +182,15 @@ class World {
     return news;
   }
 
-  /// A member is quiet for an earlier accuser with whom it has contact, unless it suspects that one
-  /// itself. Without the last part the coordinator could silence all who suspect it, and they it.
-  void see_as_it_is(Rank rank) {
+  /// An earlier accuser makes quiet; one that is suspected itself does so or does not.
+  void see_as_it_is(Rank rank, bool also_for_suspects) {
     Situation& situation = situations_[rank];
     situation = {situation.suspects, {}, false, true, std::chrono::milliseconds(20)};
     for (Rank other = 0; other < members_; ++other) {
       if (other == rank || !connected(rank, other)) continue;
       situation.heard.insert(other);
-      if (other < rank && suspects(other, rank) && !suspects(rank, other)) situation.quiet = true;
+      if (other < rank && suspects(other, rank) && (also_for_suspects || !suspects(rank, other)))
+        situation.quiet = true;
     }
   }
 
@@ -198,9 +204,12 @@ class World {
       if (alive(rank) && !(outsider_stays && rank == outsider)) core.insert(rank);
     for (Rank rank = 0; rank < members_; ++rank)
       cut_[rank] = core.contains(rank) ? everyone() - core : core;
-    while (spread_suspicions()) {
+    notice_the_dead();
+    const bool by_the_rules = random_.one_in(2);
+    while (by_the_rules && spread_suspicions()) {
     }
-    for (Rank rank = 0; rank < members_; ++rank) see_as_it_is(rank);
+    const bool also_for_suspects = random_.one_in(2);
+    for (Rank rank = 0; rank < members_; ++rank) see_as_it_is(rank, also_for_suspects);
 
     constexpr int rounds = 400;
     for (int round = 0; round < rounds && broken_.empty(); ++round) {
@@ -343,19 +352,18 @@ TEST_CASE(
   CHECK(lively > 15'000);
 }
 
-/// How many runs it takes to see that something is wrong, and what; 0: more than `most`.
-std::pair<std::uint64_t, std::string> found(Bug bug, std::uint64_t most) {
+/// The first run in which this goes wrong; 0: none of the first `most`.
+std::uint64_t found(Bug bug, std::string_view wrong, std::uint64_t most) {
   for (std::uint64_t seed = 1; seed <= most; ++seed)
-    if (auto broken = World(seed, bug).run(); !broken.empty()) return {seed, broken};
-  return {0, ""};
+    if (World(seed, bug).run() == wrong) return seed;
+  return 0;
 }
 
 TEST_CASE("each deliberate mistake is found within a stated number of runs") {
   const auto within = [](Bug bug, std::uint64_t most, const char* as) {
-    const auto [seed, broken] = found(bug, most);
-    MESSAGE(static_cast<int>(bug) << " found by seed " << seed << ": " << broken);
+    const std::uint64_t seed = found(bug, as, most);
+    MESSAGE(std::string(as) << ", found by seed " << seed);
     CHECK(seed != 0);
-    CHECK(broken == as);
   };
   within(Bug::skip_majority, 50, "no majority accepted it");
   within(Bug::trim_by_maximum, 50, "a survivor does not hold the trim");

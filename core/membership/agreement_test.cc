@@ -209,19 +209,21 @@ TEST_CASE("a suspect is told the decision too") {
   CHECK_FALSE(story.decided(2)->kept.contains(2));
 }
 
-TEST_CASE("a member votes for a suspect only if those it hears are no majority without it") {
-  const auto votes = [](const RankSet& heard) {
+TEST_CASE("a member votes for a suspect only if those it hears are no majority, or none comes") {
+  const auto votes = [](const RankSet& heard, Duration after = 0ms) {
     Story story(5);
     Agreement& voter = *story.all[4];
     Situation situation;
     situation.suspects = ranks({0});
     situation.heard = heard;
-    voter.turn({}, situation);
     voter.freeze(story.frozen[4]);
+    voter.turn({}, situation);
+    voter.turn(Time{} + after, situation);
+    voter.take_outgoing();
     CHECK(voter.receive(0, message(Kind::prepare, 1)));
     const bool promised = !voter.take_outgoing().empty();
-    CHECK(voter.receive(
-        0, message(Kind::accept, 1, make_change(story.old, ranks({0}), {}, {}, {{1}}))));
+    const Change change = make_change(story.old, ranks({0}), {}, {}, {{1}});
+    CHECK(voter.receive(0, message(Kind::accept, 1, change)));
     const bool accepted = !voter.take_outgoing().empty();
     CHECK(promised == accepted);
     return promised;
@@ -230,6 +232,30 @@ TEST_CASE("a member votes for a suspect only if those it hears are no majority w
   CHECK(votes(ranks({1})));
   CHECK(votes(ranks({0, 1})));
   CHECK_FALSE(votes(ranks({1, 2})));
+  CHECK_FALSE(votes(ranks({1, 2}), 199ms));
+  CHECK(votes(ranks({1, 2}), 200ms));
+}
+
+TEST_CASE("a coordinator that was away for a moment is the only one to go") {
+  // The others suspect it, and it accuses them back, all while messages pass.
+  Story story(3);
+  for (const Rank other : {1U, 2U}) story.suspect(other, 0), story.suspect(0, other);
+  story.pass(100ms);
+  REQUIRE(story.agreed());
+  CHECK(story.agreed()->kept == ranks({1, 2}));
+}
+
+TEST_CASE("members that wait for one another in circles vote for anyone in the end") {
+  // 1 is silenced by 0; 2 and 3 take 1 for the coordinator and do not vote for 0.
+  Story story(5);
+  story.crash_and_be_noticed(4);
+  for (const Rank other : {1U, 2U, 3U}) story.suspect(0, other);
+  for (const Rank other : {2U, 3U}) story.suspect(other, 0);
+  story.situations[1].quiet = true;
+  story.pass(199ms);
+  CHECK_FALSE(story.decided(0));
+  story.pass(100ms);
+  CHECK(story.agreed());
 }
 
 TEST_CASE("who is accused by an earlier rank votes, but does not lead") {
