@@ -8,6 +8,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
@@ -30,11 +31,14 @@ class World {
   World(std::uint64_t seed, Bug bug)
       : random_(seed),
         bug_(bug),
-        members_(static_cast<Rank>(2 + random_.below(4))),
+        members_(static_cast<Rank>(std::min<std::uint64_t>(2 + random_.below(6), 5))),
         old_(view_of(members_)),
         situations_(members_),
         cut_(members_),
-        over_wire_(random_.one_in(16)) {
+        over_wire_(random_.one_in(16)),
+        loses_one_in_(2 + random_.below(2) * random_.below(20)),
+        loses_proposals_(random_.one_in(2)),
+        suspicions_left_(static_cast<unsigned>(random_.below(8))) {
     for (Rank rank = 0; rank < members_; ++rank) {
       Rounds rounds(2, std::vector<Round>(members_));
       for (auto& channel : rounds)
@@ -46,13 +50,13 @@ class World {
             return propose(rank, survivors, counts);
           },
           random_.next(), bug));
-      situations_[rank].heard = everyone() - only(rank);
+      if (random_.one_in(2)) situations_[rank].heard = everyone() - only(rank);
     }
   }
 
   /// What went wrong; empty: nothing.
   std::string run() {
-    const auto steps = 50 + random_.below(250);
+    const auto steps = 50 + random_.below(350);
     for (std::uint64_t step = 0; step < steps && broken_.empty(); ++step) fault_or_progress();
     if (broken_.empty()) recover();
     return broken_;
@@ -90,7 +94,7 @@ class World {
 
   void fault_or_progress() {
     const auto dice = random_.below(200);
-    if (dice < 110)
+    if (dice < 150)
       arrive();
     else if (dice < 170)
       turn(any());
@@ -107,7 +111,7 @@ class World {
     else if (dice < 195)
       cut_[any()] = {};
     else
-      now_ += Duration(static_cast<Duration::rep>(random_.below(20'000'000)));
+      now_ += Duration(static_cast<Duration::rep>(random_.below(10'000'000)));
   }
 
   /// A message of any age; some are lost, some come again.
@@ -116,15 +120,22 @@ class World {
     std::swap(flying_[random_.below(flying_.size())], flying_.back());
     const Flying one = flying_.back();
     if (!random_.one_in(10)) flying_.pop_back();
-    if (!random_.one_in(10)) deliver(one);
+    if (random_.one_in(loses_one_in_)) return;
+    // Proposals that few accept are what later coordinators can get wrong.
+    if (loses_proposals_ && one.message.kind == Kind::accept && !random_.one_in(3)) return;
+    deliver(one);
+    if (!random_.one_in(4)) turn(one.to);
   }
 
   void suspect_wrongly() {
-    // Of a coordinator, more often than not: that makes another one.
-    const Rank who = any(), whom = std::min(any(), any());
-    if (who == whom || wrong_suspicions_ == 4) return;
-    ++wrong_suspicions_;
-    situations_[who].suspects.insert(whom);
+    if (suspicions_left_ == 0) return;
+    --suspicions_left_;
+    const Rank who = any(), whom = any();
+    if (who != whom) situations_[who].suspects.insert(whom);
+    // Of all earlier ones, often: that makes one more coordinator.
+    const bool all_earlier = random_.one_in(2);
+    for (Rank earlier = 0; all_earlier && earlier < who; ++earlier)
+      situations_[who].suspects.insert(earlier);
   }
 
   void crash() {
@@ -316,11 +327,13 @@ class World {
   std::vector<Situation> situations_;
   std::vector<RankSet> cut_;  ///< [to] of those whose messages do not arrive
   bool over_wire_;
+  std::uint64_t loses_one_in_;
+  bool loses_proposals_;
+  unsigned suspicions_left_;
   std::vector<Frozen> frozen_;
   std::vector<std::unique_ptr<Agreement>> all_;
   std::vector<Flying> flying_;
   RankSet crashed_;
-  unsigned wrong_suspicions_ = 0;
   Time now_{};
 
   std::map<Ballot, RankSet> votes_;
@@ -348,7 +361,7 @@ TEST_CASE(
   MESSAGE(decided << " decided, " << contested << " with several proposals, " << lively
                   << " lively");
   CHECK(decided > 15'000);
-  CHECK(contested > 1'000);
+  CHECK(contested > 2'000);
   CHECK(lively > 15'000);
 }
 

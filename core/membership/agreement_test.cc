@@ -391,6 +391,56 @@ TEST_CASE("what is lost is sent again after the patience, no earlier and no late
   }
 }
 
+TEST_CASE("of several accepted values, a coordinator takes over that of the highest ballot") {
+  // Both ways round, so that it is not the order of arrival or of ranks that decides.
+  for (const Ballot first : {1U, 6U}) {
+    Story story(5);
+    Agreement& leader = *story.all[2];
+    Situation situation;
+    situation.suspects = ranks({0, 1});
+    leader.freeze(story.frozen[2]);
+    // It has accepted something itself, in the lowest ballot of all.
+    const auto value = [&](Round trim) {
+      return make_change(story.old, RankSet::all(5), {}, {}, {{trim}});
+    };
+    leader.turn({}, {});
+    CHECK(leader.receive(0, message(Kind::accept, 1, value(1))));
+    CHECK(leader.receive(1, message(Kind::prepare, 7)));
+    leader.take_outgoing();
+    leader.turn({}, situation);
+    const Ballot ballot = leader.take_outgoing().at(0).message.ballot;
+    CHECK(ballot > 7);
+    const auto promise = [&](Rank from, Ballot accepted, Round trim) {
+      Message promised = message(Kind::promise, ballot);
+      promised.frozen = story.frozen[from];
+      promised.other = accepted;
+      if (accepted != 0) promised.change = value(trim);
+      CHECK(leader.receive(from, promised));
+    };
+    promise(3, first, 2);
+    promise(4, 7 - first, 3);
+    leader.turn({}, situation);
+    const auto proposed = leader.take_outgoing();
+    REQUIRE(!proposed.empty());
+    CHECK(proposed.at(0).message.change == value(first == 6 ? 2 : 3));
+  }
+}
+
+TEST_CASE("a member that accepts twice speaks of the later value only") {
+  Story story(3);
+  Agreement& member = *story.all[2];
+  member.turn({}, {});
+  member.freeze(story.frozen[2]);
+  for (const Ballot ballot : {1U, 4U, 7U})
+    CHECK(member.receive(0, message(Kind::accept, ballot,
+                                    make_change(story.old, RankSet::all(3), {}, {}, {{ballot}}))));
+  member.take_outgoing();
+  CHECK(member.receive(1, message(Kind::prepare, 8)));
+  const Message promise = member.take_outgoing().at(0).message;
+  CHECK(promise.other == 7);
+  CHECK(promise.change->trim == Rounds{{7}});
+}
+
 TEST_CASE("repeated messages change nothing") {
   Story story(3);
   story.crash_and_be_noticed(2);
