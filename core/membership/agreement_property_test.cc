@@ -230,12 +230,22 @@ class World {
       }
       for (const Flying& one : std::exchange(flying_, {})) deliver(one);
       now_ += std::chrono::milliseconds(5);
+      if (round == rounds / 4) suspect_whoever_went_on(core);
       if (is_majority(core, members_) && all_know(core)) {
         liveness_checked_ = true;
         return;
       }
     }
     if (broken_.empty() && is_majority(core, members_)) broken_ = "no decision " + describe(core);
+  }
+
+  /// Who has decided is in the next view, and silent in this one. That is how a member finds out
+  /// that nobody asked, and that was not told.
+  void suspect_whoever_went_on(const RankSet& core) {
+    for (Rank who = 0; who < members_; ++who)
+      for (Rank whom = 0; whom < members_; ++whom)
+        if (who != whom && core.contains(who) && core.contains(whom) && all_[whom]->decided())
+          situations_[who].suspects.insert(whom);
   }
 
   bool all_know(const RankSet& core) const {
