@@ -142,8 +142,8 @@ void Turn::malformed(std::optional<Rank> from, const Error& error) {
 }
 
 void Turn::on_pulse(Time now, Rank from, const Pulse& pulse) {
-  detector_->heard(from, pulse.beat, pulse.echo, now);
-  suspicion_->pulse(from, pulse);
+  // One that overtook a newer one says nothing.
+  if (detector_->heard(from, pulse.beat, pulse.echo, now)) suspicion_->pulse(from, pulse);
   if (pulse.answer) send_pulse(from, detector_->extra_beat(), false);
 }
 

@@ -10,6 +10,11 @@ namespace squall::membership {
 
 using Kind = Message::Kind;
 
+namespace {
+/// In units of the patience: how long a member would rather not vote for a suspect.
+constexpr int prefers_for = 10;
+}  // namespace
+
 Agreement::Agreement(View old, Rank self, Propose propose, std::uint64_t seed, Bug bug)
     : old_(std::move(old)), self_(self), propose_(std::move(propose)), random_(seed), bug_(bug) {
   SQUALL_ASSERT(self_ < old_.size() && old_.size() <= max_members, "only members agree");
@@ -17,7 +22,8 @@ Agreement::Agreement(View old, Rank self, Propose propose, std::uint64_t seed, B
 
 bool Agreement::wants_freeze() const {
   if (frozen_ || decision_) return false;
-  return ballot_came_ || !situation_.suspects.empty() || (situation_.wants_change && leads());
+  const Situation& seen = situation_;
+  return ballot_came_ || !seen.suspects.empty() || seen.quiet || (seen.wants_change && leads());
 }
 
 void Agreement::freeze(Frozen mine) {
@@ -31,6 +37,7 @@ void Agreement::turn(Time now, const Situation& situation) {
   now_ = now;
   situation_ = situation;
   if (!frozen_ || decision_) return;
+  if (frozen_at_ == never) frozen_at_ = now;
   // Votes count whether or not their ballot is still the highest.
   if (phase_ == Phase::proposing) try_decide();
   if (decision_) return;
@@ -102,10 +109,13 @@ Result<> Agreement::receive(Rank from, const Message& what) {
 
 bool Agreement::may_vote_for(Rank coordinator) const {
   if (!situation_.suspects.contains(coordinator)) return true;
-  // As a last resort: otherwise the majority on this side goes on without it.
+  // As a last resort: first the majority on this side, if there is one, may go on without it. Only
+  // a preference, since any vote is safe, and one that ends: with wrong suspicions the members of
+  // that side may well wait for one another.
   RankSet side = situation_.heard - situation_.suspects;
   side.insert(self_);
-  return !is_majority(side, old_.size());
+  return !is_majority(side, old_.size()) ||
+         (frozen_at_ != never && now_ - frozen_at_ >= prefers_for * situation_.patience);
 }
 
 void Agreement::on_prepare(Rank from, Ballot ballot) {
@@ -159,9 +169,7 @@ bool Agreement::leads() const {
 void Agreement::lead() {
   const Ballot highest = std::max(promised_, beaten_by_);
   if (phase_ == Phase::idle || highest > ballot_ || outdated()) {
-    // Another coordinator may be about to succeed: it gets a chance, unless it is a suspect.
-    const bool contest = highest > ballot_ && owner(highest) != self_ &&
-                         !situation_.suspects.contains(owner(highest));
+    const bool contest = highest > ballot_ && rivals(owner(highest));
     if (contest && start_at_ == never) start_at_ = now_ + backoff();
     again_at_ = never;
     if (contest && now_ < start_at_) return;
@@ -171,6 +179,14 @@ void Agreement::lead() {
   }
   if (phase_ == Phase::preparing) try_propose();
   if (phase_ == Phase::proposing) try_decide();
+}
+
+bool Agreement::rivals(Rank other) const {
+  if (other == self_) return false;
+  if (!situation_.suspects.contains(other)) return true;
+  // Nobody waits for the dead, nor for a suspect at the first attempt. But two that live and
+  // suspect each other would overtake one another for ever.
+  return situation_.heard.contains(other) && phase_ != Phase::idle;
 }
 
 bool Agreement::outdated() const {
@@ -277,7 +293,8 @@ Result<> Agreement::judge(const Change& change) const {
                : Result<>();
   if (!same_shape(change.trim, frozen_->received))
     return fail(Code::invalid, "a view change trims other channels or senders than there are");
-  for (std::size_t channel = 0; survives && channel < change.trim.size(); ++channel)
+  if (!survives || bug_ == Bug::trim_by_maximum) return {};
+  for (std::size_t channel = 0; channel < change.trim.size(); ++channel)
     for (std::size_t sender = 0; sender < change.trim[channel].size(); ++sender)
       if (change.trim[channel][sender] > frozen_->received[channel][sender])
         return fail(Code::invalid, "a view change trims above what this member holds");

@@ -9,6 +9,10 @@
 // decided it; whoever knows that tells everybody, suspects too, and answers every later request
 // with it. Whoever wonders asks.
 //
+// It ends: once suspicions are at rest and a majority is connected, its lowest member leads and
+// suspects all before it; after some time (agreement.cc, may_vote_for) everyone votes for it,
+// whatever the suspicions; and contests end, since waits are random and grow.
+//
 // Promises and votes are kept for the life of the view: a member that forgets is a new incarnation
 // and so not in this view. Messages may be lost, repeated and reordered.
 //
@@ -42,9 +46,12 @@ constexpr Rank coordinator_of(const RankSet& suspects, Rank members) {
 
 /// What a member sees of the others at this moment.
 struct Situation {
-  RankSet suspects;           ///< never itself; within a view a set that only grows
-  RankSet heard;              ///< with whom there is contact, suspected or not
-  bool quiet = false;         ///< accused by an earlier rank: votes, but does not lead
+  RankSet suspects;  ///< never itself; within a view a set that only grows
+  RankSet heard;     ///< with whom there is contact, suspected or not; the sooner a dead
+                     ///< member is out of it, the sooner its successor may lead
+  /// Votes, but does not lead: an earlier rank that it hears accuses it. Best not if it suspects
+  /// that one itself, or a coordinator that was away for a moment silences all who noticed.
+  bool quiet = false;
   bool wants_change = false;  ///< somebody asks to join or to leave
   /// What is unanswered for that long is sent again. Above the round trip, below the timeouts.
   Duration patience = std::chrono::milliseconds(20);
@@ -65,8 +72,8 @@ class Agreement {
 
   Agreement(View old, Rank self, Propose propose, std::uint64_t seed, Bug bug = Bug::none);
 
-  /// There is a reason to stop receiving: a suspect, a change that this member should lead, or a
-  /// ballot. Freeze the channels, then call `freeze`.
+  /// There is a reason to stop receiving: a suspect, being one, a change that this member should
+  /// lead, or a ballot. Freeze the channels, then call `freeze`.
   bool wants_freeze() const;
   /// The view must change from here on. `mine` does not change any more. Once.
   void freeze(Frozen mine);
@@ -101,6 +108,8 @@ class Agreement {
   // As a coordinator.
   bool leads() const;
   void lead();
+  /// `other` may be about to succeed with a higher ballot than mine: it gets a chance.
+  bool rivals(Rank other) const;
   /// My proposal is worse than what I would propose now, and perhaps I still may.
   bool outdated() const;
   void start(Ballot above);
@@ -127,6 +136,7 @@ class Agreement {
   Time now_{};
   Situation situation_;
   std::optional<Frozen> frozen_;
+  Time frozen_at_ = never;
   std::optional<Change> decision_;
   std::vector<Outgoing> outgoing_;
 

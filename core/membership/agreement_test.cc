@@ -209,19 +209,21 @@ TEST_CASE("a suspect is told the decision too") {
   CHECK_FALSE(story.decided(2)->kept.contains(2));
 }
 
-TEST_CASE("a member votes for a suspect only if those it hears are no majority without it") {
-  const auto votes = [](const RankSet& heard) {
+TEST_CASE("a member votes for a suspect only if those it hears are no majority, or none comes") {
+  const auto votes = [](const RankSet& heard, Duration after = 0ms) {
     Story story(5);
     Agreement& voter = *story.all[4];
     Situation situation;
     situation.suspects = ranks({0});
     situation.heard = heard;
-    voter.turn({}, situation);
     voter.freeze(story.frozen[4]);
+    voter.turn({}, situation);
+    voter.turn(Time{} + after, situation);
+    voter.take_outgoing();
     CHECK(voter.receive(0, message(Kind::prepare, 1)));
     const bool promised = !voter.take_outgoing().empty();
-    CHECK(voter.receive(
-        0, message(Kind::accept, 1, make_change(story.old, ranks({0}), {}, {}, {{1}}))));
+    const Change change = make_change(story.old, ranks({0}), {}, {}, {{1}});
+    CHECK(voter.receive(0, message(Kind::accept, 1, change)));
     const bool accepted = !voter.take_outgoing().empty();
     CHECK(promised == accepted);
     return promised;
@@ -230,6 +232,30 @@ TEST_CASE("a member votes for a suspect only if those it hears are no majority w
   CHECK(votes(ranks({1})));
   CHECK(votes(ranks({0, 1})));
   CHECK_FALSE(votes(ranks({1, 2})));
+  CHECK_FALSE(votes(ranks({1, 2}), 199ms));
+  CHECK(votes(ranks({1, 2}), 200ms));
+}
+
+TEST_CASE("a coordinator that was away for a moment is the only one to go") {
+  // The others suspect it, and it accuses them back, all while messages pass.
+  Story story(3);
+  for (const Rank other : {1U, 2U}) story.suspect(other, 0), story.suspect(0, other);
+  story.pass(100ms);
+  REQUIRE(story.agreed());
+  CHECK(story.agreed()->kept == ranks({1, 2}));
+}
+
+TEST_CASE("members that wait for one another in circles vote for anyone in the end") {
+  // 1 is silenced by 0; 2 and 3 take 1 for the coordinator and do not vote for 0.
+  Story story(5);
+  story.crash_and_be_noticed(4);
+  for (const Rank other : {1U, 2U, 3U}) story.suspect(0, other);
+  for (const Rank other : {2U, 3U}) story.suspect(other, 0);
+  story.situations[1].quiet = true;
+  story.pass(199ms);
+  CHECK_FALSE(story.decided(0));
+  story.pass(100ms);
+  CHECK(story.agreed());
 }
 
 TEST_CASE("who is accused by an earlier rank votes, but does not lead") {
@@ -363,6 +389,56 @@ TEST_CASE("what is lost is sent again after the patience, no earlier and no late
     story.settle();
     CHECK(story.agreed());
   }
+}
+
+TEST_CASE("of several accepted values, a coordinator takes over that of the highest ballot") {
+  // Both ways round, so that it is not the order of arrival or of ranks that decides.
+  for (const Ballot first : {1U, 6U}) {
+    Story story(5);
+    Agreement& leader = *story.all[2];
+    Situation situation;
+    situation.suspects = ranks({0, 1});
+    leader.freeze(story.frozen[2]);
+    // It has accepted something itself, in the lowest ballot of all.
+    const auto value = [&](Round trim) {
+      return make_change(story.old, RankSet::all(5), {}, {}, {{trim}});
+    };
+    leader.turn({}, {});
+    CHECK(leader.receive(0, message(Kind::accept, 1, value(1))));
+    CHECK(leader.receive(1, message(Kind::prepare, 7)));
+    leader.take_outgoing();
+    leader.turn({}, situation);
+    const Ballot ballot = leader.take_outgoing().at(0).message.ballot;
+    CHECK(ballot > 7);
+    const auto promise = [&](Rank from, Ballot accepted, Round trim) {
+      Message promised = message(Kind::promise, ballot);
+      promised.frozen = story.frozen[from];
+      promised.other = accepted;
+      if (accepted != 0) promised.change = value(trim);
+      CHECK(leader.receive(from, promised));
+    };
+    promise(3, first, 2);
+    promise(4, 7 - first, 3);
+    leader.turn({}, situation);
+    const auto proposed = leader.take_outgoing();
+    REQUIRE(!proposed.empty());
+    CHECK(proposed.at(0).message.change == value(first == 6 ? 2 : 3));
+  }
+}
+
+TEST_CASE("a member that accepts twice speaks of the later value only") {
+  Story story(3);
+  Agreement& member = *story.all[2];
+  member.turn({}, {});
+  member.freeze(story.frozen[2]);
+  for (const Ballot ballot : {1U, 4U, 7U})
+    CHECK(member.receive(0, message(Kind::accept, ballot,
+                                    make_change(story.old, RankSet::all(3), {}, {}, {{ballot}}))));
+  member.take_outgoing();
+  CHECK(member.receive(1, message(Kind::prepare, 8)));
+  const Message promise = member.take_outgoing().at(0).message;
+  CHECK(promise.other == 7);
+  CHECK(promise.change->trim == Rounds{{7}});
 }
 
 TEST_CASE("repeated messages change nothing") {
