@@ -38,6 +38,7 @@ class Control {
   void connected(fabric::PeerId peer);
   /// It broke: a member's is dialled again after a while.
   void lost(fabric::PeerId peer, Time now);
+  bool up(Rank rank) const { return links_[rank].up; }
   /// Dials what is due; returns when it wants to be called again.
   Time turn(Time now);
 

@@ -270,7 +270,8 @@ void Turn::agree(Time now) {
   membership::Situation situation;
   situation.suspects = suspicion_->suspects();
   for (Rank rank = 0; rank < view_.size(); ++rank)
-    if (rank == self_ || detector_->in_contact(rank)) situation.heard.insert(rank);
+    if (rank == self_ || (control_.up(rank) && detector_->in_contact(rank)))
+      situation.heard.insert(rank);
   situation.quiet = suspicion_->accused_by_earlier();
   situation.patience = options_.timing.interval;
   agreement_->turn(now, situation);
