@@ -16,8 +16,8 @@ constexpr std::size_t deliveries_at_once = 8192;
 
 // Leaving together takes two steps: a member that has seen everyone drained says so, and may go
 // once all have said so.
-constexpr std::uint64_t drained = 1;      // all that I sent is delivered everywhere
-constexpr std::uint64_t all_drained = 2;  // I have seen that everyone is drained
+constexpr std::uint64_t all_sent_delivered = 1;  // all that I sent is delivered everywhere
+constexpr std::uint64_t all_drained = 2;         // I have seen that everyone is that far
 
 fabric::RegionId node_region(ViewId view) {
   // Channel 0xffff, kind 1: no channel of a view has this index.
@@ -217,6 +217,10 @@ std::vector<multicast::Past> Epoch::pasts() const {
   return pasts;
 }
 
+bool Epoch::drained() const {
+  return std::ranges::all_of(channels_, [](const auto& channel) { return channel->drained(); });
+}
+
 bool Epoch::all_at(std::uint64_t stage) const {
   for (Rank rank = 0; rank < peers_.size(); ++rank)
     if (!lost_.contains(rank) && table_->get(rank, leaving_) < stage) return false;
@@ -227,11 +231,9 @@ bool Epoch::finish() {
   if (!running() || finished_) return false;
   const std::uint64_t before = table_->get(self_, leaving_);
   std::uint64_t mine = before;
-  if (mine == 0 &&
-      std::ranges::all_of(channels_, [](const auto& channel) { return channel->drained(); }))
-    mine = drained;
+  if (mine == 0 && drained()) mine = all_sent_delivered;
   // My own word counts too, but only once it is said: hence two turns for the two steps.
-  if (before == drained && all_at(drained)) mine = all_drained;
+  if (before == all_sent_delivered && all_at(all_sent_delivered)) mine = all_drained;
   if (mine != before) {
     table_->raise(leaving_, 0, mine);
     table_->push();
@@ -242,14 +244,14 @@ bool Epoch::finish() {
 }
 
 bool Epoch::excused(Rank rank) const {
-  return table_ && !frozen_ && table_->get(rank, leaving_) >= drained &&
-         table_->get(self_, leaving_) >= drained;
+  return table_ && !frozen_ && table_->get(rank, leaving_) >= all_sent_delivered &&
+         table_->get(self_, leaving_) >= all_sent_delivered;
 }
 
 RankSet Epoch::unfinished() const {
   RankSet missing;
   for (Rank rank = 0; rank < peers_.size(); ++rank)
-    if (!table_ || table_->get(rank, leaving_) < drained) missing.insert(rank);
+    if (!table_ || table_->get(rank, leaving_) < all_sent_delivered) missing.insert(rank);
   return missing;
 }
 

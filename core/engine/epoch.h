@@ -1,7 +1,7 @@
 #pragma once
 // One view's life at one member: connects the others, builds the channels and the node's own table,
-// turns them, and ends with the view: `freeze`, `cut`, then `close` at the trim, until `exhausted`. Built
-// from a view and thrown away with it. Pure, as the turn that owns it.
+// turns them, and ends with the view: `freeze`, `cut`, then `close` at the trim, until `exhausted`.
+// Built from a view and thrown away with it. Pure, as the turn that owns it.
 //
 // Its connections carry mirrors only, and are cut when it freezes: whatever the others do with
 // their memory afterwards, what was frozen stays as it was.
@@ -90,6 +90,9 @@ class Epoch {
   bool exhausted() const;
   /// Afterwards, by channel.
   std::vector<multicast::Past> pasts() const;
+
+  /// All that this member sent is delivered at every member.
+  bool drained() const;
 
   // --- the end of the group: everyone leaves, in two steps, so that nobody closes while another
   // still needs a word from it

@@ -58,7 +58,8 @@ void Turn::begin(Time now, Epoch::Inheritance inheritance) {
       },
       options_.seed ^ raw(view_.id), options_.bug);
   mirrors_lost_at_.assign(members, never);
-  closing_ = agreeing_ = false;
+  closing_ = agreeing_ = drained_ = false;
+  leavers_ = {};
   majority_at_ = now;
   control_.move_to(view_, self_, contacts_, now);
   auto epoch = Epoch::create(fabric_, view_, self_, contacts_, plans_, std::move(inheritance));
@@ -68,8 +69,11 @@ void Turn::begin(Time now, Epoch::Inheritance inheritance) {
 
 Turn::Outcome Turn::run(Time now, std::span<const fabric::Event> events) {
   outcome_ = {!events.empty(), never};
-  if (phase_ == Phase::stopped) return outcome_;
   now_ = now;
+  if (phase_ == Phase::stopped) {
+    if (left_) answer_late(now, events);
+    return outcome_;
+  }
   detector_->turned(now);
   for (const fabric::Event& event : events) handle(now, event);
   if (phase_ != Phase::stopped && !finished_) watch(now);
@@ -143,7 +147,10 @@ void Turn::malformed(std::optional<Rank> from, const Error& error) {
 
 void Turn::on_pulse(Time now, Rank from, const Pulse& pulse) {
   // One that overtook a newer one says nothing.
-  if (detector_->heard(from, pulse.beat, pulse.echo, now)) suspicion_->pulse(from, pulse);
+  if (detector_->heard(from, pulse.beat, pulse.echo, now)) {
+    suspicion_->pulse(from, pulse);
+    if (pulse.leaving) leavers_.insert(from);
+  }
   if (pulse.answer) send_pulse(from, detector_->extra_beat(), false);
 }
 
@@ -156,6 +163,15 @@ void Turn::on_ballot(Rank from, const Message& ballot) {
   agreeing_ = true;
   if (auto received = agreement_->receive(from, ballot); !received)
     log(Level::warning, "{}: {}", view_.members[from].name, received.error().text());
+}
+
+/// Who has left still says what the others decided, to whoever missed it.
+void Turn::answer_late(Time now, std::span<const fabric::Event> events) {
+  for (const fabric::Event& event : events) {
+    if (!control_.knows(event.peer)) continue;
+    if (event.kind == fabric::Event::Kind::lost) control_.lost(event.peer, now);
+    if (event.kind == fabric::Event::Kind::message) answer_old_view(event.peer);
+  }
 }
 
 /// Whoever is still in an earlier view learns how the last one began.
@@ -211,9 +227,14 @@ void Turn::watch(Time now) {
       const Rank first = suspicion_->suspects().first();
       return stop_without(first, suspicion_->evidence(first).text(view_));
     }
-    agreeing_ |= !suspicion_->suspects().empty() || suspicion_->accused_by_earlier();
+    agreeing_ |=
+        !suspicion_->suspects().empty() || suspicion_->accused_by_earlier() || !leavers_.empty();
   }
-  if (suspicion_->asks() || !suspicion_->fresh().empty() || detector_->beat_due()) {
+  const bool says_more = leaving_ && !drained_;
+  if (says_more) prepare_to_leave();
+  if (left_) return;
+  if (suspicion_->asks() || !suspicion_->fresh().empty() || detector_->beat_due() ||
+      (says_more && drained_)) {
     const bool ask = suspicion_->asks();
     const membership::Beat beat = detector_->next_beat();
     for (Rank rank = 0; rank < view_.size(); ++rank)
@@ -221,6 +242,16 @@ void Turn::watch(Time now) {
   }
   note(detector_->deadline());
   keep_majority(now);
+}
+
+void Turn::prepare_to_leave() {
+  if (phase_ != Phase::running || !epoch_->drained()) return;
+  drained_ = true;
+  if (view_.size() == 1) {
+    left_ = true;
+    phase_ = Phase::stopped;
+  }
+  leavers_.insert(self_);
 }
 
 void Turn::send_pulse(Rank to, membership::Beat beat, bool answer) {
@@ -232,6 +263,7 @@ void Turn::send_pulse(Rank to, membership::Beat beat, bool answer) {
   pulse.spreading = suspicion_->spreading();
   pulse.isolated = detector_->isolated();
   pulse.answer = answer;
+  pulse.leaving = drained_;
   Writer writer;
   membership::encode(writer, pulse);
   control_.send(to, Control::Kind::pulse, writer.bytes());
@@ -273,6 +305,7 @@ void Turn::agree(Time now) {
     if (rank == self_ || (control_.up(rank) && detector_->in_contact(rank)))
       situation.heard.insert(rank);
   situation.quiet = suspicion_->accused_by_earlier();
+  situation.wants_change = !leavers_.empty();
   situation.patience = options_.timing.interval;
   agreement_->turn(now, situation);
   if (!epoch_->frozen() && (agreement_->wants_freeze() || situation.quiet)) {
@@ -299,7 +332,10 @@ membership::Change Turn::propose(const RankSet& survivors,
                                  const std::map<Rank, membership::Frozen>& frozen) const {
   auto trim = membership::trim_of(frozen, options_.bug);
   SQUALL_ASSERT(trim, "promises of one shape");
-  return membership::make_change(view_, survivors, {}, {}, std::move(*trim));
+  // A view has members: when all want to go at once, the coordinator goes last.
+  RankSet leaving = leavers_ & survivors;
+  if (leaving == survivors) leaving.erase(self_);
+  return membership::make_change(view_, survivors - leaving, leaving, {}, std::move(*trim));
 }
 
 void Turn::expelled() {
@@ -314,6 +350,11 @@ void Turn::install(Time now) {
   decided.view = view_.id;
   decided.change = change;
   last_decision_ = membership::encode(decided);
+  if (change.leaving.contains(self_)) {
+    left_ = true;
+    phase_ = Phase::stopped;
+    return;
+  }
 
   std::vector<std::string> gone;
   std::vector<Contact> contacts;

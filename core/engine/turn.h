@@ -98,6 +98,10 @@ class Turn {
   bool finished() const { return finished_; }
   /// The members that have not finished yet, by name.
   std::string unfinished() const;
+  /// Begins to leave alone: no sends from here on. `left` becomes true once all that this member
+  /// sent is delivered everywhere, and the others have agreed on a view without it.
+  void leave() { leaving_ = true; }
+  bool left() const { return left_; }
   /// Without contact with a majority: nothing is delivered.
   bool isolated() const { return detector_ && detector_->isolated(); }
 
@@ -110,8 +114,10 @@ class Turn {
   void on_ballot(Rank from, const membership::Message& ballot);
   void malformed(std::optional<Rank> from, const Error& error);
   void answer_old_view(fabric::PeerId peer);
+  void answer_late(Time now, std::span<const fabric::Event> events);
 
   void watch(Time now);
+  void prepare_to_leave();
   void stop_without(Rank member, std::string_view reason);
   void last_deliveries();
   void send_pulse(Rank to, membership::Beat beat, bool answer);
@@ -155,8 +161,12 @@ class Turn {
 
   bool finishing_ = false;
   bool finished_ = false;
-  Time now_{};       // of the current turn
-  Outcome outcome_;  // of the current turn
+  bool leaving_ = false;
+  bool left_ = false;
+  bool drained_ = false;  // leaving, and nothing of this view is left to do
+  RankSet leavers_;       // who says that it is in that state
+  Time now_{};            // of the current turn
+  Outcome outcome_;       // of the current turn
 };
 
 }  // namespace squall::engine

@@ -119,6 +119,52 @@ TEST_CASE("the survivors of a death go on in the next view, within 10 ms, with t
   }
 }
 
+TEST_CASE("a member leaves under load: the others go on, and nothing that it sent is missing") {
+  for (Rank leaver = 0; leaver < 3; ++leaver) {
+    CAPTURE(leaver);
+    Options options;
+    std::vector<std::vector<std::string>> delivered(3);
+    Cluster cluster(options, [&](Rank member, const multicast::Delivery& message) {
+      delivered[member].emplace_back(as_text(message.bytes));
+    });
+    REQUIRE(cluster.start(in_ten_seconds));
+    std::vector<int> sent(3);
+    cluster.set_application([&](Rank member) {
+      return sent[member] < (member == leaver ? 50 : 400) &&
+             cluster.try_send(member, as_bytes(fmt::format("{}:{}", member, sent[member]))) &&
+             ++sent[member] != 0;
+    });
+    REQUIRE(cluster.run_until([&] { return sent[leaver] == 50; }, in_ten_seconds));
+    cluster.turn(leaver).leave();
+    REQUIRE(cluster.run_until([&] { return cluster.turn(leaver).left(); }, in_ten_seconds));
+    CHECK_FALSE(cluster.turn(leaver).failure());
+    cluster.crash(leaver);
+    const Rank one = leaver == 0 ? 1 : 0, other = leaver == 2 ? 1 : 2;
+    REQUIRE(cluster.run_until(
+        [&] { return delivered[one].size() == 850 && delivered[other].size() == 850; },
+        in_ten_seconds));
+    CHECK(delivered[one] == delivered[other]);
+    CHECK(std::equal(delivered[leaver].begin(), delivered[leaver].end(), delivered[one].begin()));
+    CHECK(cluster.turn(one).view().size() == 2);
+    CHECK(raw(cluster.turn(one).view().id) == 2);
+  }
+}
+
+TEST_CASE("all members leave at once: the last view is of one, and everyone is out") {
+  Options options;
+  std::size_t delivered = 0;
+  Cluster cluster(options, [&](Rank, const multicast::Delivery&) { ++delivered; });
+  REQUIRE(cluster.start(in_ten_seconds));
+  for (Rank rank = 0; rank < 3; ++rank) {
+    REQUIRE(cluster.try_send(rank, as_bytes("last words")));
+    cluster.turn(rank).leave();
+  }
+  REQUIRE(cluster.run_until(
+      [&] { return cluster.turn(0).left() && cluster.turn(1).left() && cluster.turn(2).left(); },
+      in_ten_seconds));
+  CHECK(delivered == 9);
+}
+
 TEST_CASE("members that finish together end in good order") {
   Options options;
   std::size_t delivered = 0;
