@@ -87,6 +87,7 @@ class NodeImpl final : public Node, public GroupHost {
     run_in_turn([this, handler = std::move(handler)] { stopped_handler_ = handler; });
   }
   Result<> shutdown(Time deadline) override;
+  Result<> leave(Time deadline) override;
 
  private:
   explicit NodeImpl(Met met) : met_(std::move(met)) {}
@@ -110,6 +111,7 @@ class NodeImpl final : public Node, public GroupHost {
   std::optional<Rank> rank_of(std::string_view name) const;
   void announce_stop();
   Result<> wait_until_running(Time deadline);
+  Result<> wait_until_finished(Time deadline, std::string_view remedy);
 
   Met met_;
   std::unique_ptr<engine::Turn> turn_;
@@ -129,7 +131,7 @@ class NodeImpl final : public Node, public GroupHost {
 
   std::thread thread_;
   std::atomic<bool> stop_thread_{false};
-  std::atomic<bool> finished_{false};
+  std::atomic<bool> finished_{false};  // with everyone, or left alone
 };
 
 Result<std::unique_ptr<Node>> NodeImpl::start(const Config& config) {
@@ -199,7 +201,7 @@ bool NodeImpl::turn_once() {
   const bool worked = loop_->poll();
   if (turn_->phase() == engine::Turn::Phase::stopped) [[unlikely]]
     announce_stop();
-  if (turn_->finished()) [[unlikely]]
+  if (turn_->finished() || turn_->left()) [[unlikely]]
     finished_.store(true, std::memory_order_release);
   return worked;
 }
@@ -267,6 +269,7 @@ void NodeImpl::installed(const engine::Installed& installed) {
 }
 
 void NodeImpl::announce_stop() {
+  if (!turn_->failure()) return;  // it left
   {
     const std::lock_guard lock(stopped_mutex_);
     if (stopped_) return;
@@ -298,11 +301,23 @@ Result<> NodeImpl::shutdown(Time deadline) {
   SQUALL_ASSERT(!loop_->in_upcall(), "shutdown waits, so it cannot be called from an upcall");
   for (const auto& group : groups_) group->close();
   run_in_turn([this] { turn_->finish(); });
+  return wait_until_finished(deadline,
+                             "every member must call shutdown, and deliver in every group");
+}
+
+Result<> NodeImpl::leave(Time deadline) {
+  SQUALL_ASSERT(!loop_->in_upcall(), "leave waits, so it cannot be called from an upcall");
+  for (const auto& group : groups_) group->close();
+  run_in_turn([this] { turn_->leave(); });
+  return wait_until_finished(deadline, "every member must deliver in every group");
+}
+
+Result<> NodeImpl::wait_until_finished(Time deadline, std::string_view remedy) {
   while (!finished_.load(std::memory_order_acquire)) {
     if (const auto error = stopped()) return tl::unexpected(*error);
     if (Monotonic::now() >= deadline)
       return fail(Code::timeout, "not everyone has finished in time: " + turn_->unfinished(),
-                  "every member must call shutdown, and deliver in every group");
+                  std::string(remedy));
     wait_for_room();
   }
   run_in_turn([this] { met_.rendezvous->leave(finished_goodbye); });

@@ -111,9 +111,14 @@ class Node {
   /// Called once, after the last delivery.
   virtual void on_stopped(std::function<void(const Error&)> handler) = 0;
 
-  /// Leaves in good order: waits (turning the node) until every member has delivered what this one
-  /// sent, at most until `deadline`; then every other member may stop too. No sends afterwards.
+  /// Ends the group together with everyone: waits (turning the node) until every member has
+  /// delivered what this one sent, at most until `deadline`; then every other member may stop too.
+  /// No sends afterwards.
   virtual Result<> shutdown(Time deadline) = 0;
+  /// Leaves alone: waits (turning the node) until all that this member sent is delivered everywhere
+  /// and the others go on in a view without it. No sends afterwards; what they send is delivered
+  /// until then. Code::timeout at `deadline`: it may still leave, if the node is turned.
+  virtual Result<> leave(Time deadline) = 0;
 };
 
 }  // namespace squall

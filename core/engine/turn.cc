@@ -362,8 +362,9 @@ void Turn::install(Time now) {
     if (change.kept.contains(rank))
       contacts.push_back(std::move(contacts_[rank]));
     else
-      gone.push_back(
-          fmt::format("{}: {}", view_.members[rank].name, suspicion_->evidence(rank).text(view_)));
+      gone.push_back(fmt::format(
+          "{}: {}", view_.members[rank].name,
+          change.leaving.contains(rank) ? "on request" : suspicion_->evidence(rank).text(view_)));
   }
   Epoch::Inheritance inheritance = inherit(change);
   const NodeId me = view_.members[self_].id;

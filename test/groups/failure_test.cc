@@ -34,8 +34,8 @@ std::string describe_stop(const Error& error) {
 /// Sends at a steady pace until it hears what to do, or its node stops. Says "flowing" once it has
 /// delivered some, "view TIME WHO" for every view after the first, "stopped TIME WHY" when the node
 /// stops; then waits for "end".
-/// "enough": leaves in good order and says its trace. "exit": ends there and then. "drop": gives
-/// up its node without a word.
+/// "enough": ends with the others and says its trace. "leave": leaves alone, says its trace.
+/// "exit": ends there and then. "drop": gives up its node without a word.
 void stream(Line& line, const Config& config) {
   auto node = started(config);
   Group& group = *node->group("test");
@@ -75,6 +75,12 @@ void stream(Line& line, const Config& config) {
       if (word == "exit") _exit(0);
       if (word == "drop") return;
       if (word == "enough") break;
+      if (word == "leave") {
+        const auto left = node->leave(soon());
+        expect(left.has_value(), left ? "" : left.error().text());
+        line.say(recorder.trace());
+        return;
+      }
     }
     if (!worked) node->idle(std::min(next_send, next_word));
   }
@@ -145,6 +151,34 @@ TEST_CASE("a member is killed in mid-stream: the others go on in the next view, 
 
 TEST_CASE("a member gives up its node without a word: the others go on in the next view") {
   one_goes_the_others_go_on(1, [](Process& process) { process.say("drop"); });
+}
+
+TEST_CASE("a member leaves in mid-stream: nothing that it sent is missing, and nobody is lost") {
+  for (Rank leaver = 0; leaver < 3; ++leaver) {
+    CAPTURE(leaver);
+    Seats seats(3, fabric_name);
+    auto members = start_members(seats, stream);
+    for (auto& member : members) member->expect_word("flowing");
+    members[leaver]->say("leave");
+    std::vector<std::string> traces(3);
+    traces[leaver] = members[leaver]->hear();
+    REQUIRE_MESSAGE(!traces[leaver].starts_with("stopped"), traces[leaver]);
+    members[leaver]->expect_end();
+    for (Rank seat = 0; seat < 3; ++seat) {
+      if (seat == leaver) continue;
+      const std::string word = members[seat]->hear();
+      REQUIRE_MESSAGE(word.starts_with("view "), word);
+      CHECK_MESSAGE(word.ends_with(seats.configs[leaver].name + ": on request"), word);
+      members[seat]->say("enough");
+    }
+    for (Rank seat = 0; seat < 3; ++seat) {
+      if (seat == leaver) continue;
+      traces[seat] = members[seat]->hear();
+      REQUIRE_MESSAGE(!traces[seat].starts_with("stopped"), traces[seat]);
+      members[seat]->expect_end();
+    }
+    check_traces(traces, "total | stable", {}, leaver);
+  }
 }
 
 TEST_CASE("a fixed group: a member is killed in mid-stream, and the others stop and name it") {

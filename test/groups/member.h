@@ -105,8 +105,9 @@ class Recorder {
 };
 
 /// In the test: the traces of all members hold what a stack promises, and all is quiet. `dead`: a
-/// seat that is gone, with its trace; it sent what `streamed` gives.
+/// seat that is gone, with its trace; it sent what `streamed` gives. `left`: a trace that ends
+/// earlier than the others.
 void check_traces(const std::vector<std::string>& traces, std::string_view stack,
-                  std::optional<Rank> dead = {});
+                  std::optional<Rank> dead = {}, std::optional<Rank> left = {});
 
 }  // namespace squall::group_tests
