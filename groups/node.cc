@@ -76,7 +76,7 @@ class NodeImpl final : public Node, public GroupHost {
     if (!threaded()) loop_->idle(until);
   }
   int fd() const override { return loop_->fd(); }
-  bool arm() override { return loop_->arm(); }
+  bool arm() override { return loop_->arm_fd(); }
   void wake() override { loop_->wake(); }
 
   std::optional<Error> stopped() const override {

@@ -98,7 +98,9 @@ class Node {
   /// Call it when poll() found nothing: spins, then yields, then sleeps until something happens or
   /// `until`; picks up where it was at the next call, and starts over after a poll that worked.
   virtual void idle(Time until) = 0;
-  /// For a loop of the embedder's: readable when a poll is due, after `arm` returned true.
+  /// For a loop of the embedder's: readable when a poll is due (something came, or a heartbeat has
+  /// to go out), after `arm` returned true. -1 on fabrics that cannot wait (ofi:*): poll there, at
+  /// least ten times in a failure_timeout.
   virtual int fd() const = 0;
   /// Announces that the caller will sleep on fd(); false: there is work, poll again instead.
   virtual bool arm() = 0;

@@ -1,8 +1,13 @@
 #include "core/engine/loop.h"
 
 #include <sched.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #include <algorithm>
+
+#include "core/base/assert.h"
 
 namespace squall::engine {
 namespace {
@@ -24,7 +29,29 @@ void pause_core() {
 }  // namespace
 
 Loop::Loop(fabric::Fabric& fabric, Turn& turn, bool crowded, Companion companion)
-    : fabric_(fabric), turn_(turn), crowded_(crowded), companion_(std::move(companion)) {}
+    : fabric_(fabric), turn_(turn), crowded_(crowded), companion_(std::move(companion)) {
+  if (fabric_.fd() >= 0) open_fd();
+}
+
+Loop::~Loop() {
+  if (timer_ >= 0) close(timer_);
+  if (fd_ >= 0) close(fd_);
+}
+
+void Loop::open_fd() {
+  timer_ = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+  fd_ = epoll_create1(EPOLL_CLOEXEC);
+  bool fine = timer_ >= 0 && fd_ >= 0;
+  for (const int watched : {fabric_.fd(), timer_}) {
+    epoll_event interest{};
+    interest.events = EPOLLIN;
+    fine = fine && epoll_ctl(fd_, EPOLL_CTL_ADD, watched, &interest) == 0;
+  }
+  if (fine) return;
+  // Out of descriptors: an embedder is told so by fd(), and everything else works without.
+  if (fd_ >= 0) close(fd_);
+  fd_ = -1;
+}
 
 bool Loop::poll() {
   if (in_turn_) return false;
@@ -70,6 +97,18 @@ void Loop::idle(Time until) {
     fabric_.wait(std::min({until, deadline_, now_ + longest_sleep}));
     disarm();
   }
+}
+
+bool Loop::arm_fd() {
+  if (!arm()) return false;
+  if (timer_ < 0) return true;
+  const Time due = std::min(deadline_, now_ + longest_sleep);
+  const Duration::rep ns = std::max<Duration::rep>(1, due.time_since_epoch().count());
+  itimerspec when{};
+  when.it_value = {ns / 1'000'000'000, ns % 1'000'000'000};
+  const int set = timerfd_settime(timer_, TFD_TIMER_ABSTIME, &when, nullptr);
+  SQUALL_ASSERT(set == 0, "a time that lies on the clock");
+  return true;
 }
 
 bool Loop::arm() {

@@ -24,6 +24,9 @@ class Loop {
 
   /// `crowded`: more engines than cores run on this host. The fabric and the turn outlive the loop.
   Loop(fabric::Fabric& fabric, Turn& turn, bool crowded, Companion companion);
+  ~Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
 
   /// One turn. True if there was anything to do. No reentry: from inside an upcall it does nothing
   /// and returns false.
@@ -31,11 +34,10 @@ class Loop {
   /// Waits a little: one spin, one yield or one sleep, depending on how long nothing has happened.
   void idle(Time until);
   /// Announces a sleep on fd(): false if there is work and a poll is due instead.
-  bool arm();
-  /// Readable when a poll is due, after `arm` returned true.
-  int fd() const { return fabric_.fd(); }
-  /// By then a poll is due even if nothing arrives; of the last turn.
-  Time deadline() const { return deadline_; }
+  bool arm_fd();
+  /// Readable when a poll is due, after `arm_fd` returned true: when something arrived, or when a
+  /// heartbeat is due. -1 where the fabric cannot wait; poll it then. Owned by the loop.
+  int fd() const { return fd_; }
 
   /// The caller is the thread that turned the loop last.
   bool turning_here() const {
@@ -67,7 +69,9 @@ class Loop {
     return &here;
   }
   bool turn();
+  bool arm();
   void disarm();
+  void open_fd();
 
   fabric::Fabric& fabric_;
   Turn& turn_;
@@ -79,6 +83,8 @@ class Loop {
   Time idle_since_ = never;
   Time companion_due_{};
   bool in_turn_ = false;
+  int timer_ = -1;  // timerfd: the next deadline, for who sleeps on fd_
+  int fd_ = -1;     // epoll: the fabric's descriptor and the timer
   std::atomic<bool> armed_{false};
   std::atomic<const void*> turning_thread_{nullptr};
 };
