@@ -261,6 +261,7 @@ Past Channel::past() const {
 }
 
 void Channel::step(Time now, Time& deadline) {
+  if (sources_.empty()) return;  // all who send here are gone
   StageInput input{now, received_, received_, message_ends_};
   StageOutput output{scratch_};
   stages_.order->step(input, *table_, output);

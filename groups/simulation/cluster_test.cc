@@ -119,6 +119,46 @@ TEST_CASE("the survivors of a death go on in the next view, within 10 ms, with t
   }
 }
 
+TEST_CASE("a group whose only sender died goes on, with nothing to deliver") {
+  Options options;
+  options.senders = {1};
+  std::size_t delivered = 0;
+  Cluster cluster(options, [&](Rank, const multicast::Delivery&) { ++delivered; });
+  REQUIRE(cluster.start(in_ten_seconds));
+  REQUIRE(cluster.try_send(1, as_bytes("last words")));
+  REQUIRE(cluster.run_until([&] { return delivered == 3; }, in_ten_seconds));
+  cluster.crash(1);
+  const auto settled = [&](Rank rank) {
+    return cluster.turn(rank).view().size() == 2 &&
+           cluster.turn(rank).phase() == engine::Turn::Phase::running;
+  };
+  REQUIRE(cluster.run_until([&] { return settled(0) && settled(2); }, in_ten_seconds));
+  CHECK_FALSE(cluster.try_send(0, as_bytes("not a sender")));
+  cluster.turn(0).finish();
+  cluster.turn(2).finish();
+  CHECK(cluster.run_until([&] { return cluster.turn(0).finished() && cluster.turn(2).finished(); },
+                          in_ten_seconds));
+}
+
+TEST_CASE("deaths, one after another: from five to two, and rank 0 alone of two") {
+  Options options;
+  options.members = 5;
+  std::vector<std::size_t> delivered(5);
+  Cluster cluster(options, [&](Rank member, const multicast::Delivery&) { ++delivered[member]; });
+  REQUIRE(cluster.start(in_ten_seconds));
+  for (const Rank victim : {0u, 3u, 1u, 4u}) {
+    const auto before = delivered[2];
+    REQUIRE(cluster.try_send(2, as_bytes("still here")));
+    REQUIRE(cluster.run_until([&] { return delivered[2] > before; }, in_ten_seconds));
+    const Rank left = cluster.turn(2).view().size() - 1;
+    cluster.crash(victim);
+    REQUIRE(
+        cluster.run_until([&] { return cluster.turn(2).view().size() == left; }, in_ten_seconds));
+  }
+  CHECK(raw(cluster.turn(2).view().id) == 5);
+  CHECK(cluster.turn(2).self() == 0);
+}
+
 TEST_CASE("a member leaves under load: the others go on, and nothing that it sent is missing") {
   for (Rank leaver = 0; leaver < 3; ++leaver) {
     CAPTURE(leaver);
