@@ -21,10 +21,10 @@
 #define CUTS 0 /* links that fail for good: both ways, or with ONE_WAY one way */
 #endif
 #ifndef FREE_BALLOTS
-#define FREE_BALLOTS 6 /* while the world is restless */
+#define FREE_BALLOTS 4 /* while the world is restless */
 #endif
 #ifndef BALLOTS
-#define BALLOTS 9 /* in all; see `retry` */
+#define BALLOTS 9 /* in all; see `lead` */
 #endif
 #ifdef JOIN
 #define SLOTS 4 /* member 3 is in no view at first */
@@ -92,6 +92,7 @@ hidden byte ballots_left;
 #define alive(p) (!has(crashed | stopped, p))
 #define active(p) (alive(p) && view[p] < VIEWS && has(members[view[p]], p))
 #define suspected(p, q) has(suspects[p], q)
+#define unsuspected(p) (members[view[p]] & ~suspects[p])
 #define peers(p, q) ((q) != (p) && has(members[view[p]], q))
 #define same_view(p, q) (peers(p, q) && view[q] == view[p])
 
@@ -147,7 +148,6 @@ inline deliver(p) {
 
 /* ======== suspicion ======== */
 
-#define unsuspected(p) (members[view[p]] & ~suspects[p])
 
 /* p waits for one that has yet to install p's view, unless it cannot come. */
 #define lags(q, p) (view[q] < view[p] && alive(q) && linked(p, q))
@@ -221,19 +221,20 @@ inline wedge(p) {
 #define owner(b) (((b) - 1) % SLOTS)
 #define own_above(p, ballot) ((ballot) + 1 + ((p) + BALLOTS * SLOTS - (ballot)) % SLOTS)
 #define may_lead(p) (active(p) && has(wedged, p) && leads(p))
+#define proposal(p) at(view[p], ballot[p])
+#define own_vote(p) (promise[p] == ballot[p] -> just(p) : 0)
 #define most_ballots (calm -> BALLOTS : FREE_BALLOTS)
 
 inline open(p, number) {
+  if
+  :: ballot[p] != 0 -> /* what was said about the last one does not count any more */
+    answers[proposal(p)] = just(p);
+    agreed[proposal(p)] = 0
+  :: else
+  fi;
   ballot[p] = number;
   promise[p] = number;
   answers[at(view[p], number)] = just(p)
-}
-
-inline lead(p) {
-  may_lead(p) && ballot[p] == 0 && own_above(p, promise[p]) <= most_ballots ->
-    low = own_above(p, promise[p]);
-    open(p, low);
-    low = 0
 }
 
 /* A member votes for one that it suspects only if those it hears and does not suspect are no
@@ -246,21 +247,23 @@ inline lead(p) {
   (promise[q] > ballot[p] && (p == q || (contact(p, q) && willing(q, p))))
 
 /* Nobody has accepted the proposal yet, as far as p knows, and it keeps one that p suspects now. */
-#define proposal(p) at(view[p], ballot[p])
 #define outdated(p) \
   (fresh[proposal(p)] && agreed[proposal(p)] == 0 && (next_view[proposal(p)] & suspects[p]) != 0)
-#define wants_retry(p) \
-  (may_lead(p) && ballot[p] != 0 && (any_of(refusal, p) || outdated(p)))
+#define wants_ballot(p) \
+  (may_lead(p) && (ballot[p] == 0 || any_of(refusal, p) || outdated(p)))
 
-/* After a random wait. When the world is calm, waits grow until somebody's ballot is played out
-   undisturbed: so from then on a retry comes only when nothing else can happen. */
-inline retry(p) {
-  (!calm || timeout) && wants_retry(p) ->
-    low = ballot[p];
-    find_higher(p, 0); find_higher(p, 1); find_higher(p, 2);
+/* Where there is a contest, after a random wait. When the world is calm, waits grow until somebody's
+   ballot is played out undisturbed: so from then on only when nothing else can happen. */
+inline lead(p) {
+  (!calm || promise[p] == 0 || timeout) && wants_ballot(p) ->
+    low = promise[p];
+    if
+    :: ballot[p] != 0 -> find_higher(p, 0); find_higher(p, 1); find_higher(p, 2)
 #if SLOTS == 4
-    find_higher(p, 3);
+      ; find_higher(p, 3)
 #endif
+    :: else
+    fi;
     low = own_above(p, low);
     ballots_left = (low <= BALLOTS || !calm);
     assert(ballots_left);
@@ -281,12 +284,17 @@ inline find_higher(p, q) {
   (active(p) && p != owner(b) && view[owner(b)] >= view[p] && passes(owner(b), p) && \
    answers[at(view[p], b)] != 0 && willing(p, owner(b)))
 
+/* Whether the owner will make use of p's answer. */
+#define counts(p, b) \
+  (passes(p, owner(b)) && view[owner(b)] == view[p] && ballot[owner(b)] == (b))
+
 inline give_promise(p, b) {
   request(p, b) && promise[p] < b ->
     wedged = wedged | just(p);
     promise[p] = b;
     if
-    :: passes(p, owner(b)) -> answers[at(view[p], b)] = answers[at(view[p], b)] | just(p)
+    :: counts(p, b) && next_view[at(view[p], b)] == 0 ->
+      answers[at(view[p], b)] = answers[at(view[p], b)] | just(p)
     :: else
     fi
 }
@@ -338,6 +346,10 @@ inline propose(p, without) {
     next_view[proposal(p)] = kept;
     next_trim[proposal(p)] = held;
     fresh[proposal(p)] = (best == 0);
+    answers[proposal(p)] = just(p);
+#ifdef BUG_OWN_VOTE_FIRST
+    accepted[proposal(p)] = own_vote(p);
+#endif
     best = 0; quorum = 0; kept = 0; held = 0
 }
 
@@ -348,14 +360,13 @@ inline accept(p, b) {
     promise[p] = b;
     accepted[at(view[p], b)] = accepted[at(view[p], b)] | just(p);
     if
-    :: passes(p, owner(b)) -> agreed[at(view[p], b)] = agreed[at(view[p], b)] | just(p)
+    :: counts(p, b) -> agreed[at(view[p], b)] = agreed[at(view[p], b)] | just(p)
     :: else
     fi
 }
 
 /* The owner's vote comes last, and only if it has promised no higher ballot: so that a proposal
    that nobody has accepted can still be replaced. */
-#define own_vote(p) (promise[p] == ballot[p] -> just(p) : 0)
 inline decide(p) {
   active(p) && ballot[p] != 0 && next_view[proposal(p)] != 0 &&
   is_quorum(agreed[proposal(p)] | own_vote(p), members[view[p]]) ->
@@ -415,12 +426,16 @@ inline enter(p, number) {
   promise[p] = 0
 }
 
-/* Who has a later view answers with the latest. Who stops answers nothing more; but who decided has
-   told everybody before anything else. */
-#ifdef BUG_EXPELLED_STOPS_SILENT
+/* Who has a later view answers with the latest. Who is expelled, or leaves, tells everybody before
+   it stops; and so does who decides, before anything else. */
+#ifdef BUG_EXPELLED_TELLS_NOBODY
 #define tells(q) alive(q)
 #else
+#ifdef BUG_ONLY_DECIDERS_TELL
 #define tells(q) (alive(q) || has(deciders[view[q]], q))
+#else
+#define tells(q) (!has(crashed, q) || has(deciders[view[q]], q))
+#endif
 #endif
 inline learn(p, q) {
   active(p) && view[q] > view[p] && tells(q) && reaches(q, p) ->
@@ -460,7 +475,6 @@ end:
   EACH_PEER(accuse_back)
   :: atomic { wedge(me) }
   :: atomic { lead(me) }
-  :: atomic { retry(me) }
   :: atomic { propose(me, 0) }
   :: atomic { propose(me, 1) }
   :: atomic { propose(me, 2) }
@@ -614,7 +628,7 @@ init {
 /* A member of the latest view, with a majority of it, must know of it; unless nobody is left who
    could tell. */
 #define latest ((VIEWS > 1 && members[VIEWS] != 0) -> VIEWS : 1)
-#define knows(q) (view[q] == latest && tells(q) && !has(lost, q))
+#define knows(q) (view[q] == latest && !has(crashed, q))
 #define ignorant(p) \
   (alive(p) && has(members[latest], p) && view[p] < latest && \
    is_majority(in_reach(p), members[latest]) && \
@@ -622,7 +636,7 @@ init {
 proctype judge() {
 end:
   atomic {
-    timeout && !any(wants_retry) ->
+    timeout && !any(wants_ballot) ->
       not_stuck = !any(stuck) && !any(ignorant);
       assert(not_stuck);
       one_at_most = (crashes + suspicions + cuts > 1 || leaving != 0 || members[1] == 0 ||
