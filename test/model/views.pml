@@ -21,7 +21,7 @@
 #define CUTS 0 /* links that fail for good: both ways, or with ONE_WAY one way */
 #endif
 #ifndef FREE_BALLOTS
-#define FREE_BALLOTS 4 /* while the world is restless */
+#define FREE_BALLOTS 3 /* while the world is restless */
 #endif
 #ifndef BALLOTS
 #define BALLOTS 9 /* in all; see `lead` */
