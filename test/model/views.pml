@@ -31,7 +31,8 @@
 #else
 #define SLOTS 3
 #endif
-/* LEAVE: one member, any, asks to leave. ALL_STATES: see README.md. */
+/* LEAVE: one member, any, asks to leave. SILENT: nobody sends the message, so that there is room for
+   more that goes wrong. */
 
 /* --- sets of ranks are bits of a byte. Members keep their order from view to view, and joiners come
    after them: so a slot serves as rank in every view. */
@@ -64,6 +65,7 @@ byte accusers[SLOTS]; /* who spreads an accusation of it, as far as it has heard
 byte wedged;
 byte holding[VIEWS];  /* who holds each view's message */
 byte ballot[SLOTS];   /* that it leads; 0: none */
+byte spent;           /* who has used up its ballots: a limit of the model */
 byte promise[SLOTS];  /* the highest ballot that it answered; 0: none */
 
 /* --- the ballots of each view, 1 to BALLOTS: what the messages in flight say. What a member
@@ -86,8 +88,7 @@ byte deciders[VIEWS + 1]; /* who decided on a view, and so told everybody */
 
 hidden byte v, each, quorum, best, kept, low;
 hidden byte held;
-hidden byte agreement, continuity, no_trimmed_delivery, holds_the_trim, not_stuck, one_at_most;
-hidden byte ballots_left;
+hidden byte agreement, continuity, no_trimmed_delivery, holds_the_trim, not_stuck, ballots_left, one_at_most;
 
 #define alive(p) (!has(crashed | stopped, p))
 #define active(p) (alive(p) && view[p] < VIEWS && has(members[view[p]], p))
@@ -239,8 +240,12 @@ inline open(p, number) {
 
 /* A member votes for one that it suspects only if those it hears and does not suspect are no
    majority. */
+#ifdef BUG_VOTE_FOR_SUSPECTS
+#define willing(p, c) 1
+#else
 #define willing(p, c) \
   (!suspected(p, c) || !is_majority(in_contact(p) & ~suspects[p], members[view[p]]))
+#endif
 
 /* Refused: somebody has promised a higher ballot, or this member has. */
 #define refusal(p, q) \
@@ -250,7 +255,7 @@ inline open(p, number) {
 #define outdated(p) \
   (fresh[proposal(p)] && agreed[proposal(p)] == 0 && (next_view[proposal(p)] & suspects[p]) != 0)
 #define wants_ballot(p) \
-  (may_lead(p) && (ballot[p] == 0 || any_of(refusal, p) || outdated(p)))
+  (may_lead(p) && !has(spent, p) && (ballot[p] == 0 || any_of(refusal, p) || outdated(p)))
 
 /* Where there is a contest, after a random wait. When the world is calm, waits grow until somebody's
    ballot is played out undisturbed: so from then on only when nothing else can happen. */
@@ -265,10 +270,9 @@ inline lead(p) {
     :: else
     fi;
     low = own_above(p, low);
-    ballots_left = (low <= BALLOTS || !calm);
-    assert(ballots_left);
     if
     :: low <= most_ballots -> open(p, low)
+    :: low > BALLOTS -> spent = spent | just(p)
     :: else
     fi;
     low = 0
@@ -387,7 +391,7 @@ inline install(p, next, within) {
     trim[v] = within;
     no_trimmed_delivery = (within || !delivered[v]);
     assert(no_trimmed_delivery)
-#if VIEWS > 1
+#if VIEWS > 1 && !defined(SILENT)
     ;
     if
     :: v + 1 < VIEWS && has(next, 0) -> sender[v + 1] = 0
@@ -572,12 +576,16 @@ init {
     od;
     each = 0;
     members[0] = 7;
+#ifdef SILENT
+    sender[0] = SLOTS;
+#else
     if
     :: sender[0] = 0
     :: sender[0] = 1
     :: sender[0] = 2
     fi;
     holding[0] = just(sender[0]);
+#endif
     run member(0); run member(1); run member(2);
 #ifdef JOIN
     run member(3);
@@ -633,11 +641,14 @@ init {
   (alive(p) && has(members[latest], p) && view[p] < latest && \
    is_majority(in_reach(p), members[latest]) && \
    ((knows(0) && linked(p, 0)) || (knows(1) && linked(p, 1)) || (knows(2) && linked(p, 2))))
+
 proctype judge() {
 end:
   atomic {
     timeout && !any(wants_ballot) ->
       not_stuck = !any(stuck) && !any(ignorant);
+      ballots_left = (not_stuck || spent == 0);
+      assert(ballots_left);
       assert(not_stuck);
       one_at_most = (crashes + suspicions + cuts > 1 || leaving != 0 || members[1] == 0 ||
                      size(members[1] & 7) >= 2);
