@@ -339,6 +339,7 @@ membership::Change Turn::propose(const RankSet& survivors,
 }
 
 void Turn::expelled() {
+  fabric_.flush();  // what it has to tell before it stops
   stop(Error{Code::lost, "the others have gone on without this member: they had lost it",
              "start it again to join them"});
 }
@@ -353,6 +354,7 @@ void Turn::install(Time now) {
   if (change.leaving.contains(self_)) {
     left_ = true;
     phase_ = Phase::stopped;
+    fabric_.flush();
     return;
   }
 

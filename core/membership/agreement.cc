@@ -100,6 +100,8 @@ Result<> Agreement::receive(Rank from, const Message& what) {
       break;
     case Kind::decided:
       decision_ = what.change;
+      // Who is out stops next, and is perhaps the only one that those who stay can hear.
+      if (!decision_->kept.contains(self_)) tell_decision();
       break;
   }
   return {};
@@ -252,6 +254,10 @@ void Agreement::try_decide() {
   if (promised_ == ballot_ || bug_ == Bug::accept_below) voters.insert(self_);
   if (!enough(voters)) return;
   decision_ = proposal_;
+  tell_decision();
+}
+
+void Agreement::tell_decision() {
   Message told = message(Kind::decided, 0);
   told.change = decision_;
   send_to(others(), told);

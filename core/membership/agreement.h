@@ -115,6 +115,7 @@ class Agreement {
   void start(Ballot above);
   void try_propose();
   void try_decide();
+  void tell_decision();
   void send_again();
   Result<> on_promise(Rank from, const Message& message);
 

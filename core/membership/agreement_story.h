@@ -135,4 +135,8 @@ struct Story {
   Time now{};
 };
 
+inline Message message(Message::Kind kind, Ballot ballot, std::optional<Change> change = {}) {
+  return {kind, ViewId{7}, ballot, 0, {}, std::move(change)};
+}
+
 }  // namespace squall::membership
