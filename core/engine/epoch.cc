@@ -142,9 +142,10 @@ void Epoch::lose(Rank rank) {
 
 Epoch::Turned Epoch::turn(Time now, const Upcalls& upcalls, bool hold) {
   Turned turned;
-  for (const auto& channel : channels_) {
-    const auto exchanged = channel->exchange(now);
-    turned.worked |= exchanged.worked;
+  for (std::size_t index = 0; index < channels_.size(); ++index) {
+    const auto exchanged = channels_[index]->exchange(now);
+    // What may not be delivered now is no work: who is isolated sleeps.
+    turned.worked |= exchanged.worked || (exchanged.deliverable && !hold && upcalls[index]);
     turned.deadline = std::min(turned.deadline, exchanged.deadline);
   }
   // Before the upcalls: what peers wait for leaves first.

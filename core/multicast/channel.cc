@@ -161,7 +161,8 @@ Channel::Turned Channel::exchange(Time now) {
   const bool received = receive();
   step(now, turned.deadline);
   const bool pushed = table_->push();
-  turned.worked = published || received || pushed || deliverable_moved_;
+  turned.worked = published || received || pushed;
+  turned.deliverable = deliverable_moved_;
   if (pushed) {
     quiet_deadline_ = never;
   } else if (table_->has_quiet()) {

@@ -73,6 +73,7 @@ class Channel {
 
   struct Turned {
     bool worked = false;
+    bool deliverable = false;  ///< something may be waiting for `deliver`
     Time deadline = never;
   };
   Turned exchange(Time now);

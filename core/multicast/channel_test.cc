@@ -164,12 +164,12 @@ TEST_CASE("deliver keeps to its limit, within one sender's run too, and goes on 
 }
 
 TEST_CASE(
-    "while a limit holds deliveries back, a turn counts as work: nobody goes to sleep on it") {
+    "while a limit holds deliveries back, a turn says so: nobody goes to sleep on it") {
   Group group(2, {0});
   for (int message = 0; message < 3; ++message) group.send(0, "m");
   group.exchange(0);
   CHECK(group.deliver(0, 1) == 1);
-  CHECK(group.exchange(0).worked);
+  CHECK(group.exchange(0).deliverable);
 }
 
 TEST_CASE("nothing is published before every peer has a replica") {

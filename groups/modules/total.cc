@@ -21,6 +21,7 @@ void Total::step(const multicast::StageInput& input, mirror::Table&,
 }
 
 void Total::close(multicast::Frontier frontier) const {
+  if (frontier.empty()) return;  // in this view nobody sends
   // The first place not covered is (round, sender) = (the least bound, the first who has it).
   const auto first = std::ranges::min_element(frontier);
   const Round round = *first;

@@ -42,7 +42,7 @@ Cluster::Cluster(const Options& options, Deliver deliver)
   std::vector<NodeId> senders;
   for (const Rank rank : options.senders) senders.push_back(NodeId{rank + 1});
   for (Rank rank = 0; rank < options.members; ++rank)
-    nodes_[rank].fabric = network_.open(name(rank));
+    nodes_[rank].fabric = std::make_unique<Tap>(network_.open(name(rank)));
   for (Rank rank = 0; rank < options.members; ++rank) {
     std::vector<engine::Contact> contacts;
     for (Rank other = 0; other < options.members; ++other)
@@ -65,6 +65,7 @@ Cluster::~Cluster() {
 
 bool Cluster::try_send(Rank member, Bytes message) {
   if (!alive(member)) return false;
+  wake(member);
   mirror::RingWriter* const writer = nodes_[member].turn->writer(0);
   mirror::RingWriter::Claim claim;
   if (writer == nullptr || !writer->claim(message.size(), claim)) return false;
@@ -75,14 +76,40 @@ bool Cluster::try_send(Rank member, Bytes message) {
 
 bool Cluster::turn_node(Rank member) {
   Node& node = nodes_[member];
-  if (!node.alive) return false;
+  if (node.asleep) wake(member);
   bool worked = application_ && application_(member);
   std::array<fabric::Event, 16> events;
   const std::size_t count = node.fabric->poll(events);
   worked |= node.fabric->progressed();
   const auto outcome = node.turn->run(network_.now(), std::span(events).first(count));
+  worked |= outcome.worked;
   node.deadline = outcome.deadline;
-  return worked || outcome.worked;
+  if (worked)
+    node.armed = false;
+  else if (node.alive)
+    rest(node);
+  if (member < options_.laziness.size() && options_.laziness[member] > 1) {
+    const auto most = static_cast<std::int64_t>(random_.below(2 * options_.laziness[member]));
+    node.away_until = std::max(node.away_until, now() + std::chrono::microseconds(most));
+  }
+  if (after_turn_) after_turn_(member);
+  return worked;
+}
+
+void Cluster::rest(Node& node) {
+  if (node.armed) {
+    node.fabric->wait(never);
+    node.asleep = true;
+  } else {
+    node.fabric->disarm();
+    node.fabric->arm();
+    node.armed = true;
+  }
+}
+
+bool Cluster::has_work(Rank member) const {
+  const Node& node = nodes_[member];
+  return !node.asleep || node.deadline <= now() || network_.awake(name(member));
 }
 
 bool Cluster::turn_everyone() {
@@ -91,15 +118,9 @@ bool Cluster::turn_everyone() {
   for (std::size_t left = order.size(); left > 1; --left)
     std::swap(order[left - 1], order[random_.below(left)]);
   bool worked = false;
-  for (const Rank rank : order) {
-    const bool lazy = rank < options_.laziness.size() && options_.laziness[rank] > 1;
-    // Who stays in bed may have work to do, so the round counts as work.
-    if (lazy && !random_.one_in(options_.laziness[rank])) {
-      worked |= alive(rank);
-      continue;
-    }
-    worked |= turn_node(rank);
-  }
+  for (const Rank rank : order)
+    if (nodes_[rank].alive && nodes_[rank].away_until <= now() && has_work(rank))
+      worked |= turn_node(rank);
   return worked;
 }
 
@@ -107,16 +128,19 @@ bool Cluster::run_until(const std::function<bool()>& done, Time limit) {
   // A microsecond passes with every round, so that a busy group does not stop the clock.
   constexpr Duration round = std::chrono::microseconds(1);
   while (!done()) {
-    if (network_.now() >= limit) return false;
-    if (turn_everyone()) {
-      network_.run_until(network_.now() + round);
-      continue;
+    if (now() >= limit) return false;
+    Time next = now();
+    if (!turn_everyone()) {
+      next = network_.next_event();
+      for (Rank rank = 0; rank < nodes_.size(); ++rank) {
+        const Node& node = nodes_[rank];
+        if (!node.alive) continue;
+        if (node.away_until > now() && has_work(rank)) next = std::min(next, node.away_until);
+        next = std::min(next, std::max(node.deadline, node.away_until));
+      }
+      if (next == never) return done();
     }
-    Time next = network_.next_event();
-    for (const Node& node : nodes_)
-      if (node.alive) next = std::min(next, node.deadline);
-    if (next == never) return done();
-    network_.run_until(std::min(limit, std::max(next, network_.now() + round)));
+    network_.run_until(std::min(limit, std::max(next, now() + round)));
   }
   return true;
 }
@@ -132,8 +156,17 @@ bool Cluster::start(Time limit) {
 }
 
 void Cluster::crash(Rank member) {
+  if (!alive(member)) return;
   nodes_[member].alive = false;
   network_.crash(name(member));
+}
+
+void Cluster::crash_after_ballots(Rank member, std::size_t count) {
+  nodes_[member].fabric->after_ballots(count, [this, member] { crash(member); });
+}
+
+void Cluster::stall(Rank member, Time until) {
+  nodes_[member].away_until = std::max(nodes_[member].away_until, until);
 }
 
 }  // namespace squall::simulation

@@ -13,6 +13,7 @@
 #include "core/base/random.h"
 #include "core/base/time.h"
 #include "core/engine/turn.h"
+#include "groups/simulation/tap.h"
 #include "groups/stack/stack.h"
 #include "providers/sim/sim.h"
 
@@ -26,8 +27,8 @@ struct Options {
   std::vector<Rank> senders;       ///< empty: everyone
   std::size_t ring_bytes = std::size_t{1} << 14;
   engine::Turn::Options member;  ///< of every member; seeds are drawn
-  /// By rank: in a round of the driver, this member turns once in so many times on average; 1 or
-  /// absent: always.
+  /// By rank: so many microseconds pass between two turns of this member, on average; 1 or absent:
+  /// it turns in every round of the driver.
   std::vector<std::uint64_t> laziness;
   sim::Options network;
 };
@@ -43,6 +44,8 @@ class Cluster {
   ~Cluster();
 
   void set_application(Application application) { application_ = std::move(application); }
+  /// Called after every turn of a member.
+  void set_after_turn(std::function<void(Rank member)> look) { after_turn_ = std::move(look); }
 
   /// False if the ring is full, the member is no sender or is not running.
   bool try_send(Rank member, Bytes message);
@@ -55,22 +58,39 @@ class Cluster {
 
   /// The member's process ends here and now.
   void crash(Rank member);
+  /// It ends within a turn, right after so many more messages of the agreement have left it.
+  void crash_after_ballots(Rank member, std::size_t count);
+  /// The member does not turn until then: stopped, or swapped out.
+  void stall(Rank member, Time until);
   bool alive(Rank member) const { return nodes_[member].alive; }
 
-  engine::Turn& turn(Rank member) { return *nodes_[member].turn; }
+  /// To do something with it, so it turns next.
+  engine::Turn& turn(Rank member) {
+    wake(member);
+    return *nodes_[member].turn;
+  }
+  /// To look at it.
+  const engine::Turn& state(Rank member) const { return *nodes_[member].turn; }
+  /// Its application has something to do.
+  void wake(Rank member) { nodes_[member].asleep = nodes_[member].armed = false; }
   sim::Network& network() { return network_; }
   Time now() const { return network_.now(); }
   static std::string name(Rank member) { return std::string(1, static_cast<char>('a' + member)); }
 
  private:
   struct Node {
-    std::unique_ptr<fabric::Fabric> fabric;
+    std::unique_ptr<Tap> fabric;
     std::unique_ptr<engine::Turn> turn;
     bool alive = true;
+    bool armed = false;   // its last turn found nothing to do; it looks once more before it sleeps
+    bool asleep = false;  // found nothing to do, and turns again when the network wakes it
+    Time away_until{};
     Time deadline = never;
   };
 
+  bool has_work(Rank member) const;
   bool turn_node(Rank member);
+  void rest(Node& node);
   bool turn_everyone();
 
   Options options_;
@@ -79,6 +99,7 @@ class Cluster {
   std::vector<Node> nodes_;
   Deliver deliver_;
   Application application_;
+  std::function<void(Rank)> after_turn_;
 };
 
 }  // namespace squall::simulation

@@ -1,15 +1,16 @@
 #include "test/simulation/run.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cstring>
-#include <map>
-#include <tuple>
+#include <cstdint>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "core/base/random.h"
-#include "core/mirror/frame.h"
+#include "core/engine/turn.h"
 #include "test/checker/trace.h"
 
 namespace squall::scenarios {
@@ -19,38 +20,43 @@ checker::Process process_of(Rank rank) {
   return {NodeId{rank + 1}, Incarnation{1}};
 }
 
-/// A message's round, from the header before its bytes in the ring.
-Round round_of(Bytes message) {
-  mirror::FrameHeader header;
-  std::memcpy(&header, message.data() - sizeof(header), sizeof(header));
-  return header.round;
-}
-
 class Run {
  public:
   explicit Run(const Scenario& scenario)
       : scenario_(scenario),
-        senders_(scenario.senders()),
         random_(scenario.seed),
-        sent_(scenario.options.members),
-        delivered_(scenario.options.members),
+        members_(scenario.options.members),
         cluster_(scenario.options, [this](Rank member, const multicast::Delivery& message) {
           deliver(member, message);
         }) {}
 
   Outcome go() {
-    std::vector<checker::Process> everyone;
-    for (Rank rank = 0; rank < members(); ++rank) everyone.push_back(process_of(rank));
-    for (Rank rank = 0; rank < members(); ++rank)
-      checker_.add(checker::install(process_of(rank), ViewId{1}, everyone));
-    const Time limit = Time{} + liveness_bound;
-    bool done = !scenario_.waits_for_start || cluster_.start(limit);
-    if (scenario_.fault.deliveries == 0) begin_fault();
+    for (Rank rank = 0; rank < scenario_.options.members; ++rank) {
+      members_[rank].from.resize(members_.size());
+      install(rank, cluster_.state(rank).view());
+      cluster_.turn(rank).on_view(
+          [this, rank](const engine::Installed& installed) { install(rank, installed.view); });
+      traffic_end_ =
+          std::max(traffic_end_, Time{} + scenario_.gaps[rank] *
+                                              static_cast<std::int64_t>(scenario_.messages[rank]));
+    }
     cluster_.set_application([this](Rank member) { return application(member); });
-    done = done && cluster_.run_until([this] { return complete(); }, limit);
+    cluster_.set_after_turn([this](Rank member) { look_at(member); });
+    for (std::size_t index = 0; index < scenario_.faults.size(); ++index) {
+      const Fault& fault = scenario_.faults[index];
+      if (fault.kind == Fault::Kind::crash_ballots)
+        cluster_.crash_after_ballots(fault.victim, fault.count);
+      else if (fault.when == Fault::When::time)
+        begin_at(Time{} + fault.at, index);
+      else if (fault.when == Fault::When::deliveries && fault.count == 0)
+        begin_at(Time{}, index);
+    }
+    // What happens on the way may move the limit.
+    bool done = false;
+    for (Time until = limit(); !done && cluster_.now() < until; until = limit())
+      done = cluster_.run_until([this] { return complete(); }, until);
     if (!done) late();
     outcome_.took = cluster_.now() - Time{};
-    if (done && crashed_ && scenario_.stable) settle();
     check(done);
     outcome_.trace_hash = cluster_.network().trace_hash();
     outcome_.events = checker_.events();
@@ -58,12 +64,21 @@ class Run {
   }
 
  private:
-  Rank members() const { return scenario_.options.members; }
-  bool survives(Rank rank) const { return cluster_.alive(rank); }
+  struct Of {  // of a member
+    std::size_t sent = 0;
+    std::vector<std::size_t> from;  // delivered, by sender
+    bool out = false;               // crashed, or stopped
+    bool formed = false;
+    Time next_send{};
+  };
+
+  // --- what the members do
 
   bool application(Rank member) {
-    if (sent_[member] == scenario_.messages[member]) return false;
-    if (!random_.one_in(scenario_.reluctance[member])) return true;  // wants to, later
+    Of& of = members_[member];
+    if (of.sent == scenario_.messages[member] || cluster_.now() < of.next_send) return false;
+    of.formed |= cluster_.state(member).phase() == engine::Turn::Phase::running;
+    if (of.out || (scenario_.waits_for_start && !of.formed)) return false;
     // The ends of the range more often than chance would have them.
     const std::uint64_t most = scenario_.most_bytes;
     const std::uint64_t bytes = random_.one_in(8)   ? 0
@@ -72,135 +87,205 @@ class Run {
     message_.resize(bytes);
     for (std::byte& byte : message_) byte = static_cast<std::byte>(random_.next());
     if (!cluster_.try_send(member, message_)) return false;
-    checker_.add(checker::send(process_of(member), sent_[member]++, checker::digest(message_)));
+    checker_.add(checker::send(process_of(member), of.sent++, checker::digest(message_)));
+    of.next_send = cluster_.now() + scenario_.gaps[member];
+    if (of.next_send > cluster_.now())
+      cluster_.network().at(of.next_send, [this, member] { cluster_.wake(member); });
     return true;
   }
 
-  void deliver(Rank member, const multicast::Delivery& message) {
-    const std::uint64_t digest = checker::digest(message.bytes);
-    const auto sender = static_cast<multicast::SenderIndex>(
-        std::ranges::find(senders_, message.sender) - senders_.begin());
-    record(member, message.position, sender, message.number, digest);
-    rounds_[{round_of(message.bytes), sender}] = {message.number, digest};
-    if (++outcome_.deliveries == scenario_.fault.deliveries) begin_fault();
-  }
-  void record(Rank member, std::uint64_t position, multicast::SenderIndex sender,
-              MessageNumber number, std::uint64_t digest) {
-    delivered_[member].push_back({sender, number});
-    checker_.add(checker::deliver(process_of(member), ViewId{1}, position,
-                                  process_of(senders_[sender]), number, digest));
+  void install(Rank member, const View& view) {
+    std::vector<checker::Process> everyone;
+    for (const Member& each : view.members) everyone.push_back({each.id, each.incarnation});
+    checker_.add(checker::install(process_of(member), view.id, std::move(everyone)));
+    last_view_ = std::max(last_view_, raw(view.id));
   }
 
-  void begin_fault() {
-    // As events of the network, since this is called inside a turn.
+  void deliver(Rank member, const multicast::Delivery& message) {
+    const View& view = cluster_.state(member).view();
+    const auto sender = static_cast<Rank>(raw(view.members[message.sender].id) - 1);
+    ++members_[member].from[sender];
+    checker_.add(checker::deliver(process_of(member), view.id, message.position, process_of(sender),
+                                  message.number, checker::digest(message.bytes)));
+    ++outcome_.deliveries;
+    for (std::size_t index = 0; index < scenario_.faults.size(); ++index)
+      if (const Fault& fault = scenario_.faults[index]; fault.when == Fault::When::deliveries &&
+                                                        fault.count == outcome_.deliveries &&
+                                                        fault.kind != Fault::Kind::crash_ballots)
+        begin_at(cluster_.now(), index);
+  }
+
+  void look_at(Rank member) {
+    Of& of = members_[member];
+    const bool stopped = cluster_.state(member).phase() == engine::Turn::Phase::stopped;
+    if (of.out || (cluster_.alive(member) && !stopped)) return;
+    of.out = true;
+    checker_.add(checker::crash(process_of(member)));
+    last_fault_ = std::max(last_fault_, cluster_.now());
+    // Who stops may be gone at once, or linger as a process that does nothing.
+    if (stopped && random_.one_in(2))
+      cluster_.network().at(cluster_.now(), [this, member] { cluster_.crash(member); });
+  }
+
+  // --- what goes wrong, as events of the network: never inside a turn
+
+  void begin_at(Time time, std::size_t index) {
+    ++pending_;
+    last_fault_ = std::max(last_fault_, time);
+    cluster_.network().at(time, [this, index] { begin(index); });
+  }
+
+  void begin(std::size_t index) {
     auto& network = cluster_.network();
-    const Fault& fault = scenario_.fault;
+    const Fault& fault = scenario_.faults[index];
+    const Time now = cluster_.now();
+    if (index + 1 < scenario_.faults.size()) {
+      const Fault& next = scenario_.faults[index + 1];
+      if (next.when == Fault::When::after && next.kind != Fault::Kind::crash_ballots)
+        begin_at(now + next.at, index + 1);
+    }
     const std::string from = simulation::Cluster::name(fault.victim);
     const std::string to = simulation::Cluster::name(fault.other);
-    const Time now = cluster_.now(), end = now + fault.lasts;
-    const Duration lag = fault.lasts / 4;
+    Duration lasts = fault.lasts;
     switch (fault.kind) {
-      case Fault::Kind::none:
-        break;
       case Fault::Kind::crash:
-        network.at(now, [this] { crash(); });
+        lasts = Duration{0};
+        crash(fault.victim);
+        break;
+      case Fault::Kind::crash_ballots:
         break;
       case Fault::Kind::cut_crash:
-        network.at(now, [&network, from, to] { network.cut(from, to); });
-        // Healed afterwards, so that the news of the crash passes: nobody else tells it yet.
-        network.at(end, [this, &network, from, to] {
-          crash();
-          network.heal(from, to);
-        });
-        break;
       case Fault::Kind::cut:
-        network.at(now, [&network, from, to] { network.cut(from, to); });
-        network.at(end, [&network, from, to] { network.heal(from, to); });
+        network.cut(from, to);
+        break;
+      case Fault::Kind::partition:
+        across(fault,
+               [&](const std::string& one, const std::string& two) { network.cut(one, two); });
         break;
       case Fault::Kind::delay:
-        network.at(now, [&network, from, to, lag] { network.delay(from, to, lag); });
-        network.at(end, [&network, from, to] { network.delay(from, to, Duration{0}); });
+        network.delay(from, to, fault.lag);
         break;
       case Fault::Kind::slow:
-        network.at(now, [&network, from, lag] { network.slow(from, lag); });
-        network.at(end, [&network, from] { network.slow(from, Duration{0}); });
+        network.slow(from, fault.lag);
+        break;
+      case Fault::Kind::stall:
+        cluster_.stall(fault.victim, now + lasts);
+        break;
+    }
+    // What left late arrives late.
+    last_fault_ = std::max(last_fault_, now + lasts + fault.lag);
+    network.at(now + lasts, [this, index] { end(index); });
+  }
+
+  void end(std::size_t index) {
+    --pending_;
+    auto& network = cluster_.network();
+    const Fault& fault = scenario_.faults[index];
+    const std::string from = simulation::Cluster::name(fault.victim);
+    const std::string to = simulation::Cluster::name(fault.other);
+    switch (fault.kind) {
+      case Fault::Kind::cut_crash:
+        crash(fault.victim);
+        [[fallthrough]];
+      case Fault::Kind::cut:
+        network.heal(from, to);
+        break;
+      case Fault::Kind::partition:
+        across(fault,
+               [&](const std::string& one, const std::string& two) { network.heal(one, two); });
+        break;
+      case Fault::Kind::delay:
+        network.delay(from, to, Duration{0});
+        break;
+      case Fault::Kind::slow:
+        network.slow(from, Duration{0});
+        break;
+      case Fault::Kind::crash:
+      case Fault::Kind::crash_ballots:
+      case Fault::Kind::stall:
         break;
     }
   }
-  void crash() {
-    crashed_ = true;
-    checker_.add(checker::crash(process_of(scenario_.fault.victim)));
-    cluster_.crash(scenario_.fault.victim);
+
+  template <class Action>
+  void across(const Fault& fault, Action action) {
+    for (Rank one = 0; one < members_.size(); ++one)
+      for (Rank two = 0; two < members_.size(); ++two)
+        if ((fault.side >> one & 1) != (fault.side >> two & 1))
+          action(simulation::Cluster::name(one), simulation::Cluster::name(two));
+  }
+
+  void crash(Rank victim) {
+    cluster_.crash(victim);
+    look_at(victim);
+  }
+
+  // --- the end
+
+  Time limit() const { return std::max(traffic_end_, last_fault_) + liveness_bound; }
+
+  /// Those that live are running in the last view, which is theirs alone.
+  bool connected_core() {
+    Rank live = 0;
+    for (Rank rank = 0; rank < members_.size(); ++rank) live += !members_[rank].out;
+    for (Rank rank = 0; rank < members_.size(); ++rank) {
+      if (members_[rank].out) continue;
+      const auto& turn = cluster_.state(rank);
+      if (turn.phase() != engine::Turn::Phase::running || turn.view().size() != live ||
+          raw(turn.view().id) != last_view_)
+        return false;
+    }
+    return true;
   }
 
   bool complete() {
-    for (Rank rank = 0; rank < members(); ++rank) {
-      if (!survives(rank)) continue;
-      if (crashed_ ? cluster_.turn(rank).phase() != engine::Turn::Phase::stopped
-                   : delivered_[rank].size() < scenario_.all_messages())
-        return false;
+    if (pending_ != 0) return false;
+    for (Rank rank = 0; rank < members_.size(); ++rank) {
+      if (members_[rank].out) continue;
+      if (members_[rank].sent != scenario_.messages[rank]) return false;
+      for (Rank sender = 0; sender < members_.size(); ++sender)
+        if (!members_[sender].out && members_[rank].from[sender] < members_[sender].sent)
+          return false;
     }
-    return crashed_ || !scenario_.crashes();
-  }
-  void late() {
-    std::string text = fmt::format("liveness: after {} ms not done:", liveness_bound / 1ms);
-    for (Rank rank = 0; rank < members(); ++rank)
-      text += fmt::format(" member {} {} sent {} delivered {},", rank,
-                          survives(rank) ? "" : "(crashed)", sent_[rank], delivered_[rank].size());
-    outcome_.violations.push_back(std::move(text));
+    return connected_core();
   }
 
-  /// Until views change, the survivors of a crash stop; so do here what the next view will do (the
-  /// rule of the trim): of what anyone delivered, all deliver what every survivor holds, no more.
-  void settle() {
-    std::vector<Round> trim(senders_.size(), UINT64_MAX);
-    std::vector<checker::Process> survivors;
-    for (Rank rank = 0; rank < members(); ++rank) {
-      if (!survives(rank)) continue;
-      survivors.push_back(process_of(rank));
-      const auto held = cluster_.turn(rank).channel(0)->received();
-      for (std::size_t sender = 0; sender < trim.size(); ++sender)
-        trim[sender] = std::min(trim[sender], held[sender]);
+  void late() {
+    std::string text =
+        fmt::format("liveness: at {} us, {} ms after the last fault, not done:",
+                    (cluster_.now() - Time{}) / 1us, (cluster_.now() - last_fault_) / 1ms);
+    for (Rank rank = 0; rank < members_.size(); ++rank) {
+      const auto& turn = cluster_.state(rank);
+      text +=
+          fmt::format("\n    member {}{}: view {} of {}, phase {}{}, sent {}, delivered {}", rank,
+                      members_[rank].out ? " (out)" : "", raw(turn.view().id), turn.view().size(),
+                      static_cast<int>(turn.phase()), turn.isolated() ? " (isolated)" : "",
+                      members_[rank].sent, fmt::join(members_[rank].from, " "));
+      if (turn.failure()) text += ", " + turn.failure()->text();
     }
-    for (Rank rank = 0; rank < members(); ++rank) {
-      if (!survives(rank)) continue;
-      std::uint64_t position = delivered_[rank].size();
-      // Sorted by round and sender: the order of `total`, and each sender's own.
-      for (const auto& [place, message] : rounds_) {
-        const auto [round, sender] = place;
-        const auto [number, digest] = message;
-        if (round >= trim[sender] ||
-            std::ranges::count(delivered_[rank], std::pair(sender, number)) != 0)
-          continue;
-        record(rank, position++, sender, number, digest);
-      }
-      checker_.add(checker::install(process_of(rank), ViewId{2}, survivors));
-    }
+    outcome_.violations.push_back(std::move(text));
   }
 
   void check(bool done) {
     checker::Guarantees guarantees;
     guarantees.total = scenario_.total;
-    // Without a crash nothing is trimmed, so every stack gives what `stable` would.
-    guarantees.stable = scenario_.stable || !crashed_;
-    guarantees.quiesced = done && !crashed_;
+    // While no view ends nothing is trimmed, so every stack gives what `stable` would.
+    guarantees.stable = scenario_.stable || last_view_ == 1;
+    guarantees.quiesced = done;
     const auto violations = checker_.check(guarantees);
     for (const auto& violation : violations) outcome_.violations.push_back(violation.text);
   }
 
   const Scenario& scenario_;
-  std::vector<Rank> senders_;
   Random random_;
   checker::Checker checker_;
   Outcome outcome_;
-  std::vector<std::size_t> sent_;  // by rank
-  // By rank, in order: sender and number.
-  std::vector<std::vector<std::pair<multicast::SenderIndex, MessageNumber>>> delivered_;
-  // Everything that anyone delivered: (round, sender) to (number, digest).
-  std::map<std::pair<Round, multicast::SenderIndex>, std::pair<MessageNumber, std::uint64_t>>
-      rounds_;
+  std::vector<Of> members_;  // by rank in the first view
   std::vector<std::byte> message_;
-  bool crashed_ = false;
+  std::uint64_t last_view_ = 0;
+  std::size_t pending_ = 0;  // faults that have a time and have not ended
+  Time last_fault_{};        // its end
+  Time traffic_end_{};
   simulation::Cluster cluster_;
 };
 

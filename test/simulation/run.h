@@ -6,14 +6,15 @@
 #include <vector>
 
 #include "core/base/time.h"
+#include "core/membership/timing.h"
 #include "test/checker/checker.h"
 #include "test/simulation/scenario.h"
 
 namespace squall::scenarios {
 
-/// Virtual time within which everything must be delivered (or the survivors of a crash must have
-/// stopped), whatever the scenario; README.md says where it comes from.
-inline constexpr Duration liveness_bound = std::chrono::milliseconds(100);
+/// Virtual time from the end of the last fault until the view is the connected core and everything
+/// is delivered (or who has no majority has stopped), whatever the scenario.
+inline constexpr Duration liveness_bound = 3 * membership::fast.timeout;
 
 struct Outcome {
   std::vector<checker::Event> events;

@@ -6,10 +6,12 @@
 #include <algorithm>
 #include <array>
 #include <numeric>
+#include <span>
 #include <string_view>
 #include <utility>
 
 #include "core/base/random.h"
+#include "core/membership/timing.h"
 #include "core/mirror/frame.h"
 
 namespace squall::scenarios {
@@ -30,6 +32,7 @@ void draw_network(Random& random, sim::Options& network) {
   constexpr std::uint64_t bandwidths[] = {1'250'000'000, 125'000'000, 12'500'000};
   network.bandwidth_bytes_per_s = bandwidths[random.below(std::size(bandwidths))];
   network.loss_detection = microseconds(random.below(1000));
+  network.connect_timeout = 500ms;
 }
 
 void draw_load(Random& random, Scenario& scenario) {
@@ -44,7 +47,6 @@ void draw_load(Random& random, Scenario& scenario) {
   }
   for (Rank rank = 0; rank < options.members; ++rank) {
     options.laziness.push_back(random.one_in(3) ? 2 + random.below(12) : 1);
-    scenario.reluctance.push_back(random.one_in(3) ? 2 + random.below(30) : 1);
   }
   // All the same, or each its own number, none at all for some: their rounds then need promises.
   const std::size_t most_messages = 1 + random.below(40);
@@ -52,21 +54,70 @@ void draw_load(Random& random, Scenario& scenario) {
   scenario.messages.assign(options.members, 0);
   for (const Rank rank : scenario.senders())
     scenario.messages[rank] = same ? most_messages : random.below(most_messages + 1);
+  // As fast as it goes, or spread over up to half a second, so that faults meet some.
+  constexpr std::uint64_t spreads_us[] = {0, 1'000, 100'000, 500'000};
+  const std::uint64_t spread = spreads_us[random.below(std::size(spreads_us))];
+  for (Rank rank = 0; rank < options.members; ++rank)
+    scenario.gaps.push_back(microseconds(random.below(spread / most_messages + 1)));
   const std::size_t largest = mirror::max_message_bytes(options.ring_bytes);
   const std::size_t most[] = {0, 30, 400, largest};
   scenario.most_bytes = most[random.below(std::size(most))];
   scenario.waits_for_start = !random.one_in(3);
 }
 
-void draw_fault(Random& random, Scenario& scenario, std::initializer_list<Fault::Kind> kinds) {
-  Fault& fault = scenario.fault;
-  const Rank members = scenario.options.members;
-  fault.kind = kinds.begin()[random.below(kinds.size())];
+Duration draw_span(Random& random) {
+  // Next to nothing, within what is tolerated, around the timeout, and well beyond it.
+  constexpr std::uint64_t most_us[] = {500, 100'000, 300'000, 1'000'000};
+  return microseconds(random.below(most_us[random.below(std::size(most_us))]));
+}
+
+void draw_victim(Random& random, Fault& fault, Rank members) {
   fault.victim = static_cast<Rank>(random.below(members));
   fault.other = static_cast<Rank>((fault.victim + 1 + random.below(members - 1)) % members);
-  fault.deliveries = random.below(scenario.all_messages() * members + 1);
-  fault.lasts = microseconds(random.below(500));
-  if (scenario.crashes()) scenario.waits_for_start = true;
+}
+
+Fault draw_fault(Random& random, const Scenario& scenario, std::span<const Fault::Kind> kinds) {
+  using When = Fault::When;
+  Fault fault;
+  const Rank members = scenario.options.members;
+  fault.kind = kinds[random.below(kinds.size())];
+  draw_victim(random, fault, members);
+  fault.side = static_cast<std::uint32_t>(1 + random.below((1U << members) - 2));
+  fault.lasts = draw_span(random);
+  fault.lag = fault.kind == Fault::Kind::slow ? draw_span(random) / 10 : draw_span(random);
+  const bool first = scenario.faults.empty();
+  const std::uint64_t roll = random.below(first ? 6 : 12);
+  if (fault.kind == Fault::Kind::crash_ballots) {
+    fault.count = 1 + random.below(12);
+  } else if (roll < 3) {
+    fault.when = When::deliveries;
+    fault.count = random.below(scenario.all_messages() * members + 1);
+  } else if (roll == 3) {
+    fault.at = microseconds(random.below(500));  // while the first view forms
+  } else if (roll < 6) {
+    fault.at = microseconds(random.below(500'000));
+  } else {
+    // Into the middle of what the one before has set off.
+    fault.when = When::after;
+    constexpr std::uint64_t most_us[] = {300, 3'000, 30'000, 300'000};
+    fault.at = microseconds(random.below(most_us[random.below(std::size(most_us))]));
+  }
+  return fault;
+}
+
+/// Up to four; in one of four scenarios more than a minority may die.
+void draw_faults(Random& random, Scenario& scenario) {
+  using Kind = Fault::Kind;
+  constexpr Kind kinds[] = {Kind::crash, Kind::crash,     Kind::crash_ballots, Kind::cut_crash,
+                            Kind::cut,   Kind::partition, Kind::delay,         Kind::slow,
+                            Kind::stall, Kind::stall};
+  const std::size_t most_crashes = random.one_in(4) ? 5 : (scenario.options.members - 1) / 2;
+  std::size_t crashes = 0;
+  for (std::size_t left = 1 + random.below(4); left > 0; --left) {
+    const Fault fault = draw_fault(random, scenario, kinds);
+    if (fault.crashes() && ++crashes > most_crashes) continue;
+    scenario.faults.push_back(fault);
+  }
 }
 
 Scenario draw_common(std::uint64_t seed, Random& random, std::string stack) {
@@ -77,17 +128,41 @@ Scenario draw_common(std::uint64_t seed, Random& random, std::string stack) {
   scenario.total = stack.starts_with("total");
   scenario.stable = stack.ends_with("stable");
   scenario.options.stack = std::move(stack);
+  scenario.options.member.patience = 2 * membership::fast.timeout;
   draw_network(random, scenario.options.network);
   draw_load(random, scenario);
   return scenario;
 }
 
 constexpr std::string_view name(Fault::Kind kind) {
-  constexpr std::string_view names[] = {"none", "crash", "cut, then crash", "cut", "delay", "slow"};
+  constexpr std::string_view names[] = {
+      "crash", "crash at ballot", "cut, then crash", "cut", "partition", "delay", "slow", "stall"};
   return names[static_cast<std::size_t>(kind)];
 }
 
 }  // namespace
+
+std::string Fault::text() const {
+  constexpr std::string_view whens[] = {"at", "after", "at delivery"};
+  std::string line = fmt::format("{} of {} ", name(kind), victim);
+  if (kind == Kind::cut || kind == Kind::cut_crash || kind == Kind::delay)
+    line += fmt::format("towards {} ", other);
+  if (kind == Kind::partition) line = fmt::format("partition {:b} ", side);
+  if (kind == Kind::crash_ballots)
+    line += fmt::format("{}", count);
+  else if (when == When::deliveries)
+    line += fmt::format("at delivery {}", count);
+  else
+    line += fmt::format("{} {} us", whens[static_cast<std::size_t>(when)], at / 1us);
+  if (kind != Kind::crash && kind != Kind::crash_ballots)
+    line += fmt::format(", for {} us", lasts / 1us);
+  if (kind == Kind::delay || kind == Kind::slow) line += fmt::format(" by {} us", lag / 1us);
+  return line;
+}
+
+bool Scenario::crashes() const {
+  return std::ranges::any_of(faults, [](const Fault& fault) { return fault.crashes(); });
+}
 
 std::vector<Rank> Scenario::senders() const {
   if (!options.senders.empty()) return options.senders;
@@ -101,27 +176,24 @@ std::size_t Scenario::all_messages() const {
 }
 
 std::string Scenario::text() const {
+  std::vector<std::int64_t> spans;
+  for (const Duration gap : gaps) spans.push_back(gap.count());
   std::string line = fmt::format(
       "seed {}: \"{}\", {} members, senders {}, rings of {}, {} messages of up to {} bytes, "
-      "laziness {}, reluctance {}, latency {} ns, jitter {} ns, {} bytes/s",
+      "laziness {}, gaps {} ns, latency {} ns, jitter {} ns, {} bytes/s",
       seed, options.stack, options.members, senders(), options.ring_bytes, messages, most_bytes,
-      options.laziness, reluctance, options.network.latency.count(), options.network.jitter.count(),
+      options.laziness, spans, options.network.latency.count(), options.network.jitter.count(),
       options.network.bandwidth_bytes_per_s);
-  if (fault.kind != Fault::Kind::none)
-    line += fmt::format("; {} of {} (towards {}) at delivery {}, for {} ns", name(fault.kind),
-                        fault.victim, fault.other, fault.deliveries, fault.lasts.count());
+  for (const Fault& fault : faults) line += "; " + fault.text();
   return line;
 }
 
 Scenario draw(std::uint64_t seed) {
-  using Kind = Fault::Kind;
   Random random(seed);
   // Half of all seeds have the default stack.
   const auto stack = random.one_in(2) ? stacks[0] : stacks[random.below(stacks.size())];
   Scenario scenario = draw_common(seed, random, std::string(stack));
-  if (random.one_in(2))
-    draw_fault(random, scenario,
-               {Kind::crash, Kind::cut_crash, Kind::cut, Kind::delay, Kind::slow});
+  if (!random.one_in(4)) draw_faults(random, scenario);
   return scenario;
 }
 
@@ -129,11 +201,16 @@ Scenario draw_crash(std::uint64_t seed, const std::string& stack) {
   Random random(seed);
   Scenario scenario = draw_common(seed, random, stack);
   scenario.replay += fmt::format(" --crash '{}'", stack);
-  draw_fault(random, scenario, {Fault::Kind::crash, Fault::Kind::cut_crash});
+  constexpr Fault::Kind kinds[] = {Fault::Kind::crash, Fault::Kind::cut_crash};
+  Fault fault = draw_fault(random, scenario, kinds);
+  fault.when = Fault::When::deliveries;
+  fault.count = random.below(scenario.all_messages() * scenario.options.members + 1);
+  fault.lasts = microseconds(random.below(500));
   const auto senders = scenario.senders();
-  scenario.fault.victim = senders[random.below(senders.size())];
-  if (scenario.fault.other == scenario.fault.victim)
-    scenario.fault.other = (scenario.fault.victim + 1) % scenario.options.members;
+  fault.victim = senders[random.below(senders.size())];
+  if (fault.other == fault.victim) fault.other = (fault.victim + 1) % scenario.options.members;
+  scenario.faults = {fault};
+  scenario.waits_for_start = true;
   return scenario;
 }
 

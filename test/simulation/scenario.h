@@ -13,18 +13,32 @@ namespace squall::scenarios {
 
 struct Fault {
   enum class Kind : std::uint8_t {
-    none,
-    crash,      ///< `victim` dies
-    cut_crash,  ///< nothing leaves from `victim` to `other` for a while; then `victim` dies
-    cut,        ///< nothing leaves from `victim` to `other` for a while
-    delay,      ///< what leaves from `victim` to `other` takes longer, for a while
-    slow,       ///< everything reaches `victim` later, for a while
+    crash,          ///< `victim` dies
+    crash_ballots,  ///< `victim` dies within a turn, once `count` messages of agreements have left
+    cut_crash,      ///< nothing leaves from `victim` to `other` for a while; then `victim` dies
+    cut,            ///< nothing leaves from `victim` to `other` for a while
+    partition,      ///< nothing passes between the ranks in `side` and the others, for a while
+    delay,          ///< what leaves from `victim` to `other` takes `lag` longer, for a while
+    slow,           ///< everything reaches `victim` later by `lag`, for a while
+    stall,          ///< `victim` does not turn for a while
   };
-  Kind kind = Kind::none;
+  enum class When : std::uint8_t {
+    time,        ///< at `at`
+    after,       ///< `at` after the fault before it in the list has begun
+    deliveries,  ///< when `count` have happened, counted over all members
+  };
+  Kind kind = Kind::crash;
+  When when = When::time;
+  Duration at{0};
+  std::size_t count = 0;
   Rank victim = 0;
   Rank other = 0;
-  std::size_t deliveries = 0;  ///< it begins when so many have happened, counted over all members
+  std::uint32_t side = 0;  ///< bits
   Duration lasts{0};
+  Duration lag{0};
+
+  bool crashes() const { return kind <= Kind::cut_crash; }
+  std::string text() const;
 };
 
 struct Scenario {
@@ -34,16 +48,14 @@ struct Scenario {
   bool stable = false;
   std::vector<std::size_t> messages;  ///< by rank: how many it sends; 0 if it is no sender
   std::size_t most_bytes = 0;
-  /// By rank: before a turn of its own, a member tries to send once in so many times.
-  std::vector<std::uint64_t> reluctance;
-  /// Everyone is running before anyone sends.
+  /// By rank: the time from one message to the next, if the ring allows.
+  std::vector<Duration> gaps;
+  /// Nobody sends before its first view is running.
   bool waits_for_start = true;
-  Fault fault;
+  std::vector<Fault> faults;
   std::string replay;  ///< the arguments with which `swarm` runs it again
 
-  bool crashes() const {
-    return fault.kind == Fault::Kind::crash || fault.kind == Fault::Kind::cut_crash;
-  }
+  bool crashes() const;
   std::vector<Rank> senders() const;
   std::size_t all_messages() const;
   /// One line, for people.

@@ -53,7 +53,7 @@ int run_many(const Arguments& arguments) {
     const Outcome outcome = run(scenario);
     deliveries += outcome.deliveries;
     crashes += scenario.crashes();
-    faults += scenario.fault.kind != Fault::Kind::none;
+    faults += !scenario.faults.empty();
     if (outcome.took > longest) {
       longest = outcome.took;
       longest_seed = seed;
