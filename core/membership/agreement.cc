@@ -159,9 +159,11 @@ bool Agreement::leads() const {
 void Agreement::lead() {
   const Ballot highest = std::max(promised_, beaten_by_);
   if (phase_ == Phase::idle || highest > ballot_ || outdated()) {
-    // Another coordinator may be about to succeed: it gets a chance, unless it is a suspect.
-    const bool contest = highest > ballot_ && owner(highest) != self_ &&
-                         !situation_.suspects.contains(owner(highest));
+    // Another coordinator may be about to succeed: it gets a chance. A suspect too, if it is there:
+    // two that suspect each other may be each other's only majority.
+    const Rank other = owner(highest);
+    const bool contest = highest > ballot_ && other != self_ &&
+                         (!situation_.suspects.contains(other) || situation_.heard.contains(other));
     if (contest && start_at_ == never) start_at_ = now_ + backoff();
     again_at_ = never;
     if (contest && now_ < start_at_) return;
