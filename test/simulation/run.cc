@@ -55,7 +55,7 @@ class Run {
     bool done = false;
     for (Time until = limit(); !done && cluster_.now() < until; until = limit())
       done = cluster_.run_until([this] { return complete(); }, until);
-    if (!done) late();
+    if (!done && outcome_.violations.empty()) late();
     outcome_.took = cluster_.now() - Time{};
     check(done);
     outcome_.trace_hash = cluster_.network().trace_hash();
@@ -77,7 +77,6 @@ class Run {
   bool application(Rank member) {
     Of& of = members_[member];
     if (of.sent == scenario_.messages[member] || cluster_.now() < of.next_send) return false;
-    of.formed |= cluster_.state(member).phase() == engine::Turn::Phase::running;
     if (of.out || (scenario_.waits_for_start && !of.formed)) return false;
     // The ends of the range more often than chance would have them.
     const std::uint64_t most = scenario_.most_bytes;
@@ -117,13 +116,16 @@ class Run {
 
   void look_at(Rank member) {
     Of& of = members_[member];
-    const bool stopped = cluster_.state(member).phase() == engine::Turn::Phase::stopped;
+    const auto phase = cluster_.state(member).phase();
+    const bool stopped = phase == engine::Turn::Phase::stopped;
+    of.formed |= phase == engine::Turn::Phase::running;
     if (of.out || (cluster_.alive(member) && !stopped)) return;
     of.out = true;
     checker_.add(checker::crash(process_of(member)));
     last_fault_ = std::max(last_fault_, cluster_.now());
-    // Who stops may be gone at once, or linger as a process that does nothing.
-    if (stopped && random_.one_in(2))
+    // Who stops may be gone at once, or linger as a process that does nothing; not while the first
+    // view forms, since the others would wait for it as for one that is slow to start.
+    if (stopped && (!of.formed || random_.one_in(2)))
       cluster_.network().at(cluster_.now(), [this, member] { cluster_.crash(member); });
   }
 
@@ -238,7 +240,17 @@ class Run {
     return true;
   }
 
+  /// While traffic goes on, too, the view must settle in time.
+  void watch_core() {
+    const Time now = cluster_.now();
+    if (now < last_fault_ || settled_for_ == last_fault_) return;
+    if (!connected_core() && now <= last_fault_ + liveness_bound) return;
+    if (!connected_core()) late();
+    settled_for_ = last_fault_;
+  }
+
   bool complete() {
+    watch_core();
     if (pending_ != 0) return false;
     for (Rank rank = 0; rank < members_.size(); ++rank) {
       if (members_[rank].out) continue;
@@ -283,8 +295,9 @@ class Run {
   std::vector<Of> members_;  // by rank in the first view
   std::vector<std::byte> message_;
   std::uint64_t last_view_ = 0;
-  std::size_t pending_ = 0;  // faults that have a time and have not ended
-  Time last_fault_{};        // its end
+  std::size_t pending_ = 0;   // faults that have a time and have not ended
+  Time last_fault_{};         // its end
+  Time settled_for_ = never;  // the view has settled since that end
   Time traffic_end_{};
   simulation::Cluster cluster_;
 };
