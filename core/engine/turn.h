@@ -94,6 +94,11 @@ class Turn {
   bool finished() const { return finished_; }
   /// The members that have not finished yet, by name.
   std::string unfinished() const;
+  /// The next view that this member has voted for, or knows to be decided; for who watches a run.
+  const View* accepted() const {
+    const membership::Change* change = agreement_ ? agreement_->accepted() : nullptr;
+    return change ? &change->next : nullptr;
+  }
   /// Without contact with a majority: nothing is delivered.
   bool isolated() const { return detector_ && detector_->isolated(); }
 

@@ -20,6 +20,12 @@ checker::Process process_of(Rank rank) {
   return {NodeId{rank + 1}, Incarnation{1}};
 }
 
+std::vector<checker::Process> processes_of(const View& view) {
+  std::vector<checker::Process> all;
+  for (const Member& each : view.members) all.push_back({each.id, each.incarnation});
+  return all;
+}
+
 class Run {
  public:
   explicit Run(const Scenario& scenario)
@@ -70,6 +76,7 @@ class Run {
     bool out = false;               // crashed, or stopped
     bool formed = false;
     Time next_send{};
+    checker::Event vote;  // its last
   };
 
   // --- what the members do
@@ -94,9 +101,7 @@ class Run {
   }
 
   void install(Rank member, const View& view) {
-    std::vector<checker::Process> everyone;
-    for (const Member& each : view.members) everyone.push_back({each.id, each.incarnation});
-    checker_.add(checker::install(process_of(member), view.id, std::move(everyone)));
+    checker_.add(checker::install(process_of(member), view.id, processes_of(view)));
     last_view_ = std::max(last_view_, raw(view.id));
   }
 
@@ -116,6 +121,11 @@ class Run {
 
   void look_at(Rank member) {
     Of& of = members_[member];
+    if (const View* view = cluster_.state(member).accepted(); view && !of.out) {
+      auto vote = checker::accept(process_of(member), view->id, processes_of(*view));
+      if (vote != of.vote) checker_.add(vote);
+      of.vote = std::move(vote);
+    }
     const auto phase = cluster_.state(member).phase();
     const bool stopped = phase == engine::Turn::Phase::stopped;
     of.formed |= phase == engine::Turn::Phase::running;
@@ -284,6 +294,7 @@ class Run {
     // While no view ends nothing is trimmed, so every stack gives what `stable` would.
     guarantees.stable = scenario_.stable || last_view_ == 1;
     guarantees.quiesced = done;
+    guarantees.acceptances = true;
     const auto violations = checker_.check(guarantees);
     for (const auto& violation : violations) outcome_.violations.push_back(violation.text);
   }
