@@ -48,6 +48,8 @@ Turn::~Turn() = default;
 /// Everything that is built from a view, anew.
 void Turn::begin(Time now, Epoch::Inheritance inheritance) {
   phase_ = Phase::forming;
+  stirred_ = true;
+  isolated_ = false;
   const Rank members = view_.size();
   detector_.emplace(members, self_, options_.timing, now);
   suspicion_.emplace(members, self_);
@@ -76,16 +78,22 @@ Turn::Outcome Turn::run(Time now, std::span<const fabric::Event> events) {
   }
   detector_->turned(now);
   for (const fabric::Event& event : events) handle(now, event);
-  if (phase_ != Phase::stopped && !finished_) watch(now);
+  // Between heartbeats, and while nobody says anything, membership costs a message nothing.
+  if (phase_ != Phase::stopped && !finished_ && (stirred_ || now >= watch_due_)) {
+    stirred_ = leaving_ && !drained_;
+    watch_due_ = never;
+    watch(now);
+  }
+  note(watch_due_);
   if (phase_ != Phase::stopped && agreeing_ && !closing_ && !finished_) agree(now);
   if (phase_ == Phase::stopped) return outcome_;
 
-  const auto turned = epoch_->turn(now, upcalls_, !closing_ && detector_->isolated());
+  const auto turned = epoch_->turn(now, upcalls_, !closing_ && isolated_);
   outcome_.worked |= turned.worked;
   note(turned.deadline);
   if (phase_ == Phase::forming && epoch_->running()) {
     phase_ = Phase::running;
-    formed_once_ = true;
+    formed_once_ = stirred_ = true;
     outcome_.worked = true;
   }
   if (const auto culprit = epoch_->culprit()) blame(now, *culprit);
@@ -102,6 +110,7 @@ Turn::Outcome Turn::run(Time now, std::span<const fabric::Event> events) {
 void Turn::handle(Time now, const fabric::Event& event) {
   using Kind = fabric::Event::Kind;
   if (control_.knows(event.peer)) {
+    stirred_ = true;
     const auto rank = control_.rank_of(event.peer);
     if (event.kind == Kind::connected) {
       control_.connected(event.peer);
@@ -116,6 +125,7 @@ void Turn::handle(Time now, const fabric::Event& event) {
       epoch_->lose(*rank);
       // Not evidence by itself: whoever freezes cuts its mirrors, and says why a moment later.
       mirrors_lost_at_[*rank] = std::min(mirrors_lost_at_[*rank], now);
+      stirred_ = true;
       if (!formed_once_ || options_.fixed) lose(*rank, event.text);
     } else if (auto handled = epoch_->handle(*rank, event); !handled) {
       stop(handled.error());
@@ -182,6 +192,7 @@ void Turn::answer_old_view(fabric::PeerId peer) {
 // --- who is there
 
 void Turn::lose(Rank member, std::string_view reason) {
+  stirred_ = true;
   if (member == self_ || phase_ == Phase::stopped || finished_) return;
   if (finishing_ && epoch_->excused(member)) return epoch_->lose(member);
   if (formed_once_ && !options_.fixed) return suspicion_->link_lost(member, reason);
@@ -208,7 +219,7 @@ void Turn::last_deliveries() {
 }
 
 void Turn::watch(Time now) {
-  note(control_.turn(now));
+  watch_again(control_.turn(now));
   if (formed_once_) {
     for (Rank rank = 0; rank < view_.size() && !epoch_->frozen(); ++rank) {
       if (mirrors_lost_at_[rank] == never) continue;
@@ -216,7 +227,7 @@ void Turn::watch(Time now) {
       if (now >= patience)
         lose(rank, "the connection that carries its mirrors broke");
       else
-        note(patience);
+        watch_again(patience);
     }
     suspicion_->step(*detector_);
     for (Rank rank = 0; rank < view_.size() && !suspicion_->fresh().empty(); ++rank)
@@ -240,7 +251,8 @@ void Turn::watch(Time now) {
     for (Rank rank = 0; rank < view_.size(); ++rank)
       if (rank != self_) send_pulse(rank, beat, ask);
   }
-  note(detector_->deadline());
+  isolated_ = detector_->isolated();
+  watch_again(detector_->deadline());
   keep_majority(now);
 }
 
@@ -274,7 +286,7 @@ void Turn::keep_majority(Time now) {
     majority_at_ = now;
     return;
   }
-  if (now < majority_at_ + options_.patience) return note(majority_at_ + options_.patience);
+  if (now < majority_at_ + options_.patience) return watch_again(majority_at_ + options_.patience);
   std::string whom;
   for (Rank rank = 0; rank < view_.size(); ++rank) {
     if (rank == self_ || detector_->in_contact(rank)) continue;

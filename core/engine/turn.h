@@ -4,6 +4,7 @@
 // delivers up to the trim, and goes on in the next view. Pure: the fabric is an interface, time an
 // argument, the next deadline a returned value. Used by one thread at a time.
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -100,10 +101,15 @@ class Turn {
   std::string unfinished() const;
   /// Begins to leave alone: no sends from here on. `left` becomes true once all that this member
   /// sent is delivered everywhere, and the others have agreed on a view without it.
-  void leave() { leaving_ = true; }
+  void leave() { leaving_ = stirred_ = true; }
   bool left() const { return left_; }
+  /// The next view that this member has voted for, or knows to be decided; for who watches a run.
+  const View* accepted() const {
+    const membership::Change* change = agreement_ ? agreement_->accepted() : nullptr;
+    return change ? &change->next : nullptr;
+  }
   /// Without contact with a majority: nothing is delivered.
-  bool isolated() const { return detector_ && detector_->isolated(); }
+  bool isolated() const { return isolated_; }
 
  private:
   void begin(Time now, Epoch::Inheritance inheritance);
@@ -130,6 +136,7 @@ class Turn {
   void expelled();
   void install(Time now);
   Epoch::Inheritance inherit(const membership::Change& change);
+  void watch_again(Time by) { watch_due_ = std::min(watch_due_, by); }
   void note(Time deadline) { outcome_.deadline = std::min(outcome_.deadline, deadline); }
   std::string names_of(const RankSet& ranks) const;
 
@@ -157,6 +164,9 @@ class Turn {
   bool closing_ = false;               // the trim is known, and being delivered
   Time majority_at_{};                 // when there was one last
   bool formed_once_ = false;
+  bool stirred_ = true;  // something may have changed that `watch` looks at
+  Time watch_due_{};     // or will by then
+  bool isolated_ = false;
   std::vector<std::byte> last_decision_;  // what ended the view before, for who is still in it
 
   bool finishing_ = false;

@@ -90,6 +90,10 @@ class Agreement {
 
   /// nullptr: not yet, or not as far as this member knows. It stays where and what it is.
   const Change* decided() const { return decision_ ? &*decision_ : nullptr; }
+  /// For who watches a run: what this member has voted for last, or knows to be decided.
+  const Change* accepted() const {
+    return decision_ ? &*decision_ : accepted_change_ ? &*accepted_change_ : nullptr;
+  }
 
  private:
   enum class Phase : std::uint8_t { idle, preparing, proposing };

@@ -144,6 +144,19 @@ TEST_CASE("two coordinators that everyone votes for: waiting at random, one gets
   REQUIRE(story.agreed());
 }
 
+TEST_CASE("two that suspect each other, each the other's only majority: one gets through") {
+  Story story(3);
+  story.crash(1);
+  story.situations[0].suspects = ranks({1, 2});
+  story.situations[2].suspects = ranks({0, 1});
+  for (int ms = 0; ms < 1000 && !story.agreed(); ++ms) {
+    story.step();
+    story.now += std::chrono::milliseconds(1);
+  }
+  REQUIRE(story.agreed());
+  CHECK(story.agreed()->next.size() == 1);
+}
+
 TEST_CASE("an even split: the half with rank 0 goes on, the other never does, and learns of it") {
   for (const Rank members : {2U, 4U}) {
     const Rank half = members / 2;

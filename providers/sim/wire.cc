@@ -207,7 +207,9 @@ void Wire::arrive(Packet packet) {
 std::vector<std::uint64_t> Wire::take_back(Slot from, std::optional<fabric::PeerId> peer) {
   std::vector<std::uint64_t> gone;
   const auto matches = [&](const Queued& queued) {
-    const bool taken = queued.packet.from == from && (!peer || queued.packet.from_peer == *peer);
+    // Never a hang-up: it is said once, and whoever misses it waits for ever.
+    const bool taken = queued.packet.from == from && (!peer || queued.packet.from_peer == *peer) &&
+                       queued.packet.kind != Packet::Kind::hangup;
     if (taken && queued.packet.reference != 0) gone.push_back(queued.packet.reference);
     return taken;
   };

@@ -21,6 +21,10 @@ std::string_view name(Property property) {
       return "view agreement";
     case Property::initial_view:
       return "initial view event";
+    case Property::primary_uniqueness:
+      return "primary uniqueness";
+    case Property::primary_continuity:
+      return "primary continuity";
     case Property::integrity:
       return "integrity";
     case Property::no_duplication:
@@ -49,6 +53,8 @@ std::vector<Violation> Checker::check(const Guarantees& guarantees) const {
   check_monotone_views(history, findings);
   check_view_agreement(history, findings);
   check_initial_view(history, findings);
+  check_primary_uniqueness(history, findings);
+  check_primary_continuity(history, findings);
   check_integrity(history, findings);
   check_no_duplication(history, findings);
   check_fifo(history, findings);

@@ -22,6 +22,8 @@ enum class Property : std::uint8_t {
   monotone_views,
   view_agreement,
   initial_view,
+  primary_uniqueness,
+  primary_continuity,
   integrity,
   no_duplication,
   same_view,
@@ -31,7 +33,7 @@ enum class Property : std::uint8_t {
   total_order,
   safe_delivery,
 };
-inline constexpr std::size_t property_count = 13;
+inline constexpr std::size_t property_count = 15;
 
 /// In words: "virtual synchrony".
 std::string_view name(Property property);
@@ -45,6 +47,8 @@ struct Guarantees {
   /// The events of different processes were put together without a common clock: only the order
   /// within each process means anything.
   bool merged = false;
+  /// The trace says who accepted which view (`accept`).
+  bool acceptances = false;
 };
 
 struct Violation {

@@ -135,6 +135,45 @@ TEST_CASE("initial view event: nothing before it, and deliveries in the view tha
         Names{"initial view event"});
 }
 
+TEST_CASE("primary uniqueness: on a view follows one view") {
+  const std::string alone =
+      "install 1.1 1 1.1,2.1\ninstall 2.1 1 1.1,2.1\ninstall 1.1 2 1.1,2.1\n"
+      "install 2.1 2 1.1,2.1\n";
+  CHECK(broken(alone) == Names{});
+  // The second goes from 1 to 3, without 2; the half with rank 0 had not followed it there.
+  CHECK(broken(with("install 2.1 2 1.1,2.1", "install 2.1 3 2.1", alone)) ==
+        Names{"primary uniqueness", "primary continuity"});
+  // A joiner begins anywhere.
+  CHECK(broken(alone + "install 1.1 3 1.1,2.1,3.1\ninstall 2.1 3 1.1,2.1,3.1\n"
+                       "install 3.1 3 1.1,2.1,3.1\n") == Names{});
+}
+
+TEST_CASE("primary continuity: a majority of the view before has accepted the next") {
+  const std::string begin =
+      "install 1.1 1 1.1,2.1,3.1\ninstall 2.1 1 1.1,2.1,3.1\ninstall 3.1 1 1.1,2.1,3.1\n";
+  Guarantees told = everything;
+  told.acceptances = true;
+  // Two sides of a split each go on; only one of them may.
+  const std::string split =
+      begin + "install 1.1 2 1.1\ninstall 2.1 2 2.1,3.1\ninstall 3.1 2 2.1,3.1\n";
+  CHECK(broken(split) == Names{"view agreement", "primary continuity"});
+  // What became of the others is not known: they may have voted, unless the trace would tell.
+  const std::string minority = begin + "crash 2.1\ncrash 3.1\ninstall 1.1 2 1.1\n";
+  CHECK(broken(minority) == Names{});
+  CHECK(broken(minority, told) == Names{"primary continuity"});
+  // A vote and then a crash; a vote that comes too late; a vote for something else.
+  const std::string voted = with("crash 2.1", "accept 2.1 2 1.1\ncrash 2.1", minority);
+  CHECK(broken(voted, told) == Names{});
+  CHECK(broken(with("crash 2.1\n", "", minority) + "accept 2.1 2 1.1\ncrash 2.1\n", told) ==
+        Names{"primary continuity"});
+  CHECK(broken(with("accept 2.1 2 1.1", "accept 2.1 2 1.1,2.1", voted), told) ==
+        Names{"primary continuity"});
+  // Of an even split, the half with rank 0.
+  CHECK(broken("install 1.1 1 1.1,2.1\ncrash 2.1\ninstall 1.1 2 1.1\n", told) == Names{});
+  CHECK(broken("install 2.1 1 1.1,2.1\ncrash 1.1\ninstall 2.1 2 2.1\n", told) ==
+        Names{"primary continuity"});
+}
+
 TEST_CASE("integrity: what is delivered was sent, earlier, with these bytes") {
   CHECK(broken(without("send 2.1 1 b1")) == Names{"integrity"});
   CHECK(broken(with("deliver 3.1 1 1 2.1 0 b0", "deliver 3.1 1 1 2.1 0 b1")) == Names{"integrity"});

@@ -53,6 +53,8 @@ History::History(const std::vector<Event>& all, const Guarantees& promised)
         process.installed.push_back({i, event.view});
         views.emplace(event.view, i);
         break;
+      case Event::Kind::accept:
+        break;
       case Event::Kind::send: {
         Message& message = messages[message_of(event)];
         if (message.sent != nowhere) break;  // a second one breaks well_formed

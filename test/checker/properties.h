@@ -25,6 +25,14 @@ void check_view_agreement(const History& history, Findings& findings);
 /// its process has installed last.
 void check_initial_view(const History& history, Findings& findings);
 
+/// Whoever goes on from a view goes on to the same next one, by its id (for the members of one id
+/// there is view agreement).
+void check_primary_uniqueness(const History& history, Findings& findings);
+
+/// p goes from V to V′ ⇒ a majority of V (core/base/rank_set.h) accepted V′ before, or installed
+/// it. Without acceptances in the trace, whoever did not go elsewhere may have.
+void check_primary_continuity(const History& history, Findings& findings);
+
 // --- of messages, for every stack
 
 /// Delivered ⇒ sent earlier (merged traces: sent), by that sender, with the same bytes.

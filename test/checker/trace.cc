@@ -14,6 +14,12 @@ Event install(Process process, ViewId view, std::vector<Process> members) {
           .members = std::move(members)};
 }
 
+Event accept(Process process, ViewId view, std::vector<Process> members) {
+  Event event = install(process, view, std::move(members));
+  event.kind = Event::Kind::accept;
+  return event;
+}
+
 Event send(Process process, MessageNumber number, std::uint64_t digest) {
   return {.kind = Event::Kind::send,
           .process = process,
@@ -53,8 +59,10 @@ std::string to_text(const Process& process) {
 std::string to_text(const Event& event) {
   const std::string process = to_text(event.process);
   switch (event.kind) {
-    case Event::Kind::install: {
-      std::string line = fmt::format("install {} {} ", process, raw(event.view));
+    case Event::Kind::install:
+    case Event::Kind::accept: {
+      const auto word = event.kind == Event::Kind::install ? "install" : "accept";
+      std::string line = fmt::format("{} {} {} ", word, process, raw(event.view));
       for (std::size_t rank = 0; rank < event.members.size(); ++rank)
         line += (rank == 0 ? "" : ",") + to_text(event.members[rank]);
       return line;
@@ -138,6 +146,7 @@ struct Form {
 };
 constexpr Form forms[] = {
     {"install", "install PROCESS VIEW MEMBER,MEMBER,..."},
+    {"accept", "accept PROCESS VIEW MEMBER,MEMBER,..."},
     {"send", "send PROCESS NUMBER DIGEST"},
     {"deliver", "deliver PROCESS VIEW POSITION SENDER NUMBER DIGEST"},
     {"crash", "crash PROCESS"},
@@ -146,9 +155,9 @@ constexpr Form forms[] = {
 std::optional<Event> parse_line(std::string_view word, Fields& fields) {
   Event event;
   event.process = fields.process();
-  if (word == "install") {
+  if (word == "install" || word == "accept") {
     const ViewId view{fields.number()};
-    event = install(event.process, view, fields.processes());
+    event = (word == "install" ? install : accept)(event.process, view, fields.processes());
   } else if (word == "send") {
     const MessageNumber number = fields.number();
     event = send(event.process, number, fields.number(16));
@@ -180,7 +189,7 @@ Result<std::vector<Event>> parse(std::string_view text) {
       if (known.word == word) form = &known;
     if (form == nullptr)
       return fail(Code::invalid, fmt::format("line {}: '{}' is no event", line_number, word),
-                  "install, send, deliver or crash");
+                  "install, accept, send, deliver or crash");
     const auto event = parse_line(word, fields);
     if (!event)
       return fail(Code::invalid, fmt::format("line {}: '{}'", line_number, line),

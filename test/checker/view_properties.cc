@@ -2,7 +2,11 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
+#include <utility>
+#include <vector>
 
+#include "core/base/rank_set.h"
 #include "test/checker/properties.h"
 
 namespace squall::checker {
@@ -90,6 +94,59 @@ void check_initial_view(const History& history, Findings& findings) {
       }
     }
   }
+}
+
+void check_primary_uniqueness(const History& history, Findings& findings) {
+  std::map<ViewId, const History::Installed*> next;
+  for (const auto& process : history.processes)
+    for (std::size_t at = 1; at < process.installed.size(); ++at) {
+      const auto& installed = process.installed[at];
+      const ViewId before = process.installed[at - 1].view;
+      if (installed.view <= before) continue;  // breaks monotone_views
+      const auto [first, is_first] = next.emplace(before, &installed);
+      if (installed.view != first->second->view)
+        findings.add(Property::primary_uniqueness, installed.event,
+                     fmt::format("on view {} follows '{}' but also '{}'", raw(before),
+                                 to_text(history.events[first->second->event]),
+                                 to_text(history.events[installed.event])));
+    }
+}
+
+void check_primary_continuity(const History& history, Findings& findings) {
+  // By what is accepted or installed: the first event of each process that says so.
+  std::map<std::pair<ViewId, std::vector<Process>>, std::map<Process, std::size_t>> votes;
+  for (std::size_t i = 0; i < history.events.size(); ++i) {
+    const Event& event = history.events[i];
+    if (event.kind == Event::Kind::install || event.kind == Event::Kind::accept)
+      votes[{event.view, event.members}].emplace(event.process, i);
+  }
+  const auto went_elsewhere = [&](const Process& member, const Event& before, const Event& next) {
+    const History::OfProcess* process = history.find(member);
+    const auto after = process ? process->after(before.view) : std::nullopt;
+    return after && (*after != next.view || !votes[{next.view, next.members}].contains(member));
+  };
+  for (const auto& process : history.processes)
+    for (std::size_t at = 1; at < process.installed.size(); ++at) {
+      const std::size_t when = process.installed[at].event;
+      const Event& next = history.events[when];
+      const Event& before = history.events[process.installed[at - 1].event];
+      if (before.members.size() > max_members) continue;
+      const auto& voters = votes[{next.view, next.members}];
+      RankSet majority;
+      for (Rank rank = 0; rank < before.members.size(); ++rank) {
+        const Process& member = before.members[rank];
+        const auto vote = voters.find(member);
+        const bool voted =
+            vote != voters.end() && (vote->second <= when || history.guarantees.merged);
+        if (history.guarantees.acceptances ? voted : !went_elsewhere(member, before, next))
+          majority.insert(rank);
+      }
+      if (!is_majority(majority, static_cast<Rank>(before.members.size())))
+        findings.add(
+            Property::primary_continuity, when,
+            fmt::format("'{}': only {} of the {} members of view {} accepted it", to_text(next),
+                        majority.size(), before.members.size(), raw(before.view)));
+    }
 }
 
 }  // namespace squall::checker

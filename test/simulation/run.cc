@@ -20,6 +20,12 @@ checker::Process process_of(Rank rank) {
   return {NodeId{rank + 1}, Incarnation{1}};
 }
 
+std::vector<checker::Process> processes_of(const View& view) {
+  std::vector<checker::Process> all;
+  for (const Member& each : view.members) all.push_back({each.id, each.incarnation});
+  return all;
+}
+
 class Run {
  public:
   explicit Run(const Scenario& scenario)
@@ -55,7 +61,7 @@ class Run {
     bool done = false;
     for (Time until = limit(); !done && cluster_.now() < until; until = limit())
       done = cluster_.run_until([this] { return complete(); }, until);
-    if (!done) late();
+    if (!done && outcome_.violations.empty()) late();
     outcome_.took = cluster_.now() - Time{};
     check(done);
     outcome_.trace_hash = cluster_.network().trace_hash();
@@ -70,6 +76,7 @@ class Run {
     bool out = false;               // crashed, or stopped
     bool formed = false;
     Time next_send{};
+    checker::Event vote;  // its last
   };
 
   // --- what the members do
@@ -77,7 +84,6 @@ class Run {
   bool application(Rank member) {
     Of& of = members_[member];
     if (of.sent == scenario_.messages[member] || cluster_.now() < of.next_send) return false;
-    of.formed |= cluster_.state(member).phase() == engine::Turn::Phase::running;
     if (of.out || (scenario_.waits_for_start && !of.formed)) return false;
     // The ends of the range more often than chance would have them.
     const std::uint64_t most = scenario_.most_bytes;
@@ -95,9 +101,7 @@ class Run {
   }
 
   void install(Rank member, const View& view) {
-    std::vector<checker::Process> everyone;
-    for (const Member& each : view.members) everyone.push_back({each.id, each.incarnation});
-    checker_.add(checker::install(process_of(member), view.id, std::move(everyone)));
+    checker_.add(checker::install(process_of(member), view.id, processes_of(view)));
     last_view_ = std::max(last_view_, raw(view.id));
   }
 
@@ -117,13 +121,21 @@ class Run {
 
   void look_at(Rank member) {
     Of& of = members_[member];
-    const bool stopped = cluster_.state(member).phase() == engine::Turn::Phase::stopped;
+    if (const View* view = cluster_.state(member).accepted(); view && !of.out) {
+      auto vote = checker::accept(process_of(member), view->id, processes_of(*view));
+      if (vote != of.vote) checker_.add(vote);
+      of.vote = std::move(vote);
+    }
+    const auto phase = cluster_.state(member).phase();
+    const bool stopped = phase == engine::Turn::Phase::stopped;
+    of.formed |= phase == engine::Turn::Phase::running;
     if (of.out || (cluster_.alive(member) && !stopped)) return;
     of.out = true;
     checker_.add(checker::crash(process_of(member)));
     last_fault_ = std::max(last_fault_, cluster_.now());
-    // Who stops may be gone at once, or linger as a process that does nothing.
-    if (stopped && random_.one_in(2))
+    // Who stops may be gone at once, or linger as a process that does nothing; not while the first
+    // view forms, since the others would wait for it as for one that is slow to start.
+    if (stopped && (!of.formed || random_.one_in(2)))
       cluster_.network().at(cluster_.now(), [this, member] { cluster_.crash(member); });
   }
 
@@ -238,7 +250,17 @@ class Run {
     return true;
   }
 
+  /// While traffic goes on, too, the view must settle in time.
+  void watch_core() {
+    const Time now = cluster_.now();
+    if (now < last_fault_ || settled_for_ == last_fault_) return;
+    if (!connected_core() && now <= last_fault_ + liveness_bound) return;
+    if (!connected_core()) late();
+    settled_for_ = last_fault_;
+  }
+
   bool complete() {
+    watch_core();
     if (pending_ != 0) return false;
     for (Rank rank = 0; rank < members_.size(); ++rank) {
       if (members_[rank].out) continue;
@@ -272,6 +294,7 @@ class Run {
     // While no view ends nothing is trimmed, so every stack gives what `stable` would.
     guarantees.stable = scenario_.stable || last_view_ == 1;
     guarantees.quiesced = done;
+    guarantees.acceptances = true;
     const auto violations = checker_.check(guarantees);
     for (const auto& violation : violations) outcome_.violations.push_back(violation.text);
   }
@@ -283,8 +306,9 @@ class Run {
   std::vector<Of> members_;  // by rank in the first view
   std::vector<std::byte> message_;
   std::uint64_t last_view_ = 0;
-  std::size_t pending_ = 0;  // faults that have a time and have not ended
-  Time last_fault_{};        // its end
+  std::size_t pending_ = 0;   // faults that have a time and have not ended
+  Time last_fault_{};         // its end
+  Time settled_for_ = never;  // the view has settled since that end
   Time traffic_end_{};
   simulation::Cluster cluster_;
 };

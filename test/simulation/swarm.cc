@@ -6,7 +6,9 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
+#include <ratio>
 #include <string>
 
 #include "test/checker/trace.h"
@@ -46,12 +48,14 @@ int run_one(const Arguments& arguments) {
 
 int run_many(const Arguments& arguments) {
   std::uint64_t failed = 0, deliveries = 0, crashes = 0, faults = 0;
-  Duration longest{0};
+  Duration longest{0}, virtual_time{0};
+  const auto begin = std::chrono::steady_clock::now();
   std::uint64_t longest_seed = 0, seed = arguments.first;
   for (; seed < arguments.first + arguments.count && failed < arguments.stop_after; ++seed) {
     const Scenario scenario = draw_as(arguments, seed);
     const Outcome outcome = run(scenario);
     deliveries += outcome.deliveries;
+    virtual_time += outcome.took;
     crashes += scenario.crashes();
     faults += !scenario.faults.empty();
     if (outcome.took > longest) {
@@ -62,6 +66,7 @@ int run_many(const Arguments& arguments) {
     if (bad) fmt::print("{}\n", outcome.report(scenario));
     if (seed % repeated == 0) {
       const Outcome again = run(scenario);
+      virtual_time += again.took;
       if (again.trace_hash != outcome.trace_hash || again.events != outcome.events) {
         bad = true;
         fmt::print("{}\n  determinism: two runs of this seed differ\n", scenario.text());
@@ -74,6 +79,10 @@ int run_many(const Arguments& arguments) {
       "longest took {} us (seed {})\n",
       seed - arguments.first, arguments.first, failed, deliveries, faults, crashes, longest / 1us,
       longest_seed);
+  using Hours = std::chrono::duration<double, std::ratio<3600>>;
+  using Minutes = std::chrono::duration<double, std::ratio<60>>;
+  const Minutes real = std::chrono::steady_clock::now() - begin;
+  fmt::print("{:.2f} virtual hours per real minute\n", Hours(virtual_time) / 1h / real.count());
   return failed == 0 ? 0 : 1;
 }
 
