@@ -226,6 +226,19 @@ TEST_CASE(
   CHECK_FALSE(ring.writer->pending());
 }
 
+TEST_CASE("a message of any size is appended whole, and nothing beside it is touched") {
+  for (std::size_t bytes = 0; bytes <= 300; ++bytes) {
+    std::string text;
+    for (std::size_t at = 0; at < bytes; ++at) text += static_cast<char>('a' + at % 23);
+    Ring ring;
+    REQUIRE(ring.append("before"));
+    REQUIRE(ring.writer->append_here(as_bytes(text)));
+    REQUIRE(ring.writer->append_here(as_bytes("behind")));
+    ring.writer->publish(ring.next);
+    CHECK(ring.read() == Texts{"before", text, "behind"});
+  }
+}
+
 TEST_CASE("a rewound ring publishes again what was lost, with new rounds, in its old order") {
   Ring ring;
   for (const char* text : {"kept", "lost 1", "lost 2"}) ring.append(text);
