@@ -102,6 +102,8 @@ Result<> Agreement::receive(Rank from, const Message& what) {
 
 bool Agreement::may_vote_for(Rank coordinator) const {
   if (!situation_.suspects.contains(coordinator)) return true;
+  // Who is accused by an earlier rank is out, and its accuser may be waiting for this very one.
+  if (situation_.quiet) return true;
   // As a last resort: otherwise the majority on this side goes on without it.
   RankSet side = situation_.heard - situation_.suspects;
   side.insert(self_);

@@ -160,6 +160,20 @@ TEST_CASE("two that suspect each other, each the other's only majority: one gets
   CHECK(story.agreed()->next.size() == 1);
 }
 
+TEST_CASE("who is accused by an earlier rank votes for a suspect too: nobody else may lead") {
+  // 0 was away for long: 2, 3 and 4 suspect it, and it accuses them back. 1 was away with it, so it
+  // suspects those three, as 0 says, and not 0.
+  Story story(5);
+  for (const Rank back : {0U, 1U}) story.situations[back].suspects = ranks({2, 3, 4});
+  for (const Rank stayed : {2U, 3U, 4U}) {
+    story.situations[stayed].suspects = ranks({0});
+    story.situations[stayed].quiet = true;
+  }
+  story.settle();
+  REQUIRE(story.agreed());
+  CHECK(story.agreed()->kept == ranks({0, 1}));
+}
+
 TEST_CASE("an even split: the half with rank 0 goes on, the other never does, and learns of it") {
   for (const Rank members : {2U, 4U}) {
     const Rank half = members / 2;
