@@ -179,5 +179,44 @@ TEST_CASE("total without promises stalls behind an idle sender: found within 10 
   CHECK(found_at(draw_calm, with_order<NoPromise>, "liveness", 10) != 0);
 }
 
+/// The first seed in which views change wrongly because of `bug`, or 0; those up to it are right
+/// without it.
+std::uint64_t found_at(membership::Bug bug, std::string_view property, std::uint64_t most) {
+  const Level before = log_level();
+  set_log_level(Level::error);
+  std::uint64_t found = 0;
+  for (std::uint64_t seed = 1; seed <= most && found == 0; ++seed) {
+    Scenario scenario = draw_change(seed);
+    const Outcome right = run(scenario);
+    INFO(right.report(scenario));
+    CHECK(right.violations.empty());
+    scenario.options.member.bug = bug;
+    const Outcome wrong = run(scenario);
+    for (const std::string& violation : wrong.violations)
+      if (found == 0 && violation.starts_with(property)) {
+        MESSAGE(fmt::format("found at seed {}: {}", seed, violation));
+        found = seed;
+      }
+  }
+  set_log_level(before);
+  return found;
+}
+
+TEST_CASE("skip_majority: found within 10 changes") {
+  CHECK(found_at(membership::Bug::skip_majority, "primary continuity", 10) != 0);
+}
+
+TEST_CASE("trim_by_maximum: who holds less refuses, and nothing is decided: found within 300") {
+  CHECK(found_at(membership::Bug::trim_by_maximum, "liveness", 300) != 0);
+}
+
+TEST_CASE("forget_accepted: two next views: found within 150 changes") {
+  CHECK(found_at(membership::Bug::forget_accepted, "view agreement", 150) != 0);
+}
+
+TEST_CASE("same_ballot: found within 300 changes") {
+  CHECK(found_at(membership::Bug::same_ballot, "", 300) != 0);
+}
+
 }  // namespace
 }  // namespace squall::scenarios
