@@ -10,6 +10,13 @@ namespace squall::membership {
 
 using Kind = Message::Kind;
 
+namespace {
+
+/// So many times the patience without a decision, and a member votes for whoever asks.
+constexpr int long_wait = 5;
+
+}  // namespace
+
 Agreement::Agreement(View old, Rank self, Propose propose, std::uint64_t seed, Bug bug)
     : old_(std::move(old)), self_(self), propose_(std::move(propose)), random_(seed), bug_(bug) {
   SQUALL_ASSERT(self_ < old_.size() && old_.size() <= max_members, "only members agree");
@@ -23,6 +30,7 @@ bool Agreement::wants_freeze() const {
 void Agreement::freeze(Frozen mine) {
   SQUALL_ASSERT(!frozen_, "what is frozen does not change");
   frozen_ = std::move(mine);
+  frozen_at_ = now_;
   if (unanswered_.second != 0 && !decision_) on_prepare(unanswered_.first, unanswered_.second);
 }
 
@@ -104,6 +112,8 @@ bool Agreement::may_vote_for(Rank coordinator) const {
   if (!situation_.suspects.contains(coordinator)) return true;
   // Who is accused by an earlier rank is out, and its accuser may be waiting for this very one.
   if (situation_.quiet) return true;
+  // Votes are safe whoever asks, and who is waited for may not be going to lead: one that is quiet.
+  if (now_ - frozen_at_ > long_wait * situation_.patience) return true;
   // As a last resort: otherwise the majority on this side goes on without it.
   RankSet side = situation_.heard - situation_.suspects;
   side.insert(self_);

@@ -131,6 +131,7 @@ class Agreement {
   Time now_{};
   Situation situation_;
   std::optional<Frozen> frozen_;
+  Time frozen_at_{};
   std::optional<Change> decision_;
   std::vector<Outgoing> outgoing_;
 
