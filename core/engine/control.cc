@@ -98,7 +98,12 @@ void Control::send(Link& link, Kind kind, Bytes message) {
   if (!link.up) return;
   scratch_.assign(1, static_cast<std::byte>(kind));
   scratch_.insert(scratch_.end(), message.begin(), message.end());
-  static_cast<void>(fabric_.send(*link.id, fabric::Lane::urgent, scratch_));
+  if (scratch_.size() <= fabric_.capabilities().inline_bytes) {
+    static_cast<void>(fabric_.send(*link.id, fabric::Lane::urgent, scratch_));
+    return;
+  }
+  const auto& kept = leaving_.emplace(++next_token_, std::move(scratch_)).first->second;
+  if (!fabric_.send(*link.id, fabric::Lane::urgent, kept, next_token_)) leaving_.erase(next_token_);
 }
 
 void Control::send(Rank rank, Kind kind, Bytes message) {

@@ -5,6 +5,7 @@
 // Members of the view before are kept until the next change, so that whoever missed the decision
 // still learns of it.
 
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -42,6 +43,9 @@ class Control {
   /// Dials what is due; returns when it wants to be called again.
   Time turn(Time now);
 
+  /// A message that was sent with this token has left; of tokens of others, nothing.
+  void completed(fabric::Token token) { leaving_.erase(token); }
+
   void send(Rank rank, Kind kind, Bytes message);
   void send(fabric::PeerId peer, Kind kind, Bytes message);
 
@@ -65,6 +69,9 @@ class Control {
   std::vector<Link> links_;   // by rank; self's is never dialled
   std::vector<Link> former_;  // of the view before
   std::vector<std::byte> scratch_;
+  /// What the fabric reads until its token comes back: too long to be copied.
+  std::map<fabric::Token, std::vector<std::byte>> leaving_;
+  fabric::Token next_token_ = fabric::no_token;
 };
 
 }  // namespace squall::engine

@@ -109,6 +109,7 @@ Turn::Outcome Turn::run(Time now, std::span<const fabric::Event> events) {
 
 void Turn::handle(Time now, const fabric::Event& event) {
   using Kind = fabric::Event::Kind;
+  if (event.kind == Kind::completed) return control_.completed(event.token);
   if (control_.knows(event.peer)) {
     stirred_ = true;
     const auto rank = control_.rank_of(event.peer);

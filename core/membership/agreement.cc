@@ -12,7 +12,7 @@ using Kind = Message::Kind;
 
 namespace {
 /// In units of the patience: how long a member would rather not vote for a suspect.
-constexpr int prefers_for = 10;
+constexpr int prefers_for = 5;
 }  // namespace
 
 Agreement::Agreement(View old, Rank self, Propose propose, std::uint64_t seed, Bug bug)
@@ -29,6 +29,7 @@ bool Agreement::wants_freeze() const {
 void Agreement::freeze(Frozen mine) {
   SQUALL_ASSERT(!frozen_, "what is frozen does not change");
   frozen_ = std::move(mine);
+  frozen_at_ = now_;
   if (unanswered_.second != 0 && !decision_) on_prepare(unanswered_.first, unanswered_.second);
 }
 
@@ -111,6 +112,8 @@ Result<> Agreement::receive(Rank from, const Message& what) {
 
 bool Agreement::may_vote_for(Rank coordinator) const {
   if (!situation_.suspects.contains(coordinator)) return true;
+  // Who is accused by an earlier rank is out, and its accuser may be waiting for this very vote.
+  if (situation_.quiet) return true;
   // As a last resort: first the majority on this side, if there is one, may go on without it. Only
   // a preference, since any vote is safe, and one that ends: with wrong suspicions the members of
   // that side may well wait for one another.

@@ -157,6 +157,34 @@ TEST_CASE("two that suspect each other, each the other's only majority: one gets
   CHECK(story.agreed()->next.size() == 1);
 }
 
+TEST_CASE("who is accused by an earlier rank votes for a suspect too: nobody else may lead") {
+  // 0 was away for long: 2, 3 and 4 suspect it, and it accuses them back. 1 was away with it, so it
+  // suspects those three, as 0 says, and not 0.
+  Story story(5);
+  for (const Rank back : {0U, 1U}) story.situations[back].suspects = ranks({2, 3, 4});
+  for (const Rank stayed : {2U, 3U, 4U}) {
+    story.situations[stayed].suspects = ranks({0});
+    story.situations[stayed].quiet = true;
+  }
+  story.settle();
+  REQUIRE(story.agreed());
+  CHECK(story.agreed()->kept == ranks({0, 1}));
+}
+
+TEST_CASE("those who wait in vain for one that will not lead vote for a suspect in the end") {
+  // 0 accuses everybody. 2 heard that, and leads no more; 3 and 4 suspect 0 and wait for 2.
+  Story story(5);
+  story.crash(1);
+  story.situations[0].suspects = ranks({1, 2, 3, 4});
+  story.situations[2].suspects = ranks({1});
+  story.situations[2].quiet = true;
+  for (const Rank waits : {3U, 4U}) story.situations[waits].suspects = ranks({0, 1});
+  story.pass(100ms);
+  CHECK_FALSE(story.agreed());
+  story.pass(50ms);
+  REQUIRE(story.agreed());
+}
+
 TEST_CASE("an even split: the half with rank 0 goes on, the other never does, and learns of it") {
   for (const Rank members : {2U, 4U}) {
     const Rank half = members / 2;

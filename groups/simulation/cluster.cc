@@ -161,8 +161,8 @@ void Cluster::crash(Rank member) {
   network_.crash(name(member));
 }
 
-void Cluster::crash_after_ballots(Rank member, std::size_t count) {
-  nodes_[member].fabric->after_ballots(count, [this, member] { crash(member); });
+void Cluster::crash_before_ballot(Rank member, std::size_t count) {
+  nodes_[member].fabric->before_ballot(count, [this, member] { crash(member); });
 }
 
 void Cluster::stall(Rank member, Time until) {

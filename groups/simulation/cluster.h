@@ -58,8 +58,9 @@ class Cluster {
 
   /// The member's process ends here and now.
   void crash(Rank member);
-  /// It ends within a turn, right after so many more messages of the agreement have left it.
-  void crash_after_ballots(Rank member, std::size_t count);
+  /// It ends within a turn, right before the `count`-th message of the agreement leaves it. What it
+  /// has decided by then, it has.
+  void crash_before_ballot(Rank member, std::size_t count);
   /// The member does not turn until then: stopped, or swapped out.
   void stall(Rank member, Time until);
   bool alive(Rank member) const { return nodes_[member].alive; }

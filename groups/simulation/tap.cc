@@ -4,22 +4,22 @@
 
 namespace squall::simulation {
 
-void Tap::after_ballots(std::size_t count, std::function<void()> action) {
+void Tap::before_ballot(std::size_t count, std::function<void()> action) {
   left_ = count;
   action_ = std::move(action);
 }
 
 Result<> Tap::send(fabric::PeerId peer, fabric::Lane lane, Bytes message, fabric::Token token) {
   if (dead_) return {};
-  auto sent = below_->send(peer, lane, message, token);
   const bool ballot =
       !message.empty() && message.front() == static_cast<std::byte>(engine::Control::Kind::ballot);
-  if (sent && ballot && left_ != 0 && --left_ == 0) {
+  if (ballot && left_ != 0 && --left_ == 0) {
     below_->flush();
     dead_ = true;
     std::exchange(action_, nullptr)();
+    return {};
   }
-  return sent;
+  return below_->send(peer, lane, message, token);
 }
 
 }  // namespace squall::simulation

@@ -1,6 +1,6 @@
 #pragma once
-// A node's fabric, with an ear on what it sends: how a test lets something happen right after the
-// n-th message of the agreement has left, and before the next one does.
+// A node's fabric, with an ear on what it sends: how a test lets a node die right before the n-th
+// message of the agreement leaves it, be it the first of a turn or one of several.
 
 #include <cstddef>
 #include <functional>
@@ -22,9 +22,9 @@ class Tap final : public fabric::Fabric {
  public:
   explicit Tap(std::unique_ptr<Fabric> below) : below_(std::move(below)) {}
 
-  /// `action` happens once, when so many more ballots have left. It ends the node, so nothing that
-  /// follows in that turn leaves it.
-  void after_ballots(std::size_t count, std::function<void()> action);
+  /// `action` happens once, instead of the `count`-th ballot from now. It ends the node, so nothing
+  /// that follows in that turn leaves it.
+  void before_ballot(std::size_t count, std::function<void()> action);
 
   const fabric::Capabilities& capabilities() const override { return below_->capabilities(); }
   std::string_view name() const override { return below_->name(); }

@@ -5,11 +5,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "core/base/log.h"
+#include "core/membership/bug.h"
 #include "core/mirror/table.h"
 #include "core/multicast/stage.h"
 #include "groups/modules/fifo.h"
@@ -177,6 +180,44 @@ TEST_CASE("total that does not wait for other senders: found within 10 seeds") {
 
 TEST_CASE("total without promises stalls behind an idle sender: found within 10 seeds") {
   CHECK(found_at(draw_calm, with_order<NoPromise>, "liveness", 10) != 0);
+}
+
+/// The first seed in which views change wrongly because of `bug`, or 0. Without it that seed is
+/// right, and so are all (swarm_change_test).
+std::uint64_t found_at(membership::Bug bug, std::string_view property, std::uint64_t most) {
+  const Level before = log_level();
+  set_log_level(Level::error);
+  std::uint64_t found = 0;
+  for (std::uint64_t seed = 1; seed <= most && found == 0; ++seed) {
+    Scenario scenario = draw_change(seed);
+    scenario.options.member.bug = bug;
+    const Outcome wrong = run(scenario);
+    for (const std::string& violation : wrong.violations)
+      if (found == 0 && violation.starts_with(property)) {
+        MESSAGE(fmt::format("found at seed {}: {}", seed, violation));
+        found = seed;
+        scenario.options.member.bug = membership::Bug::none;
+        CHECK(run(scenario).violations.empty());
+      }
+  }
+  set_log_level(before);
+  return found;
+}
+
+TEST_CASE("skip_majority: found within 10 changes") {
+  CHECK(found_at(membership::Bug::skip_majority, "primary continuity", 10) != 0);
+}
+
+TEST_CASE("trim_by_maximum: who holds less refuses, and nothing is decided: found within 300") {
+  CHECK(found_at(membership::Bug::trim_by_maximum, "liveness", 300) != 0);
+}
+
+TEST_CASE("forget_accepted: two next views: found within 150 changes") {
+  CHECK(found_at(membership::Bug::forget_accepted, "view agreement", 150) != 0);
+}
+
+TEST_CASE("accept_below: a proposal that comes late is still decided: found within 500 changes") {
+  CHECK(found_at(membership::Bug::accept_below, "view agreement", 500) != 0);
 }
 
 }  // namespace

@@ -51,7 +51,7 @@ class Run {
     for (std::size_t index = 0; index < scenario_.faults.size(); ++index) {
       const Fault& fault = scenario_.faults[index];
       if (fault.kind == Fault::Kind::crash_ballots)
-        cluster_.crash_after_ballots(fault.victim, fault.count);
+        cluster_.crash_before_ballot(fault.victim, fault.count);
       else if (fault.when == Fault::When::time)
         begin_at(Time{} + fault.at, index);
       else if (fault.when == Fault::When::deliveries && fault.count == 0)
@@ -175,7 +175,7 @@ class Run {
                [&](const std::string& one, const std::string& two) { network.cut(one, two); });
         break;
       case Fault::Kind::delay:
-        network.delay(from, to, fault.lag);
+        delay(fault, fault.lag);
         break;
       case Fault::Kind::slow:
         network.slow(from, fault.lag);
@@ -207,7 +207,7 @@ class Run {
                [&](const std::string& one, const std::string& two) { network.heal(one, two); });
         break;
       case Fault::Kind::delay:
-        network.delay(from, to, Duration{0});
+        delay(fault, Duration{0});
         break;
       case Fault::Kind::slow:
         network.slow(from, Duration{0});
@@ -225,6 +225,13 @@ class Run {
       for (Rank two = 0; two < members_.size(); ++two)
         if ((fault.side >> one & 1) != (fault.side >> two & 1))
           action(simulation::Cluster::name(one), simulation::Cluster::name(two));
+  }
+
+  void delay(const Fault& fault, Duration lag) {
+    for (Rank rank = 0; rank < members_.size(); ++rank)
+      if (rank != fault.victim && (rank == fault.other || fault.victim == fault.other))
+        cluster_.network().delay(simulation::Cluster::name(fault.victim),
+                                 simulation::Cluster::name(rank), lag);
   }
 
   void crash(Rank victim) {

@@ -214,6 +214,50 @@ Scenario draw_crash(std::uint64_t seed, const std::string& stack) {
   return scenario;
 }
 
+Scenario draw_change(std::uint64_t seed) {
+  using Kind = Fault::Kind;
+  Random random(seed);
+  Scenario scenario = draw_common(seed, random, std::string(stacks[0]));
+  scenario.replay += " --change";
+  const Rank members = scenario.options.members;
+  if (random.one_in(2)) scenario.options.network.jitter = microseconds(random.below(20'000));
+  // Something that begins a change; then trouble on its way, for the first ranks most of all.
+  constexpr Kind beginnings[] = {Kind::crash, Kind::stall, Kind::cut, Kind::delay};
+  scenario.faults.push_back(draw_fault(random, scenario, beginnings));
+  if (random.one_in(3)) {
+    // The first rank falls silent with its proposal on the way, which arrives about when the others
+    // have given it up.
+    auto& network = scenario.options.network;
+    network.jitter = microseconds(random.below(20'000));
+    scenario.faults[0].kind = Kind::crash;
+    if (scenario.faults[0].victim == 0) scenario.faults[0].victim = members - 1;
+    Fault late;
+    late.kind = Kind::delay;
+    late.when = Fault::When::after;
+    const auto trip = static_cast<std::uint64_t>((network.latency + network.jitter) / 1us);
+    late.at = network.loss_detection + microseconds(random.below(4 * trip + 1));
+    late.lasts = microseconds(random.below(100'000));
+    late.lag = 170ms + microseconds(random.below(80'000));
+    scenario.faults.push_back(late);
+    return scenario;
+  }
+  constexpr Kind troubles[] = {Kind::crash_ballots, Kind::crash_ballots, Kind::stall,
+                               Kind::cut,           Kind::delay,         Kind::partition};
+  for (std::size_t left = 1 + random.below(3); left > 0; --left) {
+    Fault fault = draw_fault(random, scenario, troubles);
+    if (random.one_in(2))
+      fault.victim = static_cast<Rank>(random.below(std::min(members, Rank{2})));
+    if (fault.victim == fault.other) fault.other = (fault.victim + 1) % members;
+    fault.count = 1 + random.below(4 * members);
+    if (fault.when == Fault::When::deliveries) {
+      fault.when = Fault::When::after;
+      fault.at = microseconds(random.below(250'000));
+    }
+    scenario.faults.push_back(fault);
+  }
+  return scenario;
+}
+
 Scenario draw_calm(std::uint64_t seed, const std::string& stack) {
   Random random(seed);
   Scenario scenario = draw_common(seed, random, stack);

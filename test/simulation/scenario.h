@@ -14,11 +14,12 @@ namespace squall::scenarios {
 struct Fault {
   enum class Kind : std::uint8_t {
     crash,          ///< `victim` dies
-    crash_ballots,  ///< `victim` dies within a turn, once `count` messages of agreements have left
+    crash_ballots,  ///< `victim` dies within a turn, right before its `count`-th ballot
     cut_crash,      ///< nothing leaves from `victim` to `other` for a while; then `victim` dies
     cut,            ///< nothing leaves from `victim` to `other` for a while
     partition,      ///< nothing passes between the ranks in `side` and the others, for a while
-    delay,          ///< what leaves from `victim` to `other` takes `lag` longer, for a while
+    delay,          ///< what leaves from `victim` to `other` takes `lag` longer, for a while; to
+                    ///< everyone, if `other` is `victim`
     slow,           ///< everything reaches `victim` later by `lag`, for a while
     stall,          ///< `victim` does not turn for a while
   };
@@ -66,6 +67,9 @@ struct Scenario {
 Scenario draw(std::uint64_t seed);
 /// With this stack and a sender's crash, for those who must find what only a crash shows.
 Scenario draw_crash(std::uint64_t seed, const std::string& stack);
+/// The default stack, and faults that meet in the middle of a view change: its coordinators die
+/// between two messages, or are suspected while they live.
+Scenario draw_change(std::uint64_t seed);
 /// With this stack and no fault.
 Scenario draw_calm(std::uint64_t seed, const std::string& stack);
 

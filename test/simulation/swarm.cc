@@ -11,6 +11,7 @@
 #include <ratio>
 #include <string>
 
+#include "core/membership/bug.h"
 #include "test/checker/trace.h"
 #include "test/simulation/run.h"
 #include "test/simulation/scenario.h"
@@ -24,16 +25,26 @@ struct Arguments {
   std::uint64_t first = 1;
   std::uint64_t count = 1000;
   std::uint64_t stop_after = 5;
+  bool change = false;
   bool trace = false;
+  unsigned bug = 0;
 };
 
 /// Every so many seeds one is run twice.
 constexpr std::uint64_t repeated = 8;
 
-Scenario draw_as(const Arguments& arguments, std::uint64_t seed) {
+Scenario draw_right(const Arguments& arguments, std::uint64_t seed) {
   if (!arguments.crash.empty()) return draw_crash(seed, arguments.crash);
+  if (arguments.change) return draw_change(seed);
   if (!arguments.calm.empty()) return draw_calm(seed, arguments.calm);
   return draw(seed);
+}
+
+Scenario draw_as(const Arguments& arguments, std::uint64_t seed) {
+  Scenario scenario = draw_right(arguments, seed);
+  scenario.options.member.bug = static_cast<membership::Bug>(arguments.bug);
+  if (arguments.bug != 0) scenario.replay += fmt::format(" --bug {}", arguments.bug);
+  return scenario;
 }
 
 int run_one(const Arguments& arguments) {
@@ -95,6 +106,8 @@ int main(int argc, char** argv) {
   app.add_option("--seed", arguments.seed, "run this seed only, and tell about it");
   app.add_option("--crash", arguments.crash, "a sender of this stack crashes, in every seed");
   app.add_option("--calm", arguments.calm, "nothing goes wrong with this stack");
+  app.add_flag("--change", arguments.change, "faults in the middle of view changes, in every seed");
+  app.add_option("--bug", arguments.bug, "a deliberate mistake, by its number in membership::Bug");
   app.add_flag("--trace", arguments.trace, "with --seed: print what happened");
   app.add_option("--first", arguments.first, "the first of many seeds");
   app.add_option("--count", arguments.count, "how many seeds");
