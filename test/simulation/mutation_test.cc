@@ -208,10 +208,6 @@ TEST_CASE("skip_majority: found within 10 changes") {
   CHECK(found_at(membership::Bug::skip_majority, "primary continuity", 10) != 0);
 }
 
-TEST_CASE("trim_by_maximum: who holds less refuses, and nothing is decided: found within 300") {
-  CHECK(found_at(membership::Bug::trim_by_maximum, "liveness", 300) != 0);
-}
-
 TEST_CASE("forget_accepted: two next views: found within 150 changes") {
   CHECK(found_at(membership::Bug::forget_accepted, "view agreement", 150) != 0);
 }
