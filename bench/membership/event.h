@@ -34,6 +34,9 @@ struct Outcome {
   unsigned victim = 0;  ///< its rank
   Duration view{0};     ///< until on_view of the view without it
   Duration resumed{0};  ///< until a message from every member of that view was delivered in it
+  /// Killed only: until this command, which waits in poll(2), saw its socket closed and the process
+  /// ended. No survivor can see it much sooner.
+  Duration ended{0};
 };
 
 /// Who is to go in event `number`: each in turn. Of two members always the second: without rank 0,

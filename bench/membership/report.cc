@@ -46,6 +46,17 @@ nlohmann::ordered_json times(const Samples& samples, Duration less = Duration{0}
           {"max", in_us(samples.max() - less)}};
 }
 
+/// What no survivor can beat.
+struct Floor {
+  std::string_view what;
+  Duration median;
+};
+
+Floor floor_of(const MembershipOptions& options, const Tally& tally) {
+  if (options.event == Event::stop) return {"the timeout", options.timeout()};
+  return {"the killed process ended", samples(tally, Which::all, &Outcome::ended).percentile(0.5)};
+}
+
 }  // namespace
 
 std::string name_of(const MembershipOptions& options) {
@@ -63,7 +74,9 @@ std::string for_people(const MembershipOptions& options, const Tally& tally) {
   text += line("to the last survivor's new view", all);
   text += line("  of the coordinator's end", samples(tally, Which::coordinator, &Outcome::view));
   text += line("  of another's", samples(tally, Which::another, &Outcome::view));
-  if (options.event == Event::stop)
+  if (options.event == Event::kill)
+    text += line("the killed process ended", samples(tally, Which::all, &Outcome::ended));
+  else
     text += line("the same, less the timeout", all, options.timeout());
   text += line("to the last survivor's deliveries from all",
                samples(tally, Which::all, &Outcome::resumed));
@@ -92,6 +105,9 @@ std::string as_json(const MembershipOptions& options, const Tally& tally) {
   line["another_latency_us"] = times(samples(tally, Which::another, &Outcome::view));
   if (options.event == Event::stop) line["beyond_timeout_us"] = times(all, options.timeout());
   line["resumed_us"] = times(samples(tally, Which::all, &Outcome::resumed));
+  const Floor floor = floor_of(options, tally);
+  line["limits"] = {{{"what", floor.what}, {"value", in_us(floor.median)}, {"unit", "us"}}};
+  line["ratio"] = floor.median > Duration{0} ? in_us(all.percentile(0.5)) / in_us(floor.median) : 0;
   return line.dump();
 }
 

@@ -10,7 +10,7 @@ namespace {
 Tally example() {
   Tally tally;
   tally.fabric = "shm";
-  tally.outcomes = {{0, 4ms, 9ms}, {1, 1ms, 2ms}, {2, 2ms, 3ms}};
+  tally.outcomes = {{0, 4ms, 9ms, 1ms}, {1, 1ms, 2ms, 500us}, {2, 2ms, 3ms, 2ms}};
   return tally;
 }
 
@@ -38,6 +38,8 @@ TEST_CASE("figures are of all events, and apart for the coordinator") {
   CHECK(json.at("another_latency_us").at("p50") == 1000);
   CHECK(json.at("another_latency_us").at("max") == 2000);
   CHECK(json.at("resumed_us").at("max") == 9000);
+  CHECK(json.at("limits").at(0).at("value") == 1000);
+  CHECK(json.at("ratio") == 2);
   CHECK_FALSE(json.contains("beyond_timeout_us"));
 }
 
@@ -48,6 +50,8 @@ TEST_CASE("what a stopped member took is also told beyond the timeout, earlier o
   const auto json = nlohmann::json::parse(as_json(options, example()));
   CHECK(json.at("beyond_timeout_us").at("p50") == 0);
   CHECK(json.at("beyond_timeout_us").at("max") == 2000);
+  CHECK(json.at("limits").at(0).at("value") == 2000);
+  CHECK(json.at("ratio") == 1);
   options.timeout_ms = 5;
   CHECK(nlohmann::json::parse(as_json(options, example())).at("beyond_timeout_us").at("max") ==
         -1000);
@@ -62,6 +66,7 @@ TEST_CASE("events that failed are told, and give no times") {
   CHECK(json.at("failed") == 2);
   CHECK(json.at("count") == 0);
   CHECK(json.at("latency_us").at("p50").is_null());
+  CHECK(json.at("ratio") == 0);
   CHECK(for_people({}, tally).find("2 of 2 events") != std::string::npos);
   CHECK(for_people({}, example()).find("of 3 events") == std::string::npos);
 }

@@ -31,14 +31,16 @@ Time at_of(const json& from) {
 /// delivered messages in it.
 class Survivors {
  public:
-  Survivors(unsigned members, unsigned victim, Time since) : since_(since) {
+  /// `ends`: the victim's end is waited for too.
+  Survivors(unsigned members, unsigned victim, bool ends, Time since) : ends_(ends), since_(since) {
     heard_.resize(members);
     heard_[victim].gone = true;
     outcome_.victim = victim;
   }
 
   bool done() const {
-    return std::ranges::all_of(heard_, [](const Heard& one) { return one.gone || one.resumed; });
+    return !ends_ &&
+           std::ranges::all_of(heard_, [](const Heard& one) { return one.gone || one.resumed; });
   }
   Result<> take(const Crew::News& news);
   const Outcome& outcome() const { return outcome_; }
@@ -53,6 +55,7 @@ class Survivors {
   };
   Result<> take_view(unsigned member, const json& view);
 
+  bool ends_;
   Time since_;
   std::vector<Heard> heard_;
   Outcome outcome_;
@@ -60,7 +63,14 @@ class Survivors {
 
 Result<> Survivors::take(const Crew::News& news) {
   Heard& one = heard_[news.member];
-  if (one.gone) return {};
+  if (one.gone) {
+    if (news.message) return {};
+    outcome_.ended = Monotonic::now() - since_;
+    ends_ = false;
+    log(Level::info, "{} after {} us: {}", member_name(news.member), outcome_.ended / 1us,
+        news.how);
+    return {};
+  }
   if (auto fine = check(news); !fine) return fine;
   if (news.message->contains("view")) return take_view(news.member, (*news.message)["view"]);
   if (one.view && news.message->contains("resumed")) {
@@ -77,7 +87,7 @@ Result<> Survivors::take_view(unsigned member, const json& view) {
     if (!heard_[i].gone) wanted.push_back(member_name(i));
   const std::vector<std::string> gone = view.at("gone");
   const Duration took = at_of(view) - since_;
-  log(Level::info, "{} after {} us: view of {}; gone: {}", member_name(member), took.count() / 1000,
+  log(Level::info, "{} after {} us: view of {}; gone: {}", member_name(member), took / 1us,
       fmt::join(members, ", "), fmt::join(gone, "; "));
   if (members != wanted)
     return fail(Code::lost, fmt::format("member {} came to a view of {} in place of {} (gone: {})",
@@ -130,7 +140,7 @@ Result<Round> run_round(const MembershipOptions& options, unsigned victim, Durat
   std::this_thread::sleep_for(wait);
   const Time since = Monotonic::now();
   crew->signal(victim, options.event == Event::kill ? SIGKILL : SIGSTOP);
-  Survivors survivors(options.members, victim, since);
+  Survivors survivors(options.members, victim, options.event == Event::kill, since);
   round.outcome = hear(*crew, survivors, since + options.timeout() + grace);
   crew->signal(victim, SIGKILL);  // a stopped one hears no other word
   if (interrupted()) return fail(Code::closed, "interrupted");
