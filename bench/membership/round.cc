@@ -89,6 +89,10 @@ Result<> Survivors::take_view(unsigned member, const json& view) {
   const Duration took = at_of(view) - since_;
   log(Level::info, "{} after {} us: view of {}; gone: {}", member_name(member), took / 1us,
       fmt::join(members, ", "), fmt::join(gone, "; "));
+  if (took < Duration{0})
+    return fail(Code::lost,
+                fmt::format("member {} came to a view of {} before the signal (gone: {})",
+                            member_name(member), fmt::join(members, ", "), fmt::join(gone, "; ")));
   if (members != wanted)
     return fail(Code::lost, fmt::format("member {} came to a view of {} in place of {} (gone: {})",
                                         member_name(member), fmt::join(members, ", "),
