@@ -13,6 +13,9 @@
 #include "bench/measure/load.h"
 #include "bench/measure/measure.h"
 #include "bench/measure/suite.h"
+#include "bench/membership/event.h"
+#include "bench/membership/member.h"
+#include "bench/membership/membership.h"
 #include "bench/replicate/replicate.h"
 
 namespace {
@@ -28,9 +31,13 @@ struct Run {
   int operator()(const replicate::Options& options) const { return replicate::replicate(options); }
   int operator()(const bench::MeasureOptions& options) const { return bench::measure(options); }
   int operator()(const bench::SuiteOptions& options) const { return bench::run_suite(options); }
+  int operator()(const bench::MembershipOptions& options) const {
+    return bench::measure_membership(options);
+  }
   int operator()(const cli::Member& member) const {
-    return member.role == "replicate" ? replicate::replicate_as_member()
-                                      : bench::measure_as_member();
+    if (member.role == "replicate") return replicate::replicate_as_member();
+    if (member.role == "membership") return bench::stream_as_member();
+    return bench::measure_as_member();
   }
 };
 

@@ -19,14 +19,19 @@ namespace {
 constexpr std::size_t max_size_bytes = std::size_t{256} << 20;
 constexpr double max_seconds = 3600;
 constexpr unsigned max_burst = 1u << 20;
+constexpr unsigned max_events = 1'000'000;
+constexpr unsigned least_timeout_ms = 10;
+constexpr unsigned max_timeout_ms = 3'600'000;
 
 /// Where CLI11 puts what it reads.
 struct Parsed {
   replicate::Options replicate;
   bench::MeasureOptions measure;
   bench::SuiteOptions suite;
+  bench::MembershipOptions membership;
   Member member;
   std::string senders = "one";
+  std::string event;
   std::optional<unsigned> pin;
 };
 
@@ -82,11 +87,33 @@ void add_figure(CLI::App& bench, const char* name, const char* help, Parsed& par
   command->add_flag("--json", parsed.measure.json, "One line of JSON");
 }
 
+void add_membership(CLI::App& bench, Parsed& parsed) {
+  bench::MembershipOptions& options = parsed.membership;
+  auto* command =
+      bench.add_subcommand("membership", "From the end of a member to the others' next view");
+  command->add_option("--event", parsed.event, "What happens to a member, each in turn")
+      ->required()
+      ->check(CLI::IsMember({"kill", "stop"}));
+  command->add_option("--members", options.members, "Members")
+      ->check(CLI::Range(2u, bench::max_crew))
+      ->capture_default_str();
+  command->add_option("--fabric", options.fabric, "shm, tcp, verbs, ofi:NAME or auto")
+      ->capture_default_str();
+  command->add_option("--count", options.count, "Events, each of a fresh group")
+      ->check(CLI::Range(1u, max_events))
+      ->capture_default_str();
+  command->add_option("--timeout-ms", options.timeout_ms, "Silence until a member is suspected")
+      ->check(CLI::Range(least_timeout_ms, max_timeout_ms))
+      ->capture_default_str();
+  command->add_flag("--json", options.json, "One line of JSON");
+}
+
 void add_bench(CLI::App& app, Parsed& parsed) {
   auto* bench = app.add_subcommand("bench", "Measure, beside the limits of this machine");
   bench->require_subcommand(1);
   add_figure(*bench, "throughput", "Messages a second, delivered at every member", parsed);
   add_figure(*bench, "latency", "From a send to its own delivery, one message at a time", parsed);
+  add_membership(*bench, parsed);
   auto* suite = bench->add_subcommand("suite", "The table of bars, in about a minute");
   suite->add_option("--seconds", parsed.suite.seconds, "Length of each case's window")
       ->check(CLI::Range(0.05, max_seconds))
@@ -101,9 +128,11 @@ Say wrong(std::string text) {
 /// CLI11 only says that a subcommand is required; this one names the nearest.
 std::optional<Say> unknown_command(const std::vector<std::string>& words) {
   static constexpr std::array<std::string_view, 3> commands{"bench", "info", "replicate"};
-  static constexpr std::array<std::string_view, 3> figures{"latency", "suite", "throughput"};
+  static constexpr std::array<std::string_view, 4> figures{"latency", "membership", "suite",
+                                                           "throughput"};
   const bool inner = words.size() > 1 && words[0] == "bench";
-  const std::span<const std::string_view> known = inner ? figures : commands;
+  const auto known = inner ? std::span<const std::string_view>(figures)
+                           : std::span<const std::string_view>(commands);
   if (words.empty()) return std::nullopt;
   const std::string_view word(inner ? words[1] : words[0]);
   if (word.empty() || word.front() == '-' || (!inner && word == "member")) return std::nullopt;
@@ -123,6 +152,10 @@ Command chosen(const CLI::App& app, Parsed& parsed) {
     return parsed.replicate;
   }
   if (app.get_subcommand("bench")->got_subcommand("suite")) return parsed.suite;
+  if (app.get_subcommand("bench")->got_subcommand("membership")) {
+    parsed.membership.event = parsed.event == "stop" ? bench::Event::stop : bench::Event::kill;
+    return parsed.membership;
+  }
   bench::Case& asked = parsed.measure.asked;
   const bool latency = app.get_subcommand("bench")->got_subcommand("latency");
   asked.figure = latency ? bench::Figure::latency : bench::Figure::throughput;
@@ -146,7 +179,7 @@ Command parse(std::vector<std::string> words) {
   member->group("");  // not for people
   member->add_option("role", parsed.member.role)
       ->required()
-      ->check(CLI::IsMember({"replicate", "bench"}));
+      ->check(CLI::IsMember({"replicate", "bench", "membership"}));
 
   if (auto unknown = unknown_command(words)) return *unknown;
   std::reverse(words.begin(), words.end());  // as CLI11 wants them

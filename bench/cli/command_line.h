@@ -8,6 +8,7 @@
 
 #include "bench/measure/measure.h"
 #include "bench/measure/suite.h"
+#include "bench/membership/event.h"
 #include "bench/replicate/replicate.h"
 
 namespace squall::cli {
@@ -23,8 +24,8 @@ struct Say {
   std::string text;
 };
 
-using Command =
-    std::variant<Say, Info, replicate::Options, bench::MeasureOptions, bench::SuiteOptions, Member>;
+using Command = std::variant<Say, Info, replicate::Options, bench::MeasureOptions,
+                             bench::SuiteOptions, bench::MembershipOptions, Member>;
 
 /// `words` without the program's name.
 Command parse(std::vector<std::string> words);

@@ -58,6 +58,22 @@ TEST_CASE("latency, suite, info and members") {
   CHECK(std::get<Member>(member).role == "bench");
 }
 
+TEST_CASE("a change of membership with every option") {
+  const auto command = parse({"bench", "membership", "--event", "stop", "--members", "4",
+                              "--fabric", "tcp", "--count", "7", "--timeout-ms", "500", "--json"});
+  const auto* options = std::get_if<bench::MembershipOptions>(&command);
+  REQUIRE(options != nullptr);
+  CHECK(options->event == bench::Event::stop);
+  CHECK(options->members == 4);
+  CHECK(options->fabric == "tcp");
+  CHECK(options->count == 7);
+  CHECK(options->timeout_ms == 500);
+  CHECK(options->json);
+  const auto kill = parse({"bench", "membership", "--event", "kill"});
+  REQUIRE(std::holds_alternative<bench::MembershipOptions>(kill));
+  CHECK(std::get<bench::MembershipOptions>(kill).event == bench::Event::kill);
+}
+
 TEST_CASE("help is asked for, and hides what is not for people") {
   const auto help = parse({"--help"});
   REQUIRE(std::holds_alternative<Say>(help));
@@ -95,6 +111,13 @@ TEST_CASE("wrong arguments say what is wrong, with status 2") {
       {{"bench", "throughput", "--pin", "x"}, "pin"},
       {{"bench", "throughput", "--colour", "x"}, "colour"},
       {{"bench", "latency", "--senders", "all"}, "--senders one"},
+      {{"bench", "membershi"}, "did you mean 'membership'?"},
+      {{"bench", "membership"}, "--event"},
+      {{"bench", "membership", "--event", "explode"}, "explode"},
+      {{"bench", "membership", "--event", "kill", "--members", "1"}, "members"},
+      {{"bench", "membership", "--event", "kill", "--count", "0"}, "count"},
+      {{"bench", "membership", "--event", "kill", "--timeout-ms", "0"}, "timeout-ms"},
+      {{"bench", "membership", "--event", "kill", "--size", "64"}, "size"},
       {{"member", "x"}, "x"},
   };
   for (const Wrong& wrong : cases) {

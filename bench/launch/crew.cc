@@ -157,9 +157,12 @@ void Crew::dismiss() {
     if (member.channel.fd() >= 0) shutdown(member.channel.fd(), SHUT_WR);
 }
 
+void Crew::signal(unsigned member, int signal) {
+  if (!members_[member].ended) kill(members_[member].pid, signal);
+}
+
 void Crew::kill_all() {
-  for (const Member& member : members_)
-    if (!member.ended) kill(member.pid, SIGKILL);
+  for (unsigned i = 0; i < size(); ++i) signal(i, SIGKILL);
 }
 
 std::optional<Crew::News> Crew::look(unsigned index) {

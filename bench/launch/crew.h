@@ -56,6 +56,8 @@ class Crew {
   void tell_all(const nlohmann::json& message);
   /// Hangs up on all: members stop by themselves.
   void dismiss();
+  /// Sends it, unless it has ended: its id may be another's by then.
+  void signal(unsigned member, int signal);
   /// For those that do not.
   void kill_all();
   pid_t pid(unsigned member) const { return members_[member].pid; }

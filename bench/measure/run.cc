@@ -3,11 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "bench/launch/crew.h"
-#include "bench/launch/interrupt.h"
+#include "bench/launch/gather.h"
 #include "bench/measure/load.h"
 #include "core/fabric/topology.h"
 
@@ -21,27 +20,6 @@ constexpr Duration warm_up = 300ms;
 /// Over everything else, before a run counts as hung.
 constexpr Duration grace = 15s;
 constexpr Duration settle = 5s;
-
-/// Hears every member until each has said `key`; hands its value to `take`.
-Result<> gather(Crew& crew, const char* key, Time deadline,
-                const std::function<void(const json&)>& take) {
-  std::vector<bool> heard(crew.size(), false);
-  while (std::find(heard.begin(), heard.end(), false) != heard.end()) {
-    const auto news = crew.next(deadline);
-    if (interrupted()) return fail(Code::closed, "interrupted");
-    if (!news) return fail(Code::timeout, fmt::format("not every member got to '{}' in time", key));
-    const std::string who = member_name(news->member);
-    if (!news->message)
-      return fail(Code::lost, fmt::format("member {} ended unexpectedly ({})", who, news->how));
-    if (news->message->contains("failed"))
-      return fail(Code::lost,
-                  fmt::format("member {}: {}", who, news->message->value("failed", "")));
-    if (!news->message->contains(key)) continue;
-    take((*news->message)[key]);
-    heard[news->member] = true;
-  }
-  return {};
-}
 
 void fold(const json& from, const Case& asked, bool first, Measured& into) {
   const double rate = from.at("delivered").get<double>() / from.at("seconds").get<double>();

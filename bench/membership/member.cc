@@ -1,0 +1,159 @@
+#include "bench/membership/member.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <utility>
+#include <vector>
+
+#include "bench/launch/crew.h"
+#include "bench/launch/interrupt.h"
+#include "bench/launch/link.h"
+#include "bench/membership/event.h"
+#include "groups/node.h"
+
+namespace squall::bench {
+namespace {
+
+using nlohmann::json;
+
+constexpr Duration pace = 1ms;
+/// From each member, until the stream counts as flowing.
+constexpr unsigned flowing_after = 20;
+
+/// The beginning of each message. Seats are ranks of the first view: ranks change, names do not.
+struct Stamp {
+  std::uint64_t number;
+  std::uint64_t seat;
+};
+
+class Stream {
+ public:
+  Stream(Link& link, Node& node)
+      : link_(link),
+        node_(node),
+        group_(*node.group(membership_group)),
+        seat_(node.rank()),
+        payload_(membership_message_bytes, std::byte{0x5a}),
+        heard_(node.view()->size(), 0),
+        awaited_(flowing_after) {
+    group_.on_deliver([this](const Delivery& delivery) { on_deliver(delivery); });
+    node_.on_view([this](const ViewChange& change) { on_view(change); });
+  }
+  ~Stream() {
+    group_.on_deliver(nullptr);
+    node_.on_view(nullptr);
+  }
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  Result<> run();
+
+ private:
+  void on_deliver(const Delivery& delivery);
+  void on_view(const ViewChange& change);
+  Result<> send_next();
+  /// From everyone in the current view, and nobody was told.
+  bool flows() const;
+  /// Tells what is new since the last turn.
+  Result<> tell();
+  Result<> say(const char* word, json what) { return link_.channel().send({{word, what}}); }
+
+  Link& link_;
+  Node& node_;
+  Group& group_;
+  std::uint64_t seat_;
+  std::vector<std::byte> payload_;
+  std::uint64_t sent_ = 0;
+  std::array<std::uint64_t, max_crew> expected_{};  // by seat
+  bool wrong_ = false;
+  std::vector<unsigned> heard_;  // by rank in the current view
+  unsigned awaited_;             // of each; 0: it was said already
+  bool first_view_ = true;
+  json views_ = json::array();  // not said yet
+};
+
+/// Across views each sender's messages go on, without a gap and without a repeat.
+void Stream::on_deliver(const Delivery& delivery) {
+  Stamp stamp{};
+  wrong_ = wrong_ || delivery.bytes.size() != membership_message_bytes;
+  if (!wrong_) std::memcpy(&stamp, delivery.bytes.data(), sizeof(stamp));
+  wrong_ = wrong_ || stamp.seat >= max_crew || stamp.number != expected_[stamp.seat]++;
+  ++heard_[delivery.sender];
+}
+
+void Stream::on_view(const ViewChange& change) {
+  const Time now = Monotonic::now();
+  json names = json::array();
+  for (const auto& member : change.view->members) names.push_back(member.name);
+  views_.push_back({{"at_ns", now.time_since_epoch().count()},
+                    {"members", std::move(names)},
+                    {"gone", change.gone}});
+  heard_.assign(change.view->size(), 0);
+  awaited_ = 1;
+  first_view_ = false;
+}
+
+Result<> Stream::send_next() {
+  const Stamp stamp{sent_, seat_};
+  std::memcpy(payload_.data(), &stamp, sizeof(stamp));
+  auto sent = group_.try_send(payload_);
+  if (sent) ++sent_;
+  if (!sent && sent.error().code == Code::would_block) return {};  // nobody takes anything just now
+  return sent;
+}
+
+bool Stream::flows() const {
+  return awaited_ > 0 &&
+         std::ranges::all_of(heard_, [&](unsigned heard) { return heard >= awaited_; });
+}
+
+Result<> Stream::tell() {
+  const Time now = Monotonic::now();
+  for (json& view : std::exchange(views_, json::array()))
+    if (auto said = say("view", std::move(view)); !said) return said;
+  if (wrong_)
+    return fail(Code::lost, "a message was lost, delivered twice, out of order or damaged");
+  if (const auto error = node_.stopped()) return tl::unexpected(*error);
+  if (!flows()) return {};
+  awaited_ = 0;
+  return say(first_view_ ? "ready" : "resumed",
+             {{"fabric", node_.fabric()}, {"at_ns", now.time_since_epoch().count()}});
+}
+
+Result<> Stream::run() {
+  while (!link_.told_to_stop()) {
+    if (auto sent = send_next(); !sent) return sent;
+    // To look whether it is told to stop is a system call: not at every turn.
+    for (const Time next_send = Monotonic::now() + pace; Monotonic::now() < next_send;) {
+      if (!node_.poll()) node_.idle(next_send);
+      if (auto told = tell(); !told) return told;
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+int stream_as_member() {
+  catch_interrupts();
+  auto link = Link::open();
+  if (!link) {
+    fmt::print(stderr, "squall: {}\n", link.error().text());
+    return 2;
+  }
+  const auto failed = [&](const Error& error) {
+    static_cast<void>(link->channel().send({{"failed", error.text()}}));
+    return 1;
+  };
+  auto node = Node::start(link->config());
+  if (!node) return failed(node.error());
+  const auto ran = Stream(*link, **node).run();
+  return ran ? 0 : failed(ran.error());
+}
+
+}  // namespace squall::bench

@@ -1,0 +1,13 @@
+#pragma once
+// One member of a group that is about to lose one: what a process started by `run_round` runs.
+
+namespace squall::bench {
+
+inline constexpr const char* membership_group = "bench";
+
+/// Sends at a steady pace until it is told to stop. Says "ready" once it has delivered from
+/// everyone, "view" for every view after the first and "resumed" when it has delivered from
+/// everyone in that; "failed" when its node stops or delivers what is wrong. Gives the exit status.
+int stream_as_member();
+
+}  // namespace squall::bench

@@ -1,0 +1,87 @@
+// `squall bench membership` as programs read it: the real binary, few events. Figures only have to
+// be there; that nobody was lost but who was taken is checked by the command itself.
+
+#include <doctest/doctest.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace squall::bench {
+namespace {
+
+struct Ended {
+  int status = -1;
+  std::string output;
+};
+
+Ended run(const std::string& words) {
+  Ended ended;
+  FILE* pipe = popen(("bench/squall bench membership " + words + " 2>&1").c_str(), "r");
+  REQUIRE(pipe != nullptr);
+  std::array<char, 4096> piece;
+  while (const std::size_t got = fread(piece.data(), 1, piece.size(), pipe))
+    ended.output.append(piece.data(), got);
+  const int status = pclose(pipe);
+  ended.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+  return ended;
+}
+
+nlohmann::json run_in_json(const std::string& words) {
+  const Ended ended = run(words + " --json");
+  REQUIRE_MESSAGE(ended.status == 0, ended.output);
+  return nlohmann::json::parse(ended.output);
+}
+
+TEST_CASE("whoever is killed, the others come to the next view and go on in it") {
+  for (const std::string fabric : {"shm", "tcp"}) {
+    CAPTURE(fabric);
+    const auto row = run_in_json("--event kill --count 3 --fabric " + fabric);
+    CHECK(row.at("event") == "kill");
+    CHECK(row.at("fabric") == fabric);
+    CHECK(row.at("members") == 3);
+    CHECK(row.at("count") == 3);
+    CHECK(row.at("failed") == 0);
+    CHECK(row.at("timeout_ms") == 200);
+    const auto latency = row.at("latency_us");
+    CHECK(latency.at("p50") > 0);
+    CHECK(latency.at("p50") <= latency.at("p99"));
+    CHECK(latency.at("p99") <= latency.at("max"));
+    CHECK(row.at("coordinator_latency_us").at("p50") > 0);
+    CHECK(row.at("another_latency_us").at("max") <= latency.at("max"));
+    CHECK(row.at("resumed_us").at("max") >= latency.at("max"));
+  }
+}
+
+TEST_CASE("whoever is stopped, the others go on no sooner than its silence was long enough") {
+  for (const std::string fabric : {"shm", "tcp"}) {
+    CAPTURE(fabric);
+    const auto row = run_in_json("--event stop --count 3 --timeout-ms 300 --fabric " + fabric);
+    CHECK(row.at("event") == "stop");
+    CHECK(row.at("count") == 3);
+    CHECK(row.at("failed") == 0);
+    CHECK(row.at("timeout_ms") == 300);
+    // Silence counts from the last word, which may have been a few heartbeats before.
+    CHECK(row.at("latency_us").at("p50") > 150e3);
+    CHECK(row.at("beyond_timeout_us").at("max") ==
+          doctest::Approx(row.at("latency_us").at("max").get<double>() - 300e3));
+  }
+}
+
+TEST_CASE("of two members the second is killed, and the first goes on alone") {
+  const auto row = run_in_json("--event kill --members 2 --count 3");
+  CHECK(row.at("count") == 3);
+  CHECK(row.at("coordinator_latency_us").at("p50").is_null());
+}
+
+TEST_CASE("what cannot be measured is an error with its reason") {
+  const Ended fabric = run("--event kill --count 1 --fabric nonsense");
+  CHECK(fabric.status == 1);
+  CHECK_MESSAGE(fabric.output.find("nonsense") != std::string::npos, fabric.output);
+  CHECK(run("--event explode").status == 2);
+}
+
+}  // namespace
+}  // namespace squall::bench

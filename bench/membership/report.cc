@@ -1,0 +1,114 @@
+#include "bench/membership/report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "bench/samples/samples.h"
+
+namespace squall::bench {
+namespace {
+
+enum class Which : unsigned char { all, coordinator, another };
+
+Samples samples(const Tally& tally, Which which, Duration Outcome::*time) {
+  Samples made(std::max<std::size_t>(tally.outcomes.size(), 1));
+  for (const Outcome& outcome : tally.outcomes)
+    if (which == Which::all || (outcome.victim == 0) == (which == Which::coordinator))
+      made.add(outcome.*time);
+  return made;
+}
+
+double in_us(Duration time) {
+  return std::chrono::duration<double, std::micro>(time).count();
+}
+
+double in_ms(Duration time) {
+  return std::chrono::duration<double, std::milli>(time).count();
+}
+
+std::string_view name_of(Event event) {
+  return event == Event::kill ? "kill" : "stop";
+}
+
+std::string line(std::string_view what, const Samples& samples, Duration less = Duration{0}) {
+  if (samples.count() == 0) return {};
+  return fmt::format("  {:<44}{:>5}{:>10.2f}{:>10.2f}{:>10.2f}\n", what, samples.count(),
+                     in_ms(samples.percentile(0.5) - less), in_ms(samples.percentile(0.99) - less),
+                     in_ms(samples.max() - less));
+}
+
+nlohmann::ordered_json times(const Samples& samples, Duration less = Duration{0}) {
+  if (samples.count() == 0) return {{"p50", nullptr}, {"p99", nullptr}, {"max", nullptr}};
+  return {{"p50", in_us(samples.percentile(0.5) - less)},
+          {"p99", in_us(samples.percentile(0.99) - less)},
+          {"max", in_us(samples.max() - less)}};
+}
+
+/// What no survivor can beat.
+struct Floor {
+  std::string_view what;
+  Duration median;
+};
+
+Floor floor_of(const MembershipOptions& options, const Tally& tally) {
+  if (options.event == Event::stop) return {"the timeout", options.timeout()};
+  return {"the killed process ended", samples(tally, Which::all, &Outcome::ended).percentile(0.5)};
+}
+
+}  // namespace
+
+std::string name_of(const MembershipOptions& options) {
+  return fmt::format("membership {} {} {}x", name_of(options.event), options.fabric,
+                     options.members);
+}
+
+std::string for_people(const MembershipOptions& options, const Tally& tally) {
+  const Samples all = samples(tally, Which::all, &Outcome::view);
+  std::string text = fmt::format(
+      "{}, {} members, all sending, {}, one {}, timeout {} ms\n", tally.fabric, options.members,
+      membership_stack, options.event == Event::kill ? "killed" : "stopped", options.timeout_ms);
+  text += fmt::format("  {:<44}{:>5}{:>10}{:>10}{:>10}\n", "from the signal, ms", "", "median",
+                      "p99", "max");
+  text += line("to the last survivor's new view", all);
+  text += line("  of the coordinator's end", samples(tally, Which::coordinator, &Outcome::view));
+  text += line("  of another's", samples(tally, Which::another, &Outcome::view));
+  if (options.event == Event::kill)
+    text += line("the killed process ended", samples(tally, Which::all, &Outcome::ended));
+  else
+    text += line("the same, less the timeout", all, options.timeout());
+  text += line("to the last survivor's deliveries from all",
+               samples(tally, Which::all, &Outcome::resumed));
+  if (tally.failed > 0)
+    text += fmt::format("  {} of {} events after which not all survivors went on\n", tally.failed,
+                        tally.failed + tally.outcomes.size());
+  return text;
+}
+
+std::string as_json(const MembershipOptions& options, const Tally& tally) {
+  const Samples all = samples(tally, Which::all, &Outcome::view);
+  nlohmann::ordered_json line;
+  line["case"] = name_of(options);
+  line["figure"] = "membership";
+  line["event"] = name_of(options.event);
+  line["fabric"] = tally.fabric;
+  line["members"] = options.members;
+  line["size_bytes"] = membership_message_bytes;
+  line["senders"] = "all";
+  line["stack"] = membership_stack;
+  line["timeout_ms"] = options.timeout_ms;
+  line["count"] = tally.outcomes.size();
+  line["failed"] = tally.failed;
+  line["latency_us"] = times(all);
+  line["coordinator_latency_us"] = times(samples(tally, Which::coordinator, &Outcome::view));
+  line["another_latency_us"] = times(samples(tally, Which::another, &Outcome::view));
+  if (options.event == Event::stop) line["beyond_timeout_us"] = times(all, options.timeout());
+  line["resumed_us"] = times(samples(tally, Which::all, &Outcome::resumed));
+  const Floor floor = floor_of(options, tally);
+  line["limits"] = {{{"what", floor.what}, {"value", in_us(floor.median)}, {"unit", "us"}}};
+  line["ratio"] = floor.median > Duration{0} ? in_us(all.percentile(0.5)) / in_us(floor.median) : 0;
+  return line.dump();
+}
+
+}  // namespace squall::bench

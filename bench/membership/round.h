@@ -1,0 +1,19 @@
+#pragma once
+// The command's side of one event: starts a group, takes one member out of it, hears the others.
+
+#include "bench/membership/event.h"
+#include "core/base/error.h"
+
+namespace squall::bench {
+
+struct Round {
+  std::string fabric;  ///< as chosen
+  /// Or which survivor did not go on as it should, and why.
+  Result<Outcome> outcome;
+};
+
+/// `wait` passes between the moment when the group flows and the signal. Fails when the group does
+/// not start, or when `interrupted()`. The victim does not outlive the call.
+Result<Round> run_round(const MembershipOptions& options, unsigned victim, Duration wait);
+
+}  // namespace squall::bench
