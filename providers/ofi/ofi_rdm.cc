@@ -14,7 +14,8 @@ namespace squall::ofi {
 namespace {
 
 constexpr Duration connect_timeout = 10s;
-constexpr Duration greeting_interval = 250ms;
+// Shorter than the patience of a failure detector: the heartbeats wait for it.
+constexpr Duration greeting_interval = 20ms;
 constexpr Duration greeting_held_for = 3s;
 constexpr Duration look_interval = 1ms;
 constexpr Duration burial = 1s;
