@@ -40,6 +40,12 @@ class Control {
   /// It broke: a member's is dialled again after a while.
   void lost(fabric::PeerId peer, Time now);
   bool up(Rank rank) const { return links_[rank].up; }
+  /// Every other member can be heard.
+  bool all_up(Rank self) const {
+    for (Rank rank = 0; rank < links_.size(); ++rank)
+      if (rank != self && !links_[rank].up) return false;
+    return true;
+  }
   /// Dials what is due; returns when it wants to be called again.
   Time turn(Time now);
 

@@ -91,7 +91,8 @@ Turn::Outcome Turn::run(Time now, std::span<const fabric::Event> events) {
   const auto turned = epoch_->turn(now, upcalls_, !closing_ && isolated_);
   outcome_.worked |= turned.worked;
   note(turned.deadline);
-  if (phase_ == Phase::forming && epoch_->running()) {
+  // Whose heartbeats cannot come yet would soon look silent.
+  if (phase_ == Phase::forming && epoch_->running() && control_.all_up(self_)) {
     phase_ = Phase::running;
     formed_once_ = stirred_ = true;
     outcome_.worked = true;
@@ -377,9 +378,7 @@ void Turn::install(Time now) {
     if (change.kept.contains(rank))
       contacts.push_back(std::move(contacts_[rank]));
     else
-      gone.push_back(fmt::format(
-          "{}: {}", view_.members[rank].name,
-          change.leaving.contains(rank) ? "on request" : suspicion_->evidence(rank).text(view_)));
+      gone.push_back(fmt::format("{}: {}", view_.members[rank].name, why_gone(change, rank)));
   }
   Epoch::Inheritance inheritance = inherit(change);
   const NodeId me = view_.members[self_].id;
@@ -389,6 +388,13 @@ void Turn::install(Time now) {
   outcome_.worked = true;
   if (on_view_) on_view_({view_, std::move(gone)});
   begin(now, std::move(inheritance));
+}
+
+std::string Turn::why_gone(const membership::Change& change, Rank rank) const {
+  if (change.leaving.contains(rank)) return "on request";
+  const membership::Evidence& evidence = suspicion_->evidence(rank);
+  if (evidence.kind == membership::Evidence::Kind::none) return "lost by the others";
+  return evidence.text(view_);
 }
 
 /// Takes down the epoch, and keeps of it what the next one needs.
@@ -424,7 +430,11 @@ void Turn::on_deliver(std::size_t channel, multicast::DeliverFunction upcall) {
 }
 
 std::string Turn::waiting_for() const {
-  return names_of(epoch_ ? epoch_->missing() : RankSet{});
+  if (!epoch_) return {};
+  RankSet missing = epoch_->missing();
+  for (Rank rank = 0; rank < view_.size(); ++rank)
+    if (rank != self_ && !control_.up(rank)) missing.insert(rank);
+  return names_of(missing);
 }
 
 std::string Turn::unfinished() const {
