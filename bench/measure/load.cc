@@ -4,6 +4,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <bit>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
@@ -52,11 +54,13 @@ class Load {
         node_(node),
         group_(*node.group(bench_group)),
         size_(link.task().at("size_bytes").get<std::size_t>()),
-        messages_(prepared, std::vector<std::byte>(size_, std::byte{0x5a})),
+        messages_(std::bit_floor(std::clamp<std::size_t>(
+                      prepared_bytes / std::max<std::size_t>(size_, 1), 1, most_prepared)),
+                  std::vector<std::byte>(size_, std::byte{0x5a})),
         burst_(link.task().at("burst")),
         sends_(link.task().at("sends")),
         expected_(node.view()->size(), 0) {
-    for (std::size_t i = 0; i < prepared; ++i) number(messages_[i], i);
+    for (std::size_t i = 0; i < messages_.size(); ++i) number(messages_[i], i);
     group_.on_deliver([this](const Delivery& delivery) { on_deliver(delivery); });
   }
   ~Load() { group_.on_deliver(nullptr); }
@@ -78,9 +82,9 @@ class Load {
   /// stored a moment ago waits for the store (narrower than the copy's loads), and that time would
   /// be the benchmark's own.
   Result<> send_next() {
-    std::vector<std::byte>& message = messages_[sent_ % prepared];
+    std::vector<std::byte>& message = messages_[sent_ & (messages_.size() - 1)];
     auto sent = group_.try_send(message);
-    if (sent) number(message, sent_++ + prepared);
+    if (sent) number(message, sent_++ + messages_.size());
     return sent;
   }
   void turn(Time now) {
@@ -94,7 +98,9 @@ class Load {
   Link& link_;
   Node& node_;
   Group& group_;
-  static constexpr std::size_t prepared = 16;
+  // Few enough to stay in the cache; a power of two.
+  static constexpr std::size_t most_prepared = 16;
+  static constexpr std::size_t prepared_bytes = std::size_t{4} << 10;
   std::size_t size_;
   std::vector<std::vector<std::byte>> messages_;
   unsigned burst_;
