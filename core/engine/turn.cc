@@ -97,7 +97,7 @@ Turn::Outcome Turn::run(Time now, std::span<const fabric::Event> events) {
     formed_once_ = stirred_ = true;
     outcome_.worked = true;
   }
-  if (const auto culprit = epoch_->culprit()) blame(now, *culprit);
+  if (const auto culprit = epoch_->culprit()) blame(*culprit);
   if (finishing_ && phase_ == Phase::running) {
     outcome_.worked |= epoch_->finish();
     finished_ = epoch_->finished();
@@ -301,7 +301,7 @@ void Turn::keep_majority(Time now) {
              "the others may have gone on; start this member again to join them"});
 }
 
-void Turn::blame(Time, Rank culprit) {
+void Turn::blame(Rank culprit) {
   constexpr std::string_view damage =
       "its counters or frames cannot be right: its memory is damaged or it runs other code";
   if (closing_)

@@ -128,7 +128,7 @@ class Turn {
   void last_deliveries();
   void send_pulse(Rank to, membership::Beat beat, bool answer);
   void keep_majority(Time now);
-  void blame(Time now, Rank culprit);
+  void blame(Rank culprit);
 
   void agree(Time now);
   membership::Change propose(const RankSet& survivors,
