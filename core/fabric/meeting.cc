@@ -11,8 +11,11 @@ namespace squall::fabric {
 
 using Happened = Rendezvous::Event::Kind;
 
-Result<Meeting> Meeting::create(Roster roster, Introduction self, std::function<Nonce()> nonces) {
+Result<Meeting> Meeting::create(Roster roster, Introduction self, std::function<Nonce()> nonces,
+                                Manners manners) {
   if (auto ok = check_introduction(self); !ok) return tl::unexpected(ok.error());
+  if (manners.layout.text.size() > Limits::group_text_bytes)
+    return fail(Code::too_large, "the layout's text is over its limit");
   Rank me = Rendezvous::unknown_rank;
   for (Rank rank = 0; rank < roster.size(); ++rank) {
     const std::string& name = roster[rank].name;
@@ -22,15 +25,18 @@ Result<Meeting> Meeting::create(Roster roster, Introduction self, std::function<
                     "give every member a name of its own");
     if (name == self.name) me = rank;
   }
-  if (me == Rendezvous::unknown_rank)
+  if (me == Rendezvous::unknown_rank && manners.gathers)
     return fail(Code::invalid, fmt::format("{} is not among the contacts", self.name),
                 "let node.contacts name this node too");
-  return Meeting(std::move(roster), std::move(self), me, std::move(nonces));
+  if (me == Rendezvous::unknown_rank) me = static_cast<Rank>(roster.size());
+  return Meeting(std::move(roster), std::move(self), me, std::move(nonces), std::move(manners));
 }
 
-Meeting::Meeting(Roster roster, Introduction self, Rank me, std::function<Nonce()> nonces)
+Meeting::Meeting(Roster roster, Introduction self, Rank me, std::function<Nonce()> nonces,
+                 Manners manners)
     : roster_(std::move(roster)),
       self_(std::move(self)),
+      manners_(std::move(manners)),
       me_(me),
       nonces_(std::move(nonces)),
       peers_(roster_.size()) {
@@ -63,7 +69,7 @@ void Meeting::connected(LineId id, Time now) {
   line.stage = Line::Stage::expect_answer;
   line.until = now + Limits::handshake;
   line.nonce = nonces_();
-  act(Action::Kind::send, id, encode_hello(FrameKind::hello, hello_to(line.rank, line.nonce)));
+  act(Action::Kind::send, id, encode_hello(FrameKind::hello, hello_to(line)));
 }
 
 void Meeting::received(LineId id, Bytes bytes, Time now) {
@@ -73,7 +79,8 @@ void Meeting::received(LineId id, Bytes bytes, Time now) {
   arrived.insert(arrived.end(), bytes.begin(), bytes.end());
   // A frame may end its line.
   for (auto at = begun; at != lines_.end(); at = lines_.find(id)) {
-    auto frame = take_frame(at->second.buffer);
+    const bool visit = at->second.part == Line::Part::visit;
+    auto frame = take_frame(at->second.buffer, visit ? Limits::word_bytes : Limits::frame_bytes);
     if (!frame) return end(id, now, frame.error().text(), true);
     if (!*frame) return;
     on_frame(id, **frame, now);
@@ -94,6 +101,7 @@ void Meeting::end(LineId id, Time now, std::string reason, bool drop) {
     --strangers_;
     return;
   }
+  if (line.part != Line::Part::member) return end_guest(id, line, {Code::lost, reason, ""});
   Peer& peer = peers_[line.rank];
   if (peer.line != id) return;
   peer.line = 0;
@@ -128,7 +136,7 @@ void Meeting::tick(Time now) {
                     std::chrono::duration_cast<std::chrono::seconds>(Limits::handshake).count()),
         true);
   }
-  for (Rank rank = 0; rank < me_; ++rank) {
+  for (Rank rank = 0; rank < me_ && manners_.gathers; ++rank) {
     Peer& peer = peers_[rank];
     if (peer.line != 0 || peer.settled || peer.call_at > now) continue;
     peer.line = next_line_++;
@@ -145,7 +153,7 @@ Time Meeting::deadline() const {
   if (left_) return never;
   Time next = never;
   for (const auto& [id, line] : lines_) next = std::min(next, line.until);
-  for (Rank rank = 0; rank < me_; ++rank) {
+  for (Rank rank = 0; rank < me_ && manners_.gathers; ++rank) {
     const Peer& peer = peers_[rank];
     if (peer.line == 0 && !peer.settled) next = std::min(next, peer.call_at);
   }
@@ -154,7 +162,7 @@ Time Meeting::deadline() const {
 
 // --- frames
 
-void Meeting::on_frame(LineId id, const Frame& frame, Time now) {
+void Meeting::on_frame(LineId id, Frame frame, Time now) {
   Line& line = lines_.at(id);
   if (frame.kind == FrameKind::refusal) {
     if (auto error = decode_refusal(frame.body)) return on_refusal(id, line, *error, now);
@@ -172,11 +180,22 @@ void Meeting::on_frame(LineId id, const Frame& frame, Time now) {
     if (auto proof = decode_proof(frame.body)) return on_welcome(id, line, *proof, now);
   } else if (frame.kind == FrameKind::goodbye && line.stage == Line::Stage::introduced) {
     if (auto text = decode_goodbye(frame.body)) return on_goodbye(id, line, *text);
+  } else if (frame.kind == FrameKind::word && line.stage == Line::Stage::introduced &&
+             line.part != Line::Part::member) {
+    return on_word(id, line, std::move(frame.body));
   }
   end(id, now, "broke the protocol of the rendezvous", true);
 }
 
 void Meeting::on_hello(LineId id, Line& line, const Hello& hello, Time) {
+  if (hello.rank == guest_rank && hello.peer_rank == guest_rank)
+    return on_guest_hello(id, line, hello);
+  if (!manners_.gathers)
+    return refuse(id, line,
+                  {Code::refused,
+                   fmt::format("{} gathers all contacts for a first view, {} does not",
+                               printable(hello.who.name, Limits::name_bytes), self_.name),
+                   "set node.start of both to the same, or to join a running group"});
   if (auto error = judge(roster_, self_, me_, hello)) {
     // The rank is worth showing if the name is one of ours.
     if (hello.rank < roster_.size() && hello.rank != me_ &&
@@ -194,7 +213,7 @@ void Meeting::on_hello(LineId id, Line& line, const Hello& hello, Time) {
   if (auto error = check_run(line, hello.rank, hello.who.incarnation))
     return refuse(id, line, *error);
   line.nonce = nonces_();
-  const Hello mine = hello_to(hello.rank, line.nonce);
+  const Hello mine = hello_to(line);
   line.who = hello.who;
   line.ticket = make_ticket(hello, mine);
   line.stage = Line::Stage::expect_confirm;
@@ -202,16 +221,18 @@ void Meeting::on_hello(LineId id, Line& line, const Hello& hello, Time) {
 }
 
 void Meeting::on_answer(LineId id, Line& line, const Hello& hello, Time) {
-  auto error = judge(roster_, self_, me_, hello);
-  if (!error && hello.rank != line.rank)
-    error = Error{
-        Code::refused,
-        fmt::format("{} answered at the address of {}", hello.who.name, roster_[line.rank].name),
-        "correct the addresses in node.contacts"};
-  if (!error) error = check_run(line, line.rank, hello.who.incarnation);
+  const bool visit = line.part == Line::Part::visit;
+  auto error = visit ? judge_guest(shown_to_guests(), hello) : judge(roster_, self_, me_, hello);
+  if (!error && (visit ? hello.who.name != roster_[line.rank].name : hello.rank != line.rank))
+    error =
+        Error{Code::refused,
+              fmt::format("{} answered at the address of {}",
+                          printable(hello.who.name, Limits::name_bytes), roster_[line.rank].name),
+              "correct the addresses in node.contacts"};
+  if (!error && !visit) error = check_run(line, line.rank, hello.who.incarnation);
   if (error) return refuse(id, line, *error);
   line.who = hello.who;
-  line.ticket = make_ticket(hello_to(line.rank, line.nonce), hello);
+  line.ticket = make_ticket(hello_to(line), hello);
   line.stage = Line::Stage::expect_welcome;
   act(Action::Kind::send, id,
       encode_proof(FrameKind::confirm, make_proof(FrameKind::confirm, line.ticket)));
@@ -237,6 +258,7 @@ std::optional<Error> Meeting::check_run(const Line& line, Rank rank, Incarnation
 void Meeting::on_confirm(LineId id, Line& line, const Proof& proof, Time now) {
   if (proof != make_proof(FrameKind::confirm, line.ticket))
     return end(id, now, "gave a wrong proof: a replay", true);
+  if (line.part == Line::Part::guest) return receive_guest(id, line);
   // Another line may have been faster meanwhile.
   if (auto error = check_run(line, line.rank, line.who.incarnation))
     return refuse(id, line, *error);
@@ -257,16 +279,32 @@ void Meeting::on_welcome(LineId id, Line& line, const Proof& proof, Time now) {
 void Meeting::introduce(LineId id, Line& line) {
   line.stage = Line::Stage::introduced;
   line.until = never;
+  if (line.part == Line::Part::visit) {
+    events_.push_back({.kind = Happened::welcomed, .rank = line.rank, .who = line.who, .line = id});
+    return;
+  }
   Peer& peer = peers_[line.rank];
   peer.line = id;
   peer.here = true;
   peer.settled = false;
   peer.newest = line.who.incarnation;
   peer.pause = Limits::first_retry;
-  events_.push_back({Happened::introduced, line.rank, line.who, line.ticket, {}});
+  events_.push_back(
+      {.kind = Happened::introduced, .rank = line.rank, .who = line.who, .ticket = line.ticket});
 }
 
 void Meeting::on_refusal(LineId id, Line& line, Error error, Time now) {
+  const bool mine = line.stage == Line::Stage::expect_answer ||
+                    line.stage == Line::Stage::expect_welcome ||
+                    line.stage == Line::Stage::introduced;
+  if (line.part == Line::Part::visit && mine) {
+    // With the code of who said it: it tells a "not yet" from a "never".
+    error.what = fmt::format("{} refused: {}", roster_[line.rank].name, error.what);
+    const Line over = std::move(line);
+    lines_.erase(id);
+    act(Action::Kind::drop, id);
+    return end_guest(id, over, std::move(error));
+  }
   // Only who was called may refuse; from others it is noise.
   if (line.stage != Line::Stage::expect_answer && line.stage != Line::Stage::expect_welcome) {
     if (line.stage == Line::Stage::expect_confirm) {
@@ -299,7 +337,10 @@ void Meeting::refuse(LineId id, Line& line, Error error) {
   act(Action::Kind::send, id, encode_refusal(error));
   act(Action::Kind::finish, id);
   const Rank rank = line.rank;
-  if (line.stranger()) {
+  const bool received = line.part == Line::Part::guest && !line.stranger();
+  if (line.part == Line::Part::visit || received) {
+    end_guest(id, line, std::move(error));
+  } else if (line.stranger()) {
     --strangers_;
     if (rank != Rendezvous::unknown_rank && !peers_[rank].here)
       peers_[rank].reason = "was refused: " + error.what;
@@ -335,13 +376,13 @@ void Meeting::leave(std::string_view text) {
     }
   }
   lines_.clear();
-  strangers_ = 0;
+  strangers_ = guests_ = 0;
   events_.clear();
 }
 
 std::string Meeting::missing() const {
   std::string list;
-  for (Rank rank = 0; rank < peers_.size(); ++rank) {
+  for (Rank rank = 0; rank < peers_.size() && manners_.gathers; ++rank) {
     if (rank == me_ || peers_[rank].here) continue;
     const RosterMember& member = roster_[rank];
     list += fmt::format("{}{} ({}: {})", list.empty() ? "" : ", ", member.name, member.address,
@@ -355,8 +396,10 @@ bool Meeting::introduced(LineId id) const {
   return at != lines_.end() && at->second.stage == Line::Stage::introduced;
 }
 
-Hello Meeting::hello_to(Rank peer, const Nonce& nonce) const {
-  return {self_, me_, peer, roster_[peer].name, nonce};
+Hello Meeting::hello_to(const Line& line) const {
+  if (line.part != Line::Part::member)
+    return {shown_to_guests(), guest_rank, guest_rank, "", line.nonce};
+  return {self_, me_, line.rank, roster_[line.rank].name, line.nonce};
 }
 
 void Meeting::act(Action::Kind kind, LineId line, std::vector<std::byte> bytes, Rank rank) {
@@ -364,7 +407,7 @@ void Meeting::act(Action::Kind kind, LineId line, std::vector<std::byte> bytes, 
 }
 
 void Meeting::report(Happened kind, Rank rank, Error error) {
-  events_.push_back({kind, rank, {}, {}, std::move(error)});
+  events_.push_back({.kind = kind, .rank = rank, .error = std::move(error)});
 }
 
 }  // namespace squall::fabric

@@ -4,7 +4,8 @@
 // providers/rendezvous, a model in simulation) feeds it and carries out its actions in order.
 //
 // Connections ("lines") are numbered here and never reused. The member with the higher rank
-// calls, and calls again with growing pauses until it is introduced or refused.
+// calls, and calls again with growing pauses until it is introduced or refused. Guests and visits
+// (meeting_guests.cc) come beside that, and end whenever either side wants.
 
 #include <cstdint>
 #include <functional>
@@ -23,7 +24,13 @@
 
 namespace squall::fabric {
 
-using LineId = std::uint64_t;
+/// How a node goes about meeting others.
+struct Manners {
+  /// It waits for and calls the whole roster, to form the first view together. Otherwise nobody is
+  /// introduced: it only receives guests and makes visits, and need not be in the roster itself.
+  bool gathers = true;
+  Layout layout;  ///< what guests must share
+};
 
 class Meeting {
  public:
@@ -40,8 +47,9 @@ class Meeting {
     std::vector<std::byte> bytes;
   };
 
-  /// Code::invalid if the roster does not name `self` exactly once, or names anyone twice.
-  static Result<Meeting> create(Roster roster, Introduction self, std::function<Nonce()> nonces);
+  /// Code::invalid if the roster names anyone twice, or does not name `self` and should.
+  static Result<Meeting> create(Roster roster, Introduction self, std::function<Nonce()> nonces,
+                                Manners manners = {});
 
   // --- what happened; `now` never goes back
 
@@ -54,6 +62,10 @@ class Meeting {
   void ended(LineId line, Time now, std::string reason);
   /// Whatever is due: calls, lines that took too long.
   void tick(Time now);
+  /// See Rendezvous.
+  LineId visit(Rank rank, Time now);
+  void say(LineId line, Bytes bytes);
+  void dismiss(LineId line, const Error& why);
   void leave(std::string_view text);
 
   // --- what follows
@@ -79,7 +91,13 @@ class Meeting {
       expect_welcome,
       introduced
     };
+    enum class Part : std::uint8_t {
+      member,  ///< of the roster, whoever called; or nobody knows yet
+      guest,   ///< visits this node
+      visit    ///< this node's, to another
+    };
     Stage stage{};
+    Part part = Part::member;
     Rank rank = Rendezvous::unknown_rank;
     Time until = never;  ///< of the handshake
     std::string from;
@@ -100,10 +118,12 @@ class Meeting {
   };
   using Lines = std::map<LineId, Line>;
 
-  Meeting(Roster roster, Introduction self, Rank me, std::function<Nonce()> nonces);
+  Meeting(Roster roster, Introduction self, Rank me, std::function<Nonce()> nonces,
+          Manners manners);
 
-  void on_frame(LineId id, const Frame& frame, Time now);
+  void on_frame(LineId id, Frame frame, Time now);
   void on_hello(LineId id, Line& line, const Hello& hello, Time now);
+  void on_guest_hello(LineId id, Line& line, const Hello& hello);
   void on_answer(LineId id, Line& line, const Hello& hello, Time now);
   void on_confirm(LineId id, Line& line, const Proof& proof, Time now);
   void on_welcome(LineId id, Line& line, const Proof& proof, Time now);
@@ -113,19 +133,25 @@ class Meeting {
   /// Tells the other end why, and this end with the fitting event.
   void refuse(LineId id, Line& line, Error error);
   std::optional<Error> check_run(const Line& line, Rank rank, Incarnation run) const;
+  void receive_guest(LineId id, Line& line);
+  void end_guest(LineId id, const Line& line, Error error);
+  void on_word(LineId id, const Line& line, std::vector<std::byte> bytes);
   /// Ends a line from our side (drop) or acknowledges its end; calls again where that is due.
   void end(LineId id, Time now, std::string reason, bool drop);
   void make_room_for_stranger(Time now);
-  Hello hello_to(Rank peer, const Nonce& nonce) const;
+  Hello hello_to(const Line& line) const;
+  Introduction shown_to_guests() const;
   void act(Action::Kind kind, LineId line, std::vector<std::byte> bytes = {}, Rank rank = 0);
   void report(Rendezvous::Event::Kind kind, Rank rank, Error error);
 
   Roster roster_;
   Introduction self_;
-  Rank me_;
+  Manners manners_;
+  Rank me_;  // the roster's size if this node is not in it
   std::function<Nonce()> nonces_;
   Lines lines_;
   std::size_t strangers_ = 0;
+  std::size_t guests_ = 0;
   LineId next_line_ = 1;
   std::vector<Peer> peers_;
   std::vector<Action> actions_;

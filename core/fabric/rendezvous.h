@@ -4,6 +4,10 @@
 // group's digest, fabric addresses and a ticket; who does not fit is refused with the reason, at
 // both ends. The connections stay open afterwards, as hints of liveness.
 //
+// Guests: a process that is outside of the roster, or comes when the roster has long met, may visit
+// any of its members and talk to it (core/membership/admission, by which it joins). Both ends have
+// then checked wire version and layout, and that neither plays back a recording; no more.
+//
 // What it is not: authentication. It keeps out strangers, mistakes, other versions and replays of
 // what was recorded, not someone who reads the wire and answers in its place.
 //
@@ -47,6 +51,16 @@ struct RosterMember {
 };
 using Roster = std::vector<RosterMember>;
 
+/// What guests and those whom they visit must share: everything that is configured but the roster.
+/// Takes the place of group_digest and group_text between them.
+struct Layout {
+  std::uint64_t digest = 0;
+  std::string text;
+};
+
+/// A line to a guest, or to whom this node visits; never reused.
+using LineId = std::uint64_t;
+
 /// A member's id for good: a digest of its configured name.
 NodeId node_id(std::string_view name);
 
@@ -66,12 +80,19 @@ class Rendezvous {
       gone,         ///< an introduced member's connection ended without a goodbye: it most likely
                     ///< died. It may be introduced again
       left,         ///< an introduced member said goodbye; error.what is its text
+      guest,        ///< somebody visits this node: line, who
+      welcomed,     ///< a visit of this node's is received: line, rank, who
+      said,         ///< the other end of a guest's line or a visit said `bytes`
+      ended,        ///< a guest's line or a visit is over: line, error says why. If the other end
+                    ///< said why, error.code is its own
     };
     Kind kind{};
     Rank rank = unknown_rank;
-    Introduction who;  ///< of introduced
-    Ticket ticket{};   ///< of introduced: the same at both ends, from the randomness of both
-    Error error;       ///< of all others
+    Introduction who{};  ///< of introduced, guest, welcomed
+    Ticket ticket{};     ///< of introduced: the same at both ends, from the randomness of both
+    Error error{};       ///< of refused, turned_away, gone, left, ended
+    LineId line = 0;     ///< of guest, welcomed, said, ended
+    std::vector<std::byte> bytes{};  ///< of said
   };
 
   virtual ~Rendezvous() = default;
@@ -86,6 +107,14 @@ class Rendezvous {
   /// Who is not here and why: "b (10.0.0.2:7070: connection refused), c (10.0.0.3:7070: has not
   /// called yet)". Empty when everyone is introduced.
   virtual std::string missing() const = 0;
+
+  /// Calls the member of `rank` as a guest: `welcomed` or `ended` follows, with this line.
+  virtual LineId visit(Rank rank) = 0;
+  /// To a guest, or to whom this node visits: at most Limits::word_bytes, in order. A line that is
+  /// over takes nothing.
+  virtual void say(LineId line, Bytes bytes) = 0;
+  /// Ends such a line; the other end is told why. No event follows.
+  virtual void dismiss(LineId line, const Error& why) = 0;
 
   /// Says goodbye to everyone introduced and stops listening and calling; at most
   /// `Limits::goodbye_bytes` of text. No events come afterwards.

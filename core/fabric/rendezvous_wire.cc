@@ -89,7 +89,7 @@ std::vector<std::byte> encode_goodbye(std::string_view text) {
 
 // --- reading
 
-Result<std::optional<Frame>> take_frame(std::vector<std::byte>& buffer) {
+Result<std::optional<Frame>> take_frame(std::vector<std::byte>& buffer, std::size_t limit) {
   const std::size_t seen = std::min(buffer.size(), sizeof(magic));
   if (seen > 0 && std::memcmp(buffer.data(), &magic, seen) != 0)
     return fail(Code::lost, "speaks something else than Squall's rendezvous",
@@ -100,9 +100,9 @@ Result<std::optional<Frame>> take_frame(std::vector<std::byte>& buffer) {
   frame.version = header.get<std::uint32_t>();
   frame.kind = header.get<FrameKind>();
   const auto length = header.get<std::uint32_t>();
-  if (length > Limits::frame_bytes)
-    return fail(Code::lost, fmt::format("sent a frame of {} bytes, where {} is the limit", length,
-                                        Limits::frame_bytes));
+  if (length > limit)
+    return fail(Code::lost,
+                fmt::format("sent a frame of {} bytes, where {} is the limit", length, limit));
   if (buffer.size() < frame_header_bytes + length) return std::optional<Frame>();
   const auto body = buffer.begin() + frame_header_bytes;
   frame.body.assign(body, body + length);
@@ -221,20 +221,40 @@ Error version_error(std::string_view self, std::string_view peer, std::uint32_t 
       fmt::format("upgrade {}", peer_version < wire_version ? who : std::string(self))};
 }
 
+namespace {
+
+Error refused(std::string what, std::string remedy) {
+  return {Code::refused, std::move(what), std::move(remedy)};
+}
+
+std::optional<Error> judge_configuration(const Introduction& self, const Introduction& who) {
+  if (who.group_digest == self.group_digest) return std::nullopt;
+  const std::string name = printable(who.name, Limits::name_bytes);
+  return refused(fmt::format("{} and {} are configured differently, {}", self.name, name,
+                             first_difference(self.name, self.group_text, name, who.group_text)),
+                 "give every member the same configuration");
+}
+
+}  // namespace
+
+std::optional<Error> judge_guest(const Introduction& self, const Hello& hello) {
+  if (auto error = judge_configuration(self, hello.who)) return error;
+  const std::string name = printable(hello.who.name, Limits::name_bytes);
+  if (hello.who.id == self.id)
+    return refused(fmt::format("{} visits itself, or two members have that name", name),
+                   "give each its own node.name");
+  if (hello.who.name.empty() || hello.who.id != node_id(hello.who.name))
+    return refused(fmt::format("the id of {} does not belong to its name", name), "");
+  return std::nullopt;
+}
+
 std::optional<Error> judge(const Roster& roster, const Introduction& self, Rank me,
                            const Hello& hello) {
   const std::string name = printable(hello.who.name, Limits::name_bytes);
-  const auto refuse = [](std::string what, std::string remedy) {
-    return Error{Code::refused, std::move(what), std::move(remedy)};
-  };
   // Whose mistake it is shows best in this order: a wrong configuration explains a wrong rank.
-  if (hello.who.group_digest != self.group_digest)
-    return refuse(
-        fmt::format("{} and {} are configured differently, {}", self.name, name,
-                    first_difference(self.name, self.group_text, name, hello.who.group_text)),
-        "give every member the same configuration");
+  if (auto error = judge_configuration(self, hello.who)) return error;
   if (hello.peer_name != self.name || hello.peer_rank != me)
-    return refuse(
+    return refused(
         fmt::format("{} looked for {} (rank {}) and found {} (rank {})", name,
                     printable(hello.peer_name, Limits::name_bytes), hello.peer_rank, self.name, me),
         "correct the addresses, and give every member the same order of contacts");
@@ -244,20 +264,20 @@ std::optional<Error> judge(const Roster& roster, const Introduction& self, Rank 
   if (at == roster.end()) {
     std::vector<std::string_view> names;
     for (const RosterMember& member : roster) names.push_back(member.name);
-    return refuse(fmt::format("{} is not a member at {}; members are {}", name, self.name,
-                              fmt::join(names, ", ")),
-                  "name it in the contacts of every member");
+    return refused(fmt::format("{} is not a member at {}; members are {}", name, self.name,
+                               fmt::join(names, ", ")),
+                   "name it in the contacts of every member");
   }
   const auto rank = static_cast<Rank>(at - roster.begin());
   if (rank == me)
-    return refuse(fmt::format("two members call themselves {}", self.name),
-                  "give each its own node.name");
+    return refused(fmt::format("two members call themselves {}", self.name),
+                   "give each its own node.name");
   if (hello.rank != rank)
-    return refuse(fmt::format("{} takes itself for rank {}, at {} it is {}", name, hello.rank,
-                              self.name, rank),
-                  "give every member the same order of contacts");
+    return refused(fmt::format("{} takes itself for rank {}, at {} it is {}", name, hello.rank,
+                               self.name, rank),
+                   "give every member the same order of contacts");
   if (hello.who.id != node_id(hello.who.name))
-    return refuse(fmt::format("the id of {} does not belong to its name", name), "");
+    return refused(fmt::format("the id of {} does not belong to its name", name), "");
   return std::nullopt;
 }
 

@@ -10,6 +10,7 @@
 //   confirm (proof)              →                                  or refusal
 //                                ←      welcome (proof)             or refusal
 //
+// A guest calls in the same way, with `guest_rank` for both ranks; afterwards words go either way.
 // Ticket and proofs are digests over both nonces, so a recording of either end convinces nobody.
 // In every wire version, past and future: the header is the same, a hello starts with the name,
 // and a refusal is a code, a text and a remedy. That is how two versions can tell each other.
@@ -31,7 +32,7 @@
 namespace squall::fabric {
 
 /// Grows with every change of anything that members say to each other, on any floor.
-inline constexpr std::uint32_t wire_version = 1;
+inline constexpr std::uint32_t wire_version = 2;
 
 struct Limits {
   static constexpr std::size_t name_bytes = 255;
@@ -45,14 +46,30 @@ struct Limits {
   /// The body of any frame; a full hello has about 15,000.
   static constexpr std::size_t frame_bytes = 16384;
   /// From connecting to being introduced.
-  static constexpr Duration handshake = std::chrono::seconds(3);
+  static constexpr Duration handshake = std::chrono::seconds(2);
   /// Connections not yet introduced; one more costs the oldest that said nothing.
-  static constexpr std::size_t strangers = 256;
+  static constexpr std::size_t strangers = 64;
+  /// Received guests at a time; one more is asked to come again.
+  static constexpr std::size_t guests = 64;
+  /// The body of a word, from a guest to a member; back, a view of many members is longer.
+  static constexpr std::size_t guest_word_bytes = frame_bytes;
+  static constexpr std::size_t word_bytes = std::size_t{1} << 18;
   static constexpr Duration first_retry = std::chrono::milliseconds(10);
   static constexpr Duration last_retry = std::chrono::milliseconds(500);
 };
 
-enum class FrameKind : std::uint32_t { hello = 1, answer, confirm, welcome, refusal, goodbye };
+enum class FrameKind : std::uint32_t {
+  hello = 1,
+  answer,
+  confirm,
+  welcome,
+  refusal,
+  goodbye,
+  word
+};
+
+/// The rank that a guest gives itself and whom it visits: ranks are of the roster.
+inline constexpr Rank guest_rank = Rendezvous::unknown_rank;
 
 using Nonce = std::array<std::byte, 16>;
 using Proof = std::array<std::byte, 16>;
@@ -83,8 +100,9 @@ std::vector<std::byte> encode_refusal(const Error& error);
 std::vector<std::byte> encode_goodbye(std::string_view text);
 
 /// Takes the first whole frame off `buffer`; nothing while it is incomplete. Fails as soon as the
-/// bytes cannot become a frame: wrong magic, or a length over the limit.
-Result<std::optional<Frame>> take_frame(std::vector<std::byte>& buffer);
+/// bytes cannot become a frame: wrong magic, or a body of more than `limit`.
+Result<std::optional<Frame>> take_frame(std::vector<std::byte>& buffer,
+                                        std::size_t limit = Limits::frame_bytes);
 
 /// nullopt: not well-formed, or over a limit.
 std::optional<Hello> decode_hello(Bytes body);
@@ -104,6 +122,8 @@ std::string printable(std::string_view text, std::size_t limit);
 /// Why `hello` does not fit, if it does not. `me` is this node's rank in `roster`.
 std::optional<Error> judge(const Roster& roster, const Introduction& self, Rank me,
                            const Hello& hello);
+/// The same of a guest's hello, or of the answer to one: `self` says what it shows to such.
+std::optional<Error> judge_guest(const Introduction& self, const Hello& hello);
 /// `peer` is printable or empty; says who should upgrade.
 Error version_error(std::string_view self, std::string_view peer, std::uint32_t peer_version);
 /// The first line in which two group texts differ, in words that hold at both ends.

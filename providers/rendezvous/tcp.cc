@@ -53,7 +53,7 @@ class TcpRendezvous final : public fabric::Rendezvous {
                 Descriptor epoll)
       : meeting_(std::move(meeting)), listener_(std::move(listener)), epoll_(std::move(epoll)) {
     for (HostPort& place : places) callees_.push_back({std::move(place), {}, Time::min()});
-    watch(listener_, listener_id, EPOLLIN, EPOLL_CTL_ADD);
+    if (listener_.get() >= 0) watch(listener_, listener_id, EPOLLIN, EPOLL_CTL_ADD);
   }
 
   void poll(Time now, std::vector<Event>& events) override {
@@ -76,6 +76,20 @@ class TcpRendezvous final : public fabric::Rendezvous {
   }
 
   std::string missing() const override { return meeting_.missing(); }
+
+  LineId visit(Rank rank) override {
+    const LineId line = meeting_.visit(rank, now_);
+    act();
+    return line;
+  }
+  void say(LineId line, Bytes bytes) override {
+    meeting_.say(line, bytes);
+    act();
+  }
+  void dismiss(LineId line, const Error& why) override {
+    meeting_.dismiss(line, why);
+    act();
+  }
 
   void leave(std::string_view text) override {
     meeting_.leave(text);
@@ -355,11 +369,12 @@ Result<std::unique_ptr<fabric::Rendezvous>> open(Options options) {
     if (!place) return tl::unexpected(place.error());
     places.push_back(std::move(*place));
   }
-  auto meeting = Meeting::create(std::move(options.roster), std::move(options.self), &system_nonce);
+  auto meeting = Meeting::create(std::move(options.roster), std::move(options.self), &system_nonce,
+                                 std::move(options.manners));
   if (!meeting) return tl::unexpected(meeting.error());
-  if (listener->get() < 0)
-    listener = listen_on(options.listen.empty() ? meeting->roster()[meeting->rank()].address
-                                                : options.listen);
+  const bool listed = meeting->rank() < meeting->roster().size();
+  if (options.listen.empty() && listed) options.listen = meeting->roster()[meeting->rank()].address;
+  if (listener->get() < 0 && !options.listen.empty()) listener = listen_on(options.listen);
   if (!listener) return tl::unexpected(listener.error());
   Descriptor epoll(epoll_create1(EPOLL_CLOEXEC));
   if (epoll.get() < 0) return fail_errno("cannot make an epoll descriptor", errno);

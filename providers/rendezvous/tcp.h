@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/base/error.h"
+#include "core/fabric/meeting.h"
 #include "core/fabric/rendezvous.h"
 
 namespace squall::rendezvous {
@@ -14,8 +15,10 @@ namespace squall::rendezvous {
 struct Options {
   fabric::Roster roster;      ///< in rank order, this node included
   fabric::Introduction self;  ///< its name chooses the rank
-  std::string listen;         ///< empty: this node's own address in the roster
-  int listen_fd = -1;         ///< inherited and already listening; taken over; wins over listen
+  fabric::Manners manners;
+  std::string listen;  ///< empty: this node's own address in the roster; if it has none, it
+                       ///< does not listen
+  int listen_fd = -1;  ///< inherited and already listening; taken over; wins over listen
 };
 
 /// Listening when it returns; calling starts with the first poll.
