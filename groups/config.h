@@ -3,19 +3,34 @@
 // TOML. Section 10 of the design; the reference of keys is in README.md.
 
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/base/time.h"
 
 namespace squall {
 
-/// A member that the configuration names. The contacts are the first view, and their order is its
-/// rank order, the same at every member.
+/// A member that the configuration names. For those who start together the contacts are the first
+/// view, and their order is its rank order, the same at every member.
 struct Contact {
   std::string name;
   std::string address;  ///< rendezvous, "host:port" or "[v6]:port"
 };
+
+/// How a node comes to be in its group.
+enum class Start : std::uint8_t {
+  together,   ///< with all contacts: they are the first view, formed by all of them or not at all
+  create,     ///< alone: a new group, which others join
+  join,       ///< into a group that is running, through whichever contact is in it
+  automatic,  ///< join; but the first of the contacts creates the group if all others say that
+              ///< there is none
+};
+
+/// "together", "create", "join" or "auto", as configurations and command lines say it.
+std::optional<Start> parse_start(std::string_view text);
 
 struct GroupConfig {
   std::string name;
@@ -27,9 +42,13 @@ struct GroupConfig {
 struct Config {
   // [node]
   std::string name;
-  std::string listen;  ///< empty: this node's own contact address
+  /// Empty: this node's own contact address. A joiner that has none, and is no contact, does not
+  /// listen: nobody can join through it.
+  std::string listen;
+  /// Together: the members, this one included. Otherwise: whom to ask; this node may be among them.
   std::vector<Contact> contacts;
-  Duration start_timeout = std::chrono::seconds(10);  ///< for everyone to be there
+  Start start = Start::together;
+  Duration start_timeout = std::chrono::seconds(10);  ///< for everyone to be there, or to be let in
   /// Of silence, until a member is suspected; at every member the same. A heartbeat goes out ten
   /// times as often.
   Duration failure_timeout = std::chrono::milliseconds(200);

@@ -250,6 +250,18 @@ Result<> node_failure_timeout(Context& context, const toml::node& node) {
   return milliseconds(context, node, "failure_timeout_ms", 10, context.config.failure_timeout);
 }
 
+Result<> node_start(Context& context, const toml::node& node) {
+  constexpr std::string_view expected = "\"together\", \"create\", \"join\" or \"auto\"";
+  auto what = text_of(context, node, "start", expected);
+  if (!what) return tl::unexpected(what.error());
+  if (const auto start = parse_start(*what)) {
+    context.config.start = *start;
+    return {};
+  }
+  return context.wrong(node.source(),
+                       fmt::format("'start' is \"{}\"; expected {}", *what, expected));
+}
+
 Result<> node_when_lost(Context& context, const toml::node& node) {
   static constexpr std::string_view expected = "\"continue\" or \"stop\"";
   auto what = text_of(context, node, "when_lost", expected);
@@ -346,11 +358,12 @@ Result<> group_ring_bytes(Context& context, const toml::node& node) {
   return {};
 }
 
-constexpr std::array<Key, 7> node_keys{{{"name", node_name},
+constexpr std::array<Key, 8> node_keys{{{"name", node_name},
                                         {"listen", node_listen},
                                         {"contacts", node_contacts},
                                         {"start_timeout_ms", node_start_timeout},
                                         {"failure_timeout_ms", node_failure_timeout},
+                                        {"start", node_start},
                                         {"when_lost", node_when_lost},
                                         {"engine", node_engine}}};
 constexpr std::array<Key, 2> fabric_keys{

@@ -12,7 +12,9 @@
 #include "core/base/assert.h"
 #include "core/base/log.h"
 #include "core/engine/loop.h"
+#include "core/fabric/topology.h"
 #include "core/membership/timing.h"
+#include "groups/doorway.h"
 #include "groups/group.h"
 #include "groups/meeting_point.h"
 
@@ -103,6 +105,8 @@ class NodeImpl final : public Node, public GroupHost {
   bool turn_once();
   void run_thread();
   void run_in_turn(std::function<void()> work);
+  engine::Companion companion();
+  bool crowded() const;
   void turn_rendezvous(Time now);
   void said_goodbye(Rank member, std::string_view text);
   void say_why();
@@ -116,6 +120,7 @@ class NodeImpl final : public Node, public GroupHost {
   Met met_;
   std::unique_ptr<engine::Turn> turn_;
   std::unique_ptr<engine::Loop> loop_;
+  std::unique_ptr<Doorway> doorway_;
   std::vector<std::unique_ptr<GroupImpl>> groups_;
   std::vector<fabric::Rendezvous::Event> rendezvous_events_;
   Mailbox mailbox_;
@@ -148,16 +153,23 @@ Result<std::unique_ptr<Node>> NodeImpl::start(const Config& config) {
   options.timing = membership::Timing::with_timeout(config.failure_timeout);
   if (auto fine = membership::check(options.timing); !fine) return tl::unexpected(fine.error());
   options.patience = 3 * config.failure_timeout;
+  options.joins = node->met_.joined;
   options.fixed = !config.survive_losses;
-  options.seed = raw(node->met_.view.members[plan->self].incarnation);
-  node->turn_ = std::make_unique<engine::Turn>(*node->met_.fabric, node->met_.view, plan->self,
+  options.seed = raw(node->met_.view.members[node->met_.self].incarnation);
+  node->turn_ = std::make_unique<engine::Turn>(*node->met_.fabric, node->met_.view, node->met_.self,
                                                node->met_.contacts, std::move(plan->channels),
                                                options, Monotonic::now());
+  node->doorway_ =
+      std::make_unique<Doorway>(*node->met_.rendezvous, *node->turn_, *node->met_.fabric,
+                                node->met_.host, options.timing.interval);
+  if (options.fixed)
+    node->doorway_->close({Code::refused,
+                           "this group stays as it was formed (node.when_lost = stop)",
+                           "let every member say node.when_lost = \"continue\""});
   node->keep_view();
   node->turn_->on_view([raw = node.get()](const engine::Installed& view) { raw->installed(view); });
-  node->loop_ =
-      std::make_unique<engine::Loop>(*node->met_.fabric, *node->turn_, node->met_.crowded,
-                                     [raw = node.get()](Time now) { raw->turn_rendezvous(now); });
+  node->loop_ = std::make_unique<engine::Loop>(*node->met_.fabric, *node->turn_, node->crowded(),
+                                               node->companion());
   if (auto running = node->wait_until_running(deadline); !running)
     return tl::unexpected(running.error());
   for (std::size_t index = 0; index < names.size(); ++index)
@@ -222,13 +234,27 @@ void NodeImpl::turn_rendezvous(Time now) {
   using Kind = fabric::Rendezvous::Event::Kind;
   rendezvous_events_.clear();
   met_.rendezvous->poll(now, rendezvous_events_);
-  for (const auto& event : rendezvous_events_) {
+  for (auto& event : rendezvous_events_) {
+    if (doorway_->handle(event, now)) continue;
+    if (event.kind != Kind::gone && event.kind != Kind::left) continue;
     // The rendezvous numbers those who met; who is in the view no more is gone already.
     const auto member = rank_of(met_.view.members[event.rank].name);
     if (!member) continue;
     if (event.kind == Kind::gone) turn_->lose(*member, event.error.what);
     if (event.kind == Kind::left) said_goodbye(*member, event.error.what);
   }
+  doorway_->step(now);
+}
+
+engine::Companion NodeImpl::companion() {
+  return {[this](Time now) { turn_rendezvous(now); }, met_.rendezvous->fd(),
+          [this] { return std::min(met_.rendezvous->deadline(), doorway_->deadline()); }};
+}
+
+/// More members than cores on this host.
+bool NodeImpl::crowded() const {
+  const auto here = std::ranges::count(turn_->contacts(), met_.host, &engine::Contact::host);
+  return static_cast<std::size_t>(here) > fabric::usable_cores().size();
 }
 
 /// A member that stops because of another says which, so that it is not taken for the first to go.
@@ -265,7 +291,8 @@ void NodeImpl::keep_view() {
 
 void NodeImpl::installed(const engine::Installed& installed) {
   keep_view();
-  if (view_handler_) view_handler_({view(), installed.gone});
+  loop_->set_crowded(crowded());
+  if (view_handler_) view_handler_({view(), installed.gone, installed.came});
 }
 
 void NodeImpl::announce_stop() {
@@ -300,7 +327,10 @@ void NodeImpl::wait_for_room() {
 Result<> NodeImpl::shutdown(Time deadline) {
   SQUALL_ASSERT(!loop_->in_upcall(), "shutdown waits, so it cannot be called from an upcall");
   for (const auto& group : groups_) group->close();
-  run_in_turn([this] { turn_->finish(); });
+  run_in_turn([this] {
+    doorway_->close({Code::would_block, "it is shutting down", ""});
+    turn_->finish();
+  });
   return wait_until_finished(deadline,
                              "every member must call shutdown, and deliver in every group");
 }
@@ -308,7 +338,10 @@ Result<> NodeImpl::shutdown(Time deadline) {
 Result<> NodeImpl::leave(Time deadline) {
   SQUALL_ASSERT(!loop_->in_upcall(), "leave waits, so it cannot be called from an upcall");
   for (const auto& group : groups_) group->close();
-  run_in_turn([this] { turn_->leave(); });
+  run_in_turn([this] {
+    doorway_->close({Code::would_block, "it is leaving", ""});
+    turn_->leave();
+  });
   return wait_until_finished(deadline, "every member must deliver in every group");
 }
 

@@ -70,6 +70,8 @@ struct ViewChange {
   std::shared_ptr<const View> view;
   /// Who is in it no more, with the evidence that this member has: "b: link lost: ...".
   std::vector<std::string> gone;
+  /// Who has joined, by name; they have the last ranks of the view.
+  std::vector<std::string> came = {};
 };
 
 class Node {

@@ -9,9 +9,10 @@
 namespace squall::engine {
 
 struct Contact {
-  std::string fabric_address;
+  std::string fabric_address{};
   /// The pair's secret, from which the tickets of its connections are derived.
   fabric::Ticket ticket{};
+  std::string host{};  ///< equal for members of one host; for who counts them
 };
 
 /// What a connection of a pair is for.

@@ -1,9 +1,9 @@
 #pragma once
-// The connections that outlive fences and views: pulses and votes between the members of a view,
-// also between those that accuse each other. One to each member, dialled again when it breaks; what
-// is sent meanwhile is dropped, since everything that goes here is said again until it is answered.
-// Members of the view before are kept until the next change, so that whoever missed the decision
-// still learns of it.
+// The connections that outlive fences and views: pulses, votes and the wishes of joiners between
+// the members of a view, also between those that accuse each other. One to each member, dialled
+// again when it breaks; what is sent meanwhile is dropped, since everything that goes here is said
+// again until it is answered. Members of the view before are kept until the next change, so that
+// whoever missed the decision still learns of it.
 
 #include <map>
 #include <optional>
@@ -23,7 +23,7 @@ namespace squall::engine {
 class Control {
  public:
   /// The first byte of every control message.
-  enum class Kind : std::uint8_t { pulse = 1, ballot = 2 };
+  enum class Kind : std::uint8_t { pulse = 1, ballot = 2, joiner = 3 };
 
   explicit Control(fabric::Fabric& fabric) : fabric_(fabric) {}
   ~Control();

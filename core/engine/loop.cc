@@ -1,5 +1,6 @@
 #include "core/engine/loop.h"
 
+#include <poll.h>
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
@@ -16,9 +17,13 @@ namespace {
 // costs some 30 us across cores, a yield half a microsecond when the core is free.
 constexpr Duration spin_for = std::chrono::microseconds(20);
 constexpr Duration yield_for = std::chrono::microseconds(200);
-// The companion's descriptor does not wake the fabric's wait, so no sleep is longer than this. What
-// it tells are hints; what must be quick, the fabric tells.
+// The companion's descriptor does not wake the wait of a fabric without one, so no sleep is longer
+// than this. What it tells are hints; what must be quick, the fabric tells.
 constexpr Duration longest_sleep = std::chrono::milliseconds(100);
+
+timespec to_timespec(Duration::rep ns) {
+  return {ns / 1'000'000'000, ns % 1'000'000'000};
+}
 
 void pause_core() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -42,7 +47,8 @@ void Loop::open_fd() {
   timer_ = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
   fd_ = epoll_create1(EPOLL_CLOEXEC);
   bool fine = timer_ >= 0 && fd_ >= 0;
-  for (const int watched : {fabric_.fd(), timer_}) {
+  for (const int watched : {fabric_.fd(), timer_, companion_.fd}) {
+    if (watched == companion_.fd && watched < 0) continue;
     epoll_event interest{};
     interest.events = EPOLLIN;
     fine = fine && epoll_ctl(fd_, EPOLL_CTL_ADD, watched, &interest) == 0;
@@ -73,8 +79,8 @@ bool Loop::turn() {
   const auto fired = std::span(events_).first(count);
   const bool lost = std::ranges::any_of(
       fired, [](const fabric::Event& event) { return event.kind == fabric::Event::Kind::lost; });
-  if (companion_ && (lost || now_ >= companion_due_)) {
-    companion_(now_);
+  if (companion_.turn && (lost || now_ >= companion_due_)) {
+    companion_.turn(now_);
     companion_due_ = now_ + companion_interval;
   }
   const Turn::Outcome outcome = turn_.run(now_, fired);
@@ -94,18 +100,32 @@ void Loop::idle(Time until) {
   } else if (idle_for < yield_for) {
     sched_yield();
   } else if (arm()) {
-    fabric_.wait(std::min({until, deadline_, now_ + longest_sleep}));
+    sleep(std::min(until, next_sleep_end()));
     disarm();
   }
+}
+
+Time Loop::next_sleep_end() const {
+  const Time companion = companion_.deadline ? companion_.deadline() : never;
+  return std::min({deadline_, companion, now_ + longest_sleep});
+}
+
+/// Until the fabric or the companion has something.
+void Loop::sleep(Time until) {
+  if (companion_.fd < 0 || fabric_.fd() < 0) return fabric_.wait(until);
+  pollfd ready[]{{fabric_.fd(), POLLIN, 0}, {companion_.fd, POLLIN, 0}};
+  const auto ns = std::max(Duration::zero(), until - Monotonic::now()).count();
+  const timespec timeout = to_timespec(ns);
+  if (ppoll(ready, 2, &timeout, nullptr) > 0 && ready[1].revents != 0) companion_due_ = Time{};
+  fabric_.wait(Time{});  // it takes note of what woke it
 }
 
 bool Loop::arm_fd() {
   if (!arm()) return false;
   if (timer_ < 0) return true;
-  const Time due = std::min(deadline_, now_ + longest_sleep);
-  const Duration::rep ns = std::max<Duration::rep>(1, due.time_since_epoch().count());
+  const Duration::rep ns = std::max<Duration::rep>(1, next_sleep_end().time_since_epoch().count());
   itimerspec when{};
-  when.it_value = {ns / 1'000'000'000, ns % 1'000'000'000};
+  when.it_value = to_timespec(ns);
   const int set = timerfd_settime(timer_, TFD_TIMER_ABSTIME, &when, nullptr);
   SQUALL_ASSERT(set == 0, "a time that lies on the clock");
   return true;

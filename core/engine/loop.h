@@ -15,8 +15,13 @@
 namespace squall::engine {
 
 /// Something beside the fabric that wants to be turned now and then (the rendezvous): every
-/// millisecond while there is something to do, ten times a second while asleep.
-using Companion = std::function<void(Time)>;
+/// millisecond while there is something to do, and when its descriptor is readable or its time has
+/// come while asleep. On fabrics that cannot wait, ten times a second at least.
+struct Companion {
+  std::function<void(Time)> turn{};  ///< empty: there is none
+  int fd = -1;
+  std::function<Time()> deadline{};
+};
 
 class Loop {
  public:
@@ -57,6 +62,8 @@ class Loop {
       fabric_.wake();
   }
   void wake() { fabric_.wake(); }
+  /// More or fewer engines run on this host than when it was made.
+  void set_crowded(bool crowded) { crowded_ = crowded; }
   /// Before another thread begins to turn the loop: the calling one is none that turns it any more.
   void hand_over() { turning_thread_.store(nullptr, std::memory_order_relaxed); }
   /// The caller was called by a turn.
@@ -72,6 +79,8 @@ class Loop {
   bool arm();
   void disarm();
   void open_fd();
+  void sleep(Time until);
+  Time next_sleep_end() const;
 
   fabric::Fabric& fabric_;
   Turn& turn_;

@@ -38,8 +38,13 @@ Turn::Turn(fabric::Fabric& fabric, View view, Rank self, std::vector<Contact> co
       writers_[index] = std::move(*writer);
     }
     first.writers.push_back(writers_[index].get());
-    first.pasts.push_back({{}, 0});
+    // A joiner learns from the others where the order stands.
+    if (options_.joins)
+      first.pasts.emplace_back();
+    else
+      first.pasts.push_back({{}, 0});
   }
+  formed_once_ = options_.joins;
   begin(now, std::move(first));
 }
 
@@ -149,6 +154,11 @@ void Turn::on_control(Time now, fabric::PeerId peer, std::optional<Rank> from, B
     if (!ballot) return malformed(from, ballot.error());
     if (raw(ballot->view) < raw(view_.id)) return answer_old_view(peer);
     if (from) on_ballot(*from, *ballot);
+  } else if (kind == Control::Kind::joiner && from) {
+    Reader reader(body);
+    const auto joiner = membership::decode_joiner(reader);
+    if (!reader.done()) return malformed(from, {Code::invalid, "a joiner's name is garbled", ""});
+    applicants_.named(joiner, now);
   }
 }
 
@@ -242,6 +252,7 @@ void Turn::watch(Time now) {
     }
     agreeing_ |=
         !suspicion_->suspects().empty() || suspicion_->accused_by_earlier() || !leavers_.empty();
+    name_joiners(now);
   }
   const bool says_more = leaving_ && !drained_;
   if (says_more) prepare_to_leave();
@@ -256,6 +267,32 @@ void Turn::watch(Time now) {
   isolated_ = detector_->isolated();
   watch_again(detector_->deadline());
   keep_majority(now);
+}
+
+void Turn::sponsor(std::vector<membership::Joiner> joiners) {
+  if (joiners == sponsored_) return;
+  sponsored_ = std::move(joiners);
+  names_joiners_ = stirred_ = true;
+}
+
+void Turn::name_joiners(Time now) {
+  // Named with every heartbeat; who misses several of them is forgotten.
+  constexpr int forgotten_after = 5;
+  if (!sponsored_.empty() && (names_joiners_ || detector_->beat_due())) {
+    names_joiners_ = false;
+    const Rank leader = membership::coordinator_of(suspicion_->suspects(), view_.size());
+    for (const membership::Joiner& joiner : sponsored_) {
+      if (leader == self_) {
+        applicants_.named(joiner, now);
+        continue;
+      }
+      Writer writer;
+      membership::encode(writer, joiner);
+      control_.send(leader, Control::Kind::joiner, writer.bytes());
+    }
+  }
+  applicants_.forget_before(now - forgotten_after * options_.timing.interval);
+  agreeing_ |= phase_ == Phase::running && applicants_.any(view_);
 }
 
 void Turn::prepare_to_leave() {
@@ -319,7 +356,8 @@ void Turn::agree(Time now) {
     if (rank == self_ || (control_.up(rank) && detector_->in_contact(rank)))
       situation.heard.insert(rank);
   situation.quiet = suspicion_->accused_by_earlier();
-  situation.wants_change = !leavers_.empty();
+  situation.wants_change =
+      !leavers_.empty() || (phase_ == Phase::running && applicants_.any(view_));
   situation.patience = options_.timing.interval;
   agreement_->turn(now, situation);
   if (!epoch_->frozen() && (agreement_->wants_freeze() || situation.quiet)) {
@@ -349,7 +387,9 @@ membership::Change Turn::propose(const RankSet& survivors,
   // A view has members: when all want to go at once, the coordinator goes last.
   RankSet leaving = leavers_ & survivors;
   if (leaving == survivors) leaving.erase(self_);
-  return membership::make_change(view_, survivors - leaving, leaving, {}, std::move(*trim));
+  const RankSet kept = survivors - leaving;
+  return membership::make_change(view_, kept, leaving, applicants_.admissible(view_, kept.size()),
+                                 std::move(*trim));
 }
 
 void Turn::expelled() {
@@ -359,7 +399,7 @@ void Turn::expelled() {
 }
 
 void Turn::install(Time now) {
-  const membership::Change change = *agreement_->decided();
+  membership::Change change = *agreement_->decided();
   Message decided;
   decided.kind = Message::Kind::decided;
   decided.view = view_.id;
@@ -384,9 +424,17 @@ void Turn::install(Time now) {
   const NodeId me = view_.members[self_].id;
   view_ = change.next;
   self_ = *view_.rank_of(me);
+  std::vector<std::string> came;
+  for (const membership::Joiner& joiner : change.joiners) {
+    const auto rank = static_cast<Rank>(contacts.size());
+    contacts.push_back(
+        {joiner.fabric_address, membership::secret_between(change, self_, rank), joiner.host});
+    came.push_back(joiner.member.name);
+  }
   contacts_ = std::move(contacts);
+  entry_ = std::move(change);
   outcome_.worked = true;
-  if (on_view_) on_view_({view_, std::move(gone)});
+  if (on_view_) on_view_({view_, std::move(gone), std::move(came)});
   begin(now, std::move(inheritance));
 }
 

@@ -21,6 +21,7 @@
 #include "core/engine/epoch.h"
 #include "core/fabric/fabric.h"
 #include "core/membership/agreement.h"
+#include "core/membership/applicants.h"
 #include "core/membership/detector.h"
 #include "core/membership/suspicion.h"
 #include "core/membership/timing.h"
@@ -34,6 +35,8 @@ struct Installed {
   const View& view;
   /// Who is in it no more, and on what evidence, as far as this member knows: "b: link lost".
   std::vector<std::string> gone;
+  /// Who has joined, by name; they have the last ranks.
+  std::vector<std::string> came = {};
 };
 
 class Turn {
@@ -52,6 +55,8 @@ class Turn {
     membership::Timing timing = membership::fast;
     /// How long without a majority of the view until this member stops with an error.
     Duration patience = 3 * membership::fast.timeout;
+    /// This member joins a group that is running: `view` is the first one that it is in.
+    bool joins = false;
     /// The view never changes: whoever loses a member delivers what it still may, and stops.
     bool fixed = false;
     std::uint64_t seed = 0;  ///< different at each member
@@ -89,6 +94,16 @@ class Turn {
   /// Called between the deliveries of two views, in the order of all upcalls. Not for the first.
   void on_view(std::function<void(const Installed&)> upcall) { on_view_ = std::move(upcall); }
 
+  /// Those who ask to join through this member, as of now: it names them to the coordinator until
+  /// they are in the view, or in no such list any more.
+  void sponsor(std::vector<membership::Joiner> joiners);
+  /// The change with which this view began; nullptr in the first view of this member.
+  const membership::Change* entry() const { return entry_ ? &*entry_ : nullptr; }
+  /// This member came with this view.
+  bool joined_with_this_view() const { return options_.joins && !entry_; }
+  /// How the members of this view are reached, by rank; this member's own is empty.
+  std::span<const Contact> contacts() const { return contacts_; }
+
   /// Another source of evidence (the rendezvous) says that a member is gone.
   void lose(Rank member, std::string_view reason);
   /// Stops now, without a word to the others.
@@ -123,6 +138,7 @@ class Turn {
   void answer_late(Time now, std::span<const fabric::Event> events);
 
   void watch(Time now);
+  void name_joiners(Time now);
   void prepare_to_leave();
   void stop_without(Rank member, std::string_view reason);
   void last_deliveries();
@@ -168,6 +184,10 @@ class Turn {
   bool stirred_ = true;  // something may have changed that `watch` looks at
   Time watch_due_{};     // or will by then
   bool isolated_ = false;
+  std::optional<membership::Change> entry_;
+  std::vector<membership::Joiner> sponsored_;
+  bool names_joiners_ = false;  // some are new since they were named last
+  membership::Applicants applicants_;
   std::vector<std::byte> last_decision_;  // what ended the view before, for who is still in it
 
   bool finishing_ = false;

@@ -87,7 +87,13 @@ void Meeting::received(LineId id, Bytes bytes, Time now) {
   }
 }
 
-void Meeting::ended(LineId id, Time now, std::string reason) {
+void Meeting::ended(LineId id, Time now, std::string reason, bool nobody) {
+  const auto at = lines_.find(id);
+  if (nobody && at != lines_.end() && at->second.part == Line::Part::visit) {
+    const Line line = std::move(at->second);
+    lines_.erase(at);
+    return end_guest(id, line, {Code::unavailable, std::move(reason), ""});
+  }
   end(id, now, std::move(reason), false);
 }
 
@@ -307,7 +313,7 @@ void Meeting::on_refusal(LineId id, Line& line, Error error, Time now) {
   }
   // Only who was called may refuse; from others it is noise.
   if (line.stage != Line::Stage::expect_answer && line.stage != Line::Stage::expect_welcome) {
-    if (line.stage == Line::Stage::expect_confirm) {
+    if (line.stage == Line::Stage::expect_confirm && line.part == Line::Part::member) {
       peers_[line.rank].reason = "refused this node: " + error.what;
       report(Happened::turned_away, line.rank, std::move(error));
     }

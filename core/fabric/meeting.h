@@ -59,13 +59,15 @@ class Meeting {
   void connected(LineId line, Time now);
   void received(LineId line, Bytes bytes, Time now);
   /// The line ended without our doing, or could not be made. Unknown lines are ignored.
-  void ended(LineId line, Time now, std::string reason);
+  /// `nobody`: surely no process is there.
+  void ended(LineId line, Time now, std::string reason, bool nobody = false);
   /// Whatever is due: calls, lines that took too long.
   void tick(Time now);
   /// See Rendezvous.
   LineId visit(Rank rank, Time now);
   void say(LineId line, Bytes bytes);
   void dismiss(LineId line, const Error& why);
+  void renew(Incarnation incarnation) { self_.incarnation = incarnation; }
   void leave(std::string_view text);
 
   // --- what follows

@@ -112,6 +112,17 @@ TEST_CASE("a visit to nobody, or to who never answers, ends with the reason") {
   CHECK(seen[0].error.what == "no connection within 2 s");
 }
 
+TEST_CASE("a guest that goes before it is received is nobody's guest") {
+  Visitors world;
+  const LineId line = world.at(0).accepted(world.now, "c");
+  Hello hello{introduction("c"), guest_rank, guest_rank, "", {}};
+  hello.who.group_digest = 7;
+  world.at(0).received(line, encode_hello(FrameKind::hello, hello), world.now);
+  world.at(0).received(line, encode_refusal({Code::closed, "never mind", ""}), world.now);
+  world.settle();
+  CHECK(world.seen(0) == "");
+}
+
 TEST_CASE("a replayed visit is dropped before it is anybody's guest") {
   Visitors world;
   world.come();

@@ -84,7 +84,7 @@ class Rendezvous {
       welcomed,     ///< a visit of this node's is received: line, rank, who
       said,         ///< the other end of a guest's line or a visit said `bytes`
       ended,        ///< a guest's line or a visit is over: line, error says why. If the other end
-                    ///< said why, error.code is its own
+                    ///< said why, error.code is its own; Code::unavailable if nobody is there
     };
     Kind kind{};
     Rank rank = unknown_rank;
@@ -113,6 +113,8 @@ class Rendezvous {
   /// To a guest, or to whom this node visits: at most Limits::word_bytes, in order. A line that is
   /// over takes nothing.
   virtual void say(LineId line, Bytes bytes) = 0;
+  /// This node is another run from here on, for those whom it visits; only if it gathers nobody.
+  virtual void renew(Incarnation incarnation) = 0;
   /// Ends such a line; the other end is told why. No event follows.
   virtual void dismiss(LineId line, const Error& why) = 0;
 

@@ -8,6 +8,9 @@
 #include <tuple>
 #include <utility>
 
+#include "core/base/assert.h"
+#include "core/base/digest.h"
+
 namespace squall::membership {
 namespace {
 
@@ -47,6 +50,7 @@ Result<> well_formed(const Change& change) {
     const Joiner& joiner = change.joiners[at];
     if (joiner.fabric_address.size() > ChangeLimits::address_bytes)
       return wrong("with too long an address");
+    if (joiner.host.size() > ChangeLimits::host_bytes) return wrong("with too long a host");
     if (parts(members[change.kept.size() + at]) != parts(joiner.member))
       return wrong("whose next view does not end with the joiners");
   }
@@ -65,30 +69,6 @@ RankSet get_ranks(Reader& from) {
   RankSet set;
   for (std::uint64_t& word : set.words()) word = from.get<std::uint64_t>();
   return set;
-}
-
-void put(Writer& to, const Member& member) {
-  to.put(member.id).put(member.incarnation).put(std::string_view(member.name));
-}
-Member get_member(Reader& from) {
-  Member member;
-  member.id = from.get<NodeId>();
-  member.incarnation = from.get<Incarnation>();
-  member.name = from.get_string(ChangeLimits::name_bytes);
-  return member;
-}
-
-void put(Writer& to, const Joiner& joiner) {
-  put(to, joiner.member);
-  to.put(std::string_view(joiner.fabric_address));
-  for (const std::byte byte : joiner.secret) to.put(byte);
-}
-Joiner get_joiner(Reader& from) {
-  Joiner joiner;
-  joiner.member = get_member(from);
-  joiner.fabric_address = from.get_string(ChangeLimits::address_bytes);
-  for (std::byte& byte : joiner.secret) byte = from.get<std::byte>();
-  return joiner;
 }
 
 void put(Writer& to, const Rounds& rounds) {
@@ -135,7 +115,7 @@ bool same_shape(const Rounds& left, const Rounds& right) {
 
 bool operator==(const Joiner& left, const Joiner& right) {
   return parts(left.member) == parts(right.member) && left.fabric_address == right.fabric_address &&
-         left.secret == right.secret;
+         left.host == right.host && left.secret == right.secret;
 }
 
 bool operator==(const Change& left, const Change& right) {
@@ -158,6 +138,19 @@ Change make_change(const View& old, const RankSet& kept, const RankSet& leaving,
   return change;
 }
 
+Secret secret_between(const Change& change, Rank one, Rank other) {
+  // Of two joiners, the earlier one's.
+  const Rank first = static_cast<Rank>(change.next.size() - change.joiners.size());
+  const Rank low = std::min(one, other), high = std::max(one, other);
+  SQUALL_ASSERT(high >= first && high < change.next.size() && low != high, "one of them joins");
+  const Rank joins = low >= first ? low : high;
+  Writer said;
+  said.put(std::string_view("squall pair"));
+  for (const std::byte byte : change.joiners[joins - first].secret) said.put(byte);
+  said.put(change.next.members[joins == low ? high : low].id);
+  return Digest().update(said.bytes()).value();
+}
+
 Result<> check(const Change& change, const View& old) {
   if (auto ok = well_formed(change); !ok) return ok;
   if (raw(change.next.id) != raw(old.id) + 1)
@@ -172,6 +165,31 @@ Result<> check(const Change& change, const View& old) {
   return {};
 }
 
+void encode(Writer& to, const Member& member) {
+  to.put(member.id).put(member.incarnation).put(std::string_view(member.name));
+}
+Member decode_member(Reader& from) {
+  Member member;
+  member.id = from.get<NodeId>();
+  member.incarnation = from.get<Incarnation>();
+  member.name = from.get_string(ChangeLimits::name_bytes);
+  return member;
+}
+
+void encode(Writer& to, const Joiner& joiner) {
+  encode(to, joiner.member);
+  to.put(std::string_view(joiner.fabric_address)).put(std::string_view(joiner.host));
+  for (const std::byte byte : joiner.secret) to.put(byte);
+}
+Joiner decode_joiner(Reader& from) {
+  Joiner joiner;
+  joiner.member = decode_member(from);
+  joiner.fabric_address = from.get_string(ChangeLimits::address_bytes);
+  joiner.host = from.get_string(ChangeLimits::host_bytes);
+  for (std::byte& byte : joiner.secret) byte = from.get<std::byte>();
+  return joiner;
+}
+
 void encode(Writer& to, const Frozen& frozen) {
   put(to, frozen.received);
 }
@@ -181,9 +199,9 @@ void encode(Writer& to, const Change& change) {
   to.put(change.next.id);
   put(to, change.kept);
   put(to, change.leaving);
-  for (std::size_t at = 0; at < change.kept.size(); ++at) put(to, change.next.members[at]);
+  for (std::size_t at = 0; at < change.kept.size(); ++at) encode(to, change.next.members[at]);
   to.put(static_cast<std::uint32_t>(change.joiners.size()));
-  for (const Joiner& joiner : change.joiners) put(to, joiner);
+  for (const Joiner& joiner : change.joiners) encode(to, joiner);
   put(to, change.trim);
 }
 
@@ -199,11 +217,12 @@ Result<Change> decode_change(Reader& from) {
   change.kept = get_ranks(from);
   change.leaving = get_ranks(from);
   const Rank kept = change.kept.size();
-  for (Rank at = 0; at < kept && from.ok(); ++at) change.next.members.push_back(get_member(from));
+  for (Rank at = 0; at < kept && from.ok(); ++at)
+    change.next.members.push_back(decode_member(from));
   const auto joiners = from.get<std::uint32_t>();
   if (joiners > kept) return garbled("a view change");
   for (std::uint32_t at = 0; at < joiners && from.ok(); ++at) {
-    change.joiners.push_back(get_joiner(from));
+    change.joiners.push_back(decode_joiner(from));
     change.next.members.push_back(change.joiners.back().member);
   }
   auto trim = get_rounds(from);

@@ -20,6 +20,7 @@ struct ChangeLimits {
   static constexpr std::size_t channels = 1024;
   static constexpr std::size_t name_bytes = 256;
   static constexpr std::size_t address_bytes = 512;
+  static constexpr std::size_t host_bytes = 256;
 };
 
 /// Rounds by channel and sender: [channel][sender, by its index in the channel].
@@ -28,11 +29,14 @@ using Rounds = std::vector<std::vector<Round>>;
 /// Equally many channels, and in each equally many senders.
 bool same_shape(const Rounds& left, const Rounds& right);
 
+using Secret = std::array<std::byte, 16>;
+
 /// Someone whom the next view admits.
 struct Joiner {
   Member member;
-  std::string fabric_address;          ///< opaque bytes
-  std::array<std::byte, 16> secret{};  ///< the tickets of its connections are derived from it
+  std::string fabric_address;  ///< opaque bytes
+  std::string host;            ///< equal for members of one host
+  Secret secret{};             ///< the tickets of its connections are derived from it
 
   friend bool operator==(const Joiner&, const Joiner&);
 };
@@ -68,14 +72,23 @@ Change make_change(const View& old, const RankSet& kept, const RankSet& leaving,
 /// Whether `change` can follow on `old`: Code::invalid with the rule that it breaks.
 Result<> check(const Change& change, const View& old);
 
+/// What only the members of the next view know: the secret between two of them of which at least
+/// one joins. By their ranks in the next view; the same in either order.
+Secret secret_between(const Change& change, Rank one, Rank other);
+
 // --- on the wire. Encoding takes what `check` accepts, decoding yields only what is well formed:
 // the rest of `check` needs the old view.
 
 void encode(Writer& to, const Frozen& frozen);
 void encode(Writer& to, const Change& change);
+void encode(Writer& to, const Joiner& joiner);
+void encode(Writer& to, const Member& member);
 /// For use within a larger message: what follows is left in the reader.
 Result<Frozen> decode_frozen(Reader& from);
 Result<Change> decode_change(Reader& from);
+/// The reader fails where bytes are missing or a limit is passed.
+Joiner decode_joiner(Reader& from);
+Member decode_member(Reader& from);
 
 std::vector<std::byte> encode(const Frozen& frozen);
 std::vector<std::byte> encode(const Change& change);

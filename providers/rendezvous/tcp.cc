@@ -86,6 +86,7 @@ class TcpRendezvous final : public fabric::Rendezvous {
     meeting_.say(line, bytes);
     act();
   }
+  void renew(Incarnation incarnation) override { meeting_.renew(incarnation); }
   void dismiss(LineId line, const Error& why) override {
     meeting_.dismiss(line, why);
     act();
@@ -121,7 +122,7 @@ class TcpRendezvous final : public fabric::Rendezvous {
   void resume_listening();
   void act();
   void call(LineId id, Rank rank);
-  void call_next(LineId id, Wire& wire, std::string reason);
+  void call_next(LineId id, Wire& wire, std::string reason, bool nobody);
   void on_ready(LineId id, std::uint32_t ready);
   void read(LineId id, Wire& wire);
   void flush(LineId id, Wire& wire);
@@ -265,16 +266,17 @@ void TcpRendezvous::call(LineId id, Rank rank) {
   wire.elsewhere.assign(callee.resolved.addresses.rbegin(), callee.resolved.addresses.rend());
   // Another one first the next time: one that never answers uses up a whole call.
   std::ranges::rotate(callee.resolved.addresses, callee.resolved.addresses.begin() + 1);
-  call_next(id, wire, "no address");
+  call_next(id, wire, "no address", false);
 }
 
-void TcpRendezvous::call_next(LineId id, Wire& wire, std::string reason) {
+void TcpRendezvous::call_next(LineId id, Wire& wire, std::string reason, bool nobody) {
   while (!wire.elsewhere.empty()) {
     const SocketAddress address = wire.elsewhere.back();
     wire.elsewhere.pop_back();
     auto socket = start_connecting(address);
     if (!socket) {
       reason = socket.error().what;
+      nobody = false;
       continue;
     }
     wire.socket = std::move(*socket);
@@ -283,7 +285,7 @@ void TcpRendezvous::call_next(LineId id, Wire& wire, std::string reason) {
     return rewatch(id, wire, EPOLLOUT);
   }
   drop(id);
-  meeting_.ended(id, now_, std::move(reason));
+  meeting_.ended(id, now_, std::move(reason), nobody);
 }
 
 // --- sockets
@@ -294,7 +296,7 @@ void TcpRendezvous::on_ready(LineId id, std::uint32_t ready) {
   Wire& wire = at->second;
   if (wire.connecting) {
     const int error = connect_result(wire.socket);
-    if (error != 0) return call_next(id, wire, strerror(error));
+    if (error != 0) return call_next(id, wire, strerror(error), error == ECONNREFUSED);
     wire.connecting = false;
     rewatch(id, wire, EPOLLIN);
     return meeting_.connected(id, now_);
