@@ -184,7 +184,8 @@ void Meeting::on_frame(LineId id, Frame frame, Time now) {
     if (auto proof = decode_proof(frame.body)) return on_confirm(id, line, *proof, now);
   } else if (frame.kind == FrameKind::welcome && line.stage == Line::Stage::expect_welcome) {
     if (auto proof = decode_proof(frame.body)) return on_welcome(id, line, *proof, now);
-  } else if (frame.kind == FrameKind::goodbye && line.stage == Line::Stage::introduced) {
+  } else if (frame.kind == FrameKind::goodbye && line.stage == Line::Stage::introduced &&
+             line.part == Line::Part::member) {
     if (auto text = decode_goodbye(frame.body)) return on_goodbye(id, line, *text);
   } else if (frame.kind == FrameKind::word && line.stage == Line::Stage::introduced &&
              line.part != Line::Part::member) {
@@ -374,8 +375,11 @@ void Meeting::refuse(LineId id, Line& line, Error error) {
 void Meeting::leave(std::string_view text) {
   if (std::exchange(left_, true)) return;
   for (const auto& [id, line] : lines_) {
-    if (line.stage == Line::Stage::introduced) {
-      act(Action::Kind::send, id, encode_goodbye(text));
+    if (line.stage == Line::Stage::introduced && line.part != Line::Part::visit) {
+      const bool member = line.part == Line::Part::member;
+      act(Action::Kind::send, id,
+          member ? encode_goodbye(text)
+                 : encode_refusal({Code::would_block, "it has left the group", ""}));
       act(Action::Kind::finish, id);
     } else {
       act(Action::Kind::drop, id);

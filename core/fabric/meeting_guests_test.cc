@@ -123,6 +123,25 @@ TEST_CASE("a guest that goes before it is received is nobody's guest") {
   CHECK(world.seen(0) == "");
 }
 
+TEST_CASE("who leaves sends its guests away, and a goodbye of a guest is none") {
+  Visitors world;
+  world.come();
+  const LineId line = world.visit(0);
+  world.visit(1);
+  world.take(2);
+  world.at(0).leave("finished");
+  world.settle();
+  const auto seen = world.take(2);
+  REQUIRE(seen.size() == 1);
+  CHECK(seen[0].line == line);
+  CHECK(seen[0].error.code == Code::would_block);
+  const LineId guest = world.take(1).front().line;
+  world.at(1).received(guest, encode_goodbye("bye"), world.now);
+  CHECK(world.seen(1) == "");
+  world.settle();
+  CHECK(world.seen(1) == "ended ?");
+}
+
 TEST_CASE("a replayed visit is dropped before it is anybody's guest") {
   Visitors world;
   world.come();
