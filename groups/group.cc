@@ -78,6 +78,10 @@ tl::unexpected<Error> GroupImpl::refuse(std::size_t bytes) const {
   return fail(Code::would_block, {});
 }
 
+void GroupImpl::on_state(StateHooks hooks) {
+  host_.hand_state(index_, std::move(hooks));
+}
+
 void GroupImpl::on_deliver(std::function<void(const Delivery&)> handler) {
   host_.deliver_to(index_, std::move(handler));
 }

@@ -73,6 +73,8 @@ class NodeImpl final : public Node, public GroupHost {
   }
   std::string_view fabric() const override { return met_.fabric->name(); }
 
+  bool arrived() const override { return !turn_->arriving(); }
+
   bool poll() override { return !threaded() && turn_once(); }
   void idle(Time until) override {
     if (!threaded()) loop_->idle(until);
@@ -98,6 +100,7 @@ class NodeImpl final : public Node, public GroupHost {
   std::shared_ptr<const View> host_view() const override { return view(); }
   Rank host_rank() const override { return rank(); }
   void deliver_to(std::size_t channel, multicast::DeliverFunction upcall) override;
+  void hand_state(std::size_t channel, engine::StateHooks hooks) override;
   void wait_for_room() override;
   Error why_closed() const override;
 
@@ -110,7 +113,7 @@ class NodeImpl final : public Node, public GroupHost {
   void turn_rendezvous(Time now);
   void said_goodbye(Rank member, std::string_view text);
   void say_why();
-  void keep_view();
+  void keep_view(const View& view);
   void installed(const engine::Installed& installed);
   std::optional<Rank> rank_of(std::string_view name) const;
   void announce_stop();
@@ -166,7 +169,7 @@ Result<std::unique_ptr<Node>> NodeImpl::start(const Config& config) {
     node->doorway_->close({Code::refused,
                            "this group stays as it was formed (node.when_lost = stop)",
                            "let every member say node.when_lost = \"continue\""});
-  node->keep_view();
+  node->keep_view(node->turn_->view());
   node->turn_->on_view([raw = node.get()](const engine::Installed& view) { raw->installed(view); });
   node->loop_ = std::make_unique<engine::Loop>(*node->met_.fabric, *node->turn_, node->crowded(),
                                                node->companion());
@@ -283,14 +286,14 @@ std::optional<Rank> NodeImpl::rank_of(std::string_view name) const {
   return static_cast<Rank>(found - members.begin());
 }
 
-void NodeImpl::keep_view() {
+void NodeImpl::keep_view(const View& view) {
   const std::lock_guard lock(view_mutex_);
-  view_ = std::make_shared<const View>(turn_->view());
-  rank_ = turn_->self();
+  view_ = std::make_shared<const View>(view);
+  rank_ = *view.rank_of(met_.view.members[met_.self].id);
 }
 
 void NodeImpl::installed(const engine::Installed& installed) {
-  keep_view();
+  keep_view(installed.view);
   loop_->set_crowded(crowded());
   if (view_handler_) view_handler_({view(), installed.gone, installed.came});
 }
@@ -309,6 +312,10 @@ void NodeImpl::announce_stop() {
 
 void NodeImpl::deliver_to(std::size_t channel, multicast::DeliverFunction upcall) {
   run_in_turn([this, channel, upcall = std::move(upcall)] { turn_->on_deliver(channel, upcall); });
+}
+
+void NodeImpl::hand_state(std::size_t channel, engine::StateHooks hooks) {
+  run_in_turn([this, channel, hooks = std::move(hooks)] { turn_->on_state(channel, hooks); });
 }
 
 Error NodeImpl::why_closed() const {

@@ -20,6 +20,7 @@
 #include "core/base/ids.h"
 #include "core/base/time.h"
 #include "core/base/view.h"
+#include "core/engine/state.h"
 #include "core/multicast/delivery.h"
 #include "groups/config.h"
 
@@ -27,6 +28,13 @@ namespace squall {
 
 /// One delivered message: sender, number, position, bytes.
 using Delivery = multicast::Delivery;
+
+/// How a group's state passes to those who join: see core/engine/state.h. A joiner gets the state
+/// of one moment (before the first message of its first view), then every message since. While it
+/// does, its messages wait at its own node; once those are more than 16 MiB, the others' rings push
+/// back.
+using StateSource = engine::StateSource;
+using StateHooks = engine::StateHooks;
 
 /// Space inside the ring, to be filled and then given to `Group::commit` exactly once.
 struct Reservation {
@@ -60,6 +68,9 @@ class Group {
   /// wait and returns Code::would_block.
   virtual Result<> send(Bytes message) = 0;
 
+  /// At every member, if joiners are to get a state; set it before `on_deliver`. Its functions are
+  /// called where the node turns.
+  virtual void on_state(StateHooks hooks) = 0;
   /// Called for every delivered message. Until it is set nothing is delivered in this group, and
   /// its rings push back. Replaces the previous one; call it where the node turns, or before.
   virtual void on_deliver(std::function<void(const Delivery&)> handler) = 0;
@@ -87,6 +98,9 @@ class Node {
   virtual std::shared_ptr<const View> view() const = 0;
   /// This member's, in the current view.
   virtual Rank rank() const = 0;
+  /// The application has everything: this member did not join, or all states are loaded and all
+  /// that came meanwhile is delivered. Where the node turns.
+  virtual bool arrived() const = 0;
   /// Called for every view after the first, where the node turns, in one order with the deliveries:
   /// between the last message of the old view and the first of the new.
   virtual void on_view(std::function<void(const ViewChange&)> handler) = 0;

@@ -94,24 +94,30 @@ Time Control::turn(Time now) {
   return next;
 }
 
-void Control::send(Link& link, Kind kind, Bytes message) {
-  if (!link.up) return;
+bool Control::send(Link& link, fabric::Lane lane, Kind kind, Bytes message) {
+  if (!link.up) return false;
   scratch_.assign(1, static_cast<std::byte>(kind));
   scratch_.insert(scratch_.end(), message.begin(), message.end());
-  if (scratch_.size() <= fabric_.capabilities().inline_bytes) {
-    static_cast<void>(fabric_.send(*link.id, fabric::Lane::urgent, scratch_));
-    return;
-  }
+  if (scratch_.size() <= fabric_.capabilities().inline_bytes)
+    return fabric_.send(*link.id, lane, scratch_).has_value();
   const auto& kept = leaving_.emplace(++next_token_, std::move(scratch_)).first->second;
-  if (!fabric_.send(*link.id, fabric::Lane::urgent, kept, next_token_)) leaving_.erase(next_token_);
+  const bool sent = fabric_.send(*link.id, lane, kept, next_token_).has_value();
+  if (!sent) leaving_.erase(next_token_);
+  return sent;
 }
 
 void Control::send(Rank rank, Kind kind, Bytes message) {
-  send(links_[rank], kind, message);
+  static_cast<void>(send(links_[rank], fabric::Lane::urgent, kind, message));
 }
 
 void Control::send(fabric::PeerId peer, Kind kind, Bytes message) {
-  if (Link* link = find(peer)) send(*link, kind, message);
+  if (Link* link = find(peer)) static_cast<void>(send(*link, fabric::Lane::urgent, kind, message));
+}
+
+bool Control::send_bulk(const Member& to, Kind kind, Bytes message) {
+  for (Link& link : links_)
+    if (same(link.member, to)) return send(link, fabric::Lane::bulk, kind, message);
+  return false;
 }
 
 }  // namespace squall::engine

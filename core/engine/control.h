@@ -23,7 +23,7 @@ namespace squall::engine {
 class Control {
  public:
   /// The first byte of every control message.
-  enum class Kind : std::uint8_t { pulse = 1, ballot = 2, joiner = 3 };
+  enum class Kind : std::uint8_t { pulse = 1, ballot, joiner, state_request, state_piece };
 
   explicit Control(fabric::Fabric& fabric) : fabric_(fabric) {}
   ~Control();
@@ -54,6 +54,9 @@ class Control {
 
   void send(Rank rank, Kind kind, Bytes message);
   void send(fabric::PeerId peer, Kind kind, Bytes message);
+  /// To a member of this view, behind everything urgent; false: it is not there, or has no room
+  /// now.
+  bool send_bulk(const Member& to, Kind kind, Bytes message);
 
  private:
   struct Link {
@@ -65,7 +68,7 @@ class Control {
   };
   void dial(Link& link, Time now);
   void drop(Link& link);
-  void send(Link& link, Kind kind, Bytes message);
+  bool send(Link& link, fabric::Lane lane, Kind kind, Bytes message);
   const Link* find(fabric::PeerId peer) const;
   Link* find(fabric::PeerId peer) {
     return const_cast<Link*>(static_cast<const Control*>(this)->find(peer));

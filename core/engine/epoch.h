@@ -17,6 +17,7 @@
 #include "core/base/time.h"
 #include "core/base/view.h"
 #include "core/engine/contact.h"
+#include "core/engine/handover.h"
 #include "core/fabric/fabric.h"
 #include "core/membership/change.h"
 #include "core/mirror/ring_writer.h"
@@ -36,9 +37,6 @@ struct ChannelPlan {
   std::vector<Rank> senders_in(const View& view) const;
   bool sends(NodeId node) const;
 };
-
-/// What the application gave: by channel; empty while nobody listens.
-using Upcalls = std::vector<multicast::DeliverFunction>;
 
 class Epoch {
  public:

@@ -25,7 +25,8 @@ Turn::Turn(fabric::Fabric& fabric, View view, Rank self, std::vector<Contact> co
       plans_(std::move(plans)),
       writers_(plans_.size()),
       upcalls_(plans_.size()),
-      control_(fabric) {
+      control_(fabric),
+      handover_(control_, plans_.size(), fabric.capabilities().max_message_bytes) {
   SQUALL_ASSERT(self_ < view_.size() && contacts_.size() == view_.size(), "one contact per member");
   Epoch::Inheritance first;
   for (std::size_t index = 0; index < plans_.size(); ++index) {
@@ -45,6 +46,7 @@ Turn::Turn(fabric::Fabric& fabric, View view, Rank self, std::vector<Contact> co
       first.pasts.push_back({{}, 0});
   }
   formed_once_ = options_.joins;
+  if (options_.joins) handover_.joined(view_.id, options_.timing.timeout / 4);
   begin(now, std::move(first));
 }
 
@@ -93,7 +95,11 @@ Turn::Outcome Turn::run(Time now, std::span<const fabric::Event> events) {
   if (phase_ != Phase::stopped && agreeing_ && !closing_ && !finished_) agree(now);
   if (phase_ == Phase::stopped) return outcome_;
 
-  const auto turned = epoch_->turn(now, upcalls_, !closing_ && isolated_);
+  if (handover_.busy()) hand_over(now);
+  if (phase_ == Phase::stopped) return outcome_;
+  const bool keeps = handover_.keeps();
+  const auto turned = epoch_->turn(now, keeps ? handover_.kept_upcalls(upcalls_) : upcalls_,
+                                   !closing_ && (isolated_ || (keeps && handover_.full())));
   outcome_.worked |= turned.worked;
   note(turned.deadline);
   // Whose heartbeats cannot come yet would soon look silent.
@@ -103,7 +109,7 @@ Turn::Outcome Turn::run(Time now, std::span<const fabric::Event> events) {
     outcome_.worked = true;
   }
   if (const auto culprit = epoch_->culprit()) blame(*culprit);
-  if (finishing_ && phase_ == Phase::running) {
+  if (finishing_ && phase_ == Phase::running && !handover_.arriving()) {
     outcome_.worked |= epoch_->finish();
     finished_ = epoch_->finished();
   }
@@ -159,6 +165,10 @@ void Turn::on_control(Time now, fabric::PeerId peer, std::optional<Rank> from, B
     const auto joiner = membership::decode_joiner(reader);
     if (!reader.done()) return malformed(from, {Code::invalid, "a joiner's name is garbled", ""});
     applicants_.named(joiner, now);
+  } else if (kind == Control::Kind::state_request && from) {
+    handover_.on_request(view_.members[*from], body);
+  } else if (kind == Control::Kind::state_piece && from) {
+    handover_.on_piece(*from, body, now);
   }
 }
 
@@ -172,6 +182,7 @@ void Turn::on_pulse(Time now, Rank from, const Pulse& pulse) {
   if (detector_->heard(from, pulse.beat, pulse.echo, now)) {
     suspicion_->pulse(from, pulse);
     if (pulse.leaving) leavers_.insert(from);
+    if (!pulse.arriving) handover_.arrived(view_.members[from]);
   }
   if (pulse.answer) send_pulse(from, detector_->extra_beat(), false);
 }
@@ -269,6 +280,26 @@ void Turn::watch(Time now) {
   keep_majority(now);
 }
 
+/// State to those who join, or to this member.
+void Turn::hand_over(Time now) {
+  const RankSet others = RankSet::all(view_.size()) - suspicion_->suspects();
+  RankSet asked = heard() & others;
+  asked.erase(self_);
+  RankSet able = others;
+  able.erase(self_);
+  outcome_.worked |= handover_.turn(now, view_, asked, able, upcalls_, on_view_);
+  note(handover_.deadline());
+  if (handover_.failure()) stop(*handover_.failure());
+}
+
+/// Who can be talked to, suspected or not; this member included.
+RankSet Turn::heard() const {
+  RankSet heard;
+  for (Rank rank = 0; rank < view_.size(); ++rank)
+    if (rank == self_ || (control_.up(rank) && detector_->in_contact(rank))) heard.insert(rank);
+  return heard;
+}
+
 void Turn::sponsor(std::vector<membership::Joiner> joiners) {
   if (joiners == sponsored_) return;
   sponsored_ = std::move(joiners);
@@ -296,7 +327,7 @@ void Turn::name_joiners(Time now) {
 }
 
 void Turn::prepare_to_leave() {
-  if (phase_ != Phase::running || !epoch_->drained()) return;
+  if (phase_ != Phase::running || handover_.keeps() || !epoch_->drained()) return;
   drained_ = true;
   if (view_.size() == 1) {
     left_ = true;
@@ -315,6 +346,7 @@ void Turn::send_pulse(Rank to, membership::Beat beat, bool answer) {
   pulse.isolated = detector_->isolated();
   pulse.answer = answer;
   pulse.leaving = drained_;
+  pulse.arriving = handover_.arriving();
   Writer writer;
   membership::encode(writer, pulse);
   control_.send(to, Control::Kind::pulse, writer.bytes());
@@ -352,9 +384,7 @@ void Turn::blame(Rank culprit) {
 void Turn::agree(Time now) {
   membership::Situation situation;
   situation.suspects = suspicion_->suspects();
-  for (Rank rank = 0; rank < view_.size(); ++rank)
-    if (rank == self_ || (control_.up(rank) && detector_->in_contact(rank)))
-      situation.heard.insert(rank);
+  situation.heard = heard();
   situation.quiet = suspicion_->accused_by_earlier();
   situation.wants_change =
       !leavers_.empty() || (phase_ == Phase::running && applicants_.any(view_));
@@ -420,8 +450,10 @@ void Turn::install(Time now) {
     else
       gone.push_back(fmt::format("{}: {}", view_.members[rank].name, why_gone(change, rank)));
   }
+  handover_.save_for(change);
   Epoch::Inheritance inheritance = inherit(change);
   const NodeId me = view_.members[self_].id;
+  handover_.view_changed(view_, change.next);
   view_ = change.next;
   self_ = *view_.rank_of(me);
   std::vector<std::string> came;
@@ -434,7 +466,11 @@ void Turn::install(Time now) {
   contacts_ = std::move(contacts);
   entry_ = std::move(change);
   outcome_.worked = true;
-  if (on_view_) on_view_({view_, std::move(gone), std::move(came)});
+  const Installed installed{view_, std::move(gone), std::move(came)};
+  if (handover_.keeps())
+    handover_.keep(installed);
+  else if (on_view_)
+    on_view_(installed);
   begin(now, std::move(inheritance));
 }
 
@@ -475,6 +511,7 @@ void Turn::stop(Error error) {
 
 void Turn::on_deliver(std::size_t channel, multicast::DeliverFunction upcall) {
   upcalls_[channel] = std::move(upcall);
+  handover_.opened(channel);
 }
 
 std::string Turn::waiting_for() const {

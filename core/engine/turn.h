@@ -19,6 +19,7 @@
 #include "core/engine/contact.h"
 #include "core/engine/control.h"
 #include "core/engine/epoch.h"
+#include "core/engine/handover.h"
 #include "core/fabric/fabric.h"
 #include "core/membership/agreement.h"
 #include "core/membership/applicants.h"
@@ -29,15 +30,6 @@
 #include "core/multicast/channel.h"
 
 namespace squall::engine {
-
-/// A view that this member has installed, and why the one before ended.
-struct Installed {
-  const View& view;
-  /// Who is in it no more, and on what evidence, as far as this member knows: "b: link lost".
-  std::vector<std::string> gone;
-  /// Who has joined, by name; they have the last ranks.
-  std::vector<std::string> came = {};
-};
 
 class Turn {
  public:
@@ -91,6 +83,12 @@ class Turn {
   /// Until it is set, nothing is delivered on that channel: its rings push back, and no view that
   /// has anything to deliver there can end.
   void on_deliver(std::size_t channel, multicast::DeliverFunction upcall);
+  /// The state of that channel's group, for who joins; set it before `on_deliver`.
+  void on_state(std::size_t channel, StateHooks hooks) {
+    handover_.set_hooks(channel, std::move(hooks));
+  }
+  /// This member has joined, and its application does not have everything yet.
+  bool arriving() const { return handover_.arriving(); }
   /// Called between the deliveries of two views, in the order of all upcalls. Not for the first.
   void on_view(std::function<void(const Installed&)> upcall) { on_view_ = std::move(upcall); }
 
@@ -139,6 +137,8 @@ class Turn {
 
   void watch(Time now);
   void name_joiners(Time now);
+  void hand_over(Time now);
+  RankSet heard() const;
   void prepare_to_leave();
   void stop_without(Rank member, std::string_view reason);
   void last_deliveries();
@@ -171,6 +171,7 @@ class Turn {
   std::optional<Error> failure_;
   std::optional<Rank> lost_member_;
   Control control_;
+  Handover handover_;
   // Of the current view.
   std::unique_ptr<Epoch> epoch_;
   std::optional<membership::Detector> detector_;

@@ -8,7 +8,8 @@ namespace {
 constexpr std::uint8_t isolated_bit = 1;
 constexpr std::uint8_t answer_bit = 2;
 constexpr std::uint8_t leaving_bit = 4;
-constexpr std::uint8_t known_bits = isolated_bit | answer_bit | leaving_bit;
+constexpr std::uint8_t arriving_bit = 8;
+constexpr std::uint8_t known_bits = isolated_bit | answer_bit | leaving_bit | arriving_bit;
 
 void put(Writer& writer, const RankSet& set) {
   for (const std::uint64_t word : set.words()) writer.put(word);
@@ -25,9 +26,9 @@ void encode(Writer& writer, const Pulse& pulse) {
   writer.put(pulse.view).put(pulse.beat).put(pulse.echo);
   put(writer, pulse.suspects);
   put(writer, pulse.spreading);
-  writer.put(static_cast<std::uint8_t>((pulse.isolated ? isolated_bit : 0) |
-                                       (pulse.answer ? answer_bit : 0) |
-                                       (pulse.leaving ? leaving_bit : 0)));
+  writer.put(static_cast<std::uint8_t>(
+      (pulse.isolated ? isolated_bit : 0) | (pulse.answer ? answer_bit : 0) |
+      (pulse.leaving ? leaving_bit : 0) | (pulse.arriving ? arriving_bit : 0)));
 }
 
 Result<Pulse> decode_pulse(Bytes bytes) {
@@ -52,6 +53,7 @@ Result<Pulse> decode_pulse(Bytes bytes) {
   pulse.isolated = (flags & isolated_bit) != 0;
   pulse.answer = (flags & answer_bit) != 0;
   pulse.leaving = (flags & leaving_bit) != 0;
+  pulse.arriving = (flags & arriving_bit) != 0;
   return pulse;
 }
 

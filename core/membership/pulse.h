@@ -23,6 +23,7 @@ struct Pulse {
   bool isolated = false;  ///< I lack contact with a majority
   bool answer = false;    ///< send me a pulse at once
   bool leaving = false;   ///< I ask to leave
+  bool arriving = false;  ///< I have joined, and not all of the state yet
 
   friend bool operator==(const Pulse&, const Pulse&) = default;
 };

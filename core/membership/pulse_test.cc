@@ -54,7 +54,7 @@ TEST_CASE("anything but exactly one pulse is refused") {
 
 TEST_CASE("a pulse that cannot be meant is refused") {
   auto unknown_flag = encoded(example());
-  unknown_flag.back() |= std::byte{8};
+  unknown_flag.back() |= std::byte{16};
   CHECK(!decode_pulse(unknown_flag).has_value());
 
   Pulse no_number = example();
