@@ -19,6 +19,7 @@ class GroupHost {
   virtual std::shared_ptr<const View> host_view() const = 0;
   virtual Rank host_rank() const = 0;
   virtual void deliver_to(std::size_t channel, multicast::DeliverFunction upcall) = 0;
+  virtual std::vector<Laggard> laggards_of(std::size_t channel) = 0;
   /// Gives way until there may be room: turns the node, or lets its thread do so.
   virtual void wait_for_room() = 0;
   /// Why nothing can be sent any more.
@@ -43,6 +44,7 @@ class GroupImpl final : public Group {
   Result<> try_send(Bytes message) override;
   Result<> send(Bytes message) override;
   void on_deliver(std::function<void(const Delivery&)> handler) override;
+  std::vector<Laggard> laggards() const override { return host_.laggards_of(index_); }
 
   /// From now on nothing can be sent. Any thread.
   void close() { closed_.store(true, std::memory_order_relaxed); }

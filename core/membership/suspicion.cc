@@ -22,7 +22,8 @@ std::string Evidence::text(const View& view) const {
     case Kind::isolated:
       return fmt::format("says for {} ms that it is cut off from a majority", ms);
     case Kind::accused:
-      return fmt::format("accused by {}", by < view.size() ? view.members[by].name : "?");
+      return fmt::format("accused by {}{}", by < view.size() ? view.members[by].name : "?",
+                         reason.empty() ? "" : ", and link lost: " + reason);
     case Kind::accuses_me:
       return "accused this node, which ranks before it";
   }

@@ -45,7 +45,7 @@ struct Evidence {
     silent,      ///< no heartbeat for `lasted`
     deaf,        ///< it has not heard this node for `lasted`
     isolated,    ///< it has said for `lasted` that it is without a majority
-    accused,     ///< by `by`
+    accused,     ///< by `by`; reason, if this node's own link was lost too, says how
     accuses_me,  ///< a later rank accused this node
   };
   Kind kind = Kind::none;

@@ -347,4 +347,30 @@ bool Channel::drained() {
   return !writer_->pending() && least_consumed() == writer_->published();
 }
 
+std::vector<Lag> Channel::lags() const {
+  std::vector<Lag> lags(shape_.members);
+  // Skips are told to nobody, and nobody waits for them.
+  std::vector<Round> messages(shape_.sender_count());
+  for (SenderIndex sender = 0; sender < messages.size(); ++sender)
+    messages[sender] = std::min(received_[sender], message_ends_[sender]);
+  for (Rank rank = 0; rank < shape_.members; ++rank) {
+    std::vector<Round> passed = messages;
+    if (rank != shape_.self) {
+      stages_.order->cut_to(rank, *table_, passed);
+      for (const auto& stage : stages_.above) stage->cut_to(rank, *table_, passed);
+    }
+    for (SenderIndex sender = 0; sender < messages.size(); ++sender) {
+      lags[rank].rounds += messages[sender] - passed[sender];
+      const Rank owner = shape_.senders[sender];
+      const std::uint64_t start = table_->get(owner, start_, ring_start);
+      if (start == 0) continue;  // nothing of this sender in this view yet
+      const Position taken = std::max(table_->get(rank, consumed_, sender), start - 1);
+      // Less than taken where the taker's row came sooner than the owner's.
+      const Position published = std::max(table_->get(owner, published_), taken);
+      lags[rank].ring_bytes = std::max(lags[rank].ring_bytes, published - taken);
+    }
+  }
+  return lags;
+}
+
 }  // namespace squall::multicast

@@ -40,6 +40,14 @@ struct Past {
   std::optional<std::uint64_t> position;
 };
 
+/// How far one member is behind, as another knows it.
+struct Lag {
+  /// Of what that other holds, all senders together: what the stack waits for this member to hold.
+  std::uint64_t rounds = 0;
+  /// Of the ring of which most is left: published, and not yet taken by this member's application.
+  std::uint64_t ring_bytes = 0;
+};
+
 struct ChannelOptions {
   ViewId view{};
   std::uint16_t index = 0;  ///< of the channel in its view: part of its regions' names
@@ -103,6 +111,8 @@ class Channel {
   std::uint64_t delivered() const { return position_; }
   /// What this member holds: what it would freeze for the next view.
   ConstFrontier received() const { return received_; }
+  /// By rank, this member too. Reads everyone's row, so only for who asks.
+  std::vector<Lag> lags() const;
 
  private:
   Channel(fabric::Fabric& fabric, const ChannelOptions& options);
