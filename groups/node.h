@@ -45,8 +45,8 @@ struct Laggard {
   std::string name;
   /// The stack waits until it holds these rounds, of all senders together. This node has them.
   std::uint64_t missing_rounds = 0;
-  /// Its application has not taken so much of the ring in which most is left: once that is the
-  /// whole ring, its sender waits.
+  /// Its application has not taken what another's has: bytes of the ring where it is most. Once
+  /// that is the whole ring, its sender waits.
   std::uint64_t unconsumed_bytes = 0;
 
   /// "b: 12 rounds missing, 4096 bytes unconsumed"

@@ -44,7 +44,8 @@ struct Past {
 struct Lag {
   /// Of what that other holds, all senders together: what the stack waits for this member to hold.
   std::uint64_t rounds = 0;
-  /// Of the ring of which most is left: published, and not yet taken by this member's application.
+  /// Of the ring where it is most: what another member's application has taken and this one's has
+  /// not. Of the member that is asked, all that is published counts, if any of it is deliverable.
   std::uint64_t ring_bytes = 0;
 };
 
@@ -137,6 +138,7 @@ class Channel {
   /// Delivers a run up to position `end`; false if it stopped early.
   bool deliver_run(const Run& run, const DeliverFunction& upcall, std::uint64_t end);
   Position least_consumed() const;
+  void count_bytes(SenderIndex sender, std::vector<Lag>& lags) const;
 
   fabric::Fabric& fabric_;
   Shape shape_;

@@ -99,6 +99,20 @@ TEST_CASE("who is behind: whose application has not taken what is in the rings, 
   CHECK(group[1].lags()[1].ring_bytes == 0);
 }
 
+TEST_CASE("who is behind: where nobody may take anything, no application is to blame") {
+  Group group(3, {0});
+  REQUIRE(group.send(0, "not deliverable"));
+  for (int turn = 0; turn < 2; ++turn)
+    for (Rank rank = 0; rank < 3; ++rank) {
+      group.exchange(rank);
+      group.network.land();
+    }
+  // Only the one that is asked knows that it could.
+  CHECK(group[1].lags()[0].ring_bytes == 0);
+  CHECK(group[1].lags()[1].ring_bytes > 0);
+  CHECK(group[1].lags()[2].ring_bytes == 0);
+}
+
 TEST_CASE("who is behind: for whom the stack waits, and how many rounds; never for oneself") {
   Group group(3, {0, 2});
   for (int message = 0; message < 3; ++message) REQUIRE(group.send(0, "of 0"));
