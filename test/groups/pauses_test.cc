@@ -134,6 +134,19 @@ class Pauser {
   int count_ = 0;
 };
 
+/// Whoever says anything meanwhile has given up: fails with what all say.
+void expect_silence(std::vector<std::unique_ptr<Process>>& members) {
+  for (auto& member : members) {
+    auto said = member->overhear(Duration::zero());
+    if (!said) continue;
+    for (auto& other : members) {
+      other->signal(SIGCONT);
+      while (const auto more = other->overhear(1s)) *said += "\n" + *more;
+    }
+    FAIL(*said);
+  }
+}
+
 TEST_CASE("slow_member: pauses shorter than half the timeout, under full load, expel nobody") {
   Seats seats(3, fabric_name);
   seats.each([](Config& config) { config.failure_timeout = timeout; });
@@ -149,6 +162,7 @@ TEST_CASE("slow_member: pauses shorter than half the timeout, under full load, e
       pausers.push_back(std::make_unique<Pauser>(*member, random, Monotonic::now()));
     for (Time now = Monotonic::now(); now < end; now = Monotonic::now()) {
       Time next = end;
+      expect_silence(members);
       for (auto& pauser : pausers) {
         pauser->turn(now);
         next = std::min(next, pauser->due());
