@@ -31,7 +31,7 @@ using group_tests::last_trace;
 using group_tests::Process;
 using group_tests::Word;
 
-constexpr Duration timeout = 500ms;
+constexpr Duration timeout = 1s;
 /// What a busy machine may add.
 constexpr Duration notice = 1s;
 constexpr auto alone = "no majority of the view is left: ";
