@@ -50,7 +50,7 @@ struct Config {
   Start start = Start::together;
   Duration start_timeout = std::chrono::seconds(10);  ///< for everyone to be there, or to be let in
   /// Of silence, until a member is suspected; at every member the same. A heartbeat goes out ten
-  /// times as often.
+  /// times as often. Presets: 200 ms is "fast", 2 s is "safe" (core/membership/timing.h).
   Duration failure_timeout = std::chrono::milliseconds(200);
   /// False: a member's loss stops the others with an error that names it. True: they go on in the
   /// next view, as long as they are a majority of the last (of an even split, the half with rank

@@ -16,6 +16,7 @@
 
 #include "core/base/nearest.h"
 #include "core/base/ring_math.h"
+#include "core/membership/timing.h"
 
 // The only place that compiles toml++; its errors come back as values.
 #define TOML_EXCEPTIONS 0
@@ -235,7 +236,7 @@ Result<> milliseconds(Context& context, const toml::node& node, std::string_view
   if (number == nullptr || number->get() < least || number->get() > max_timeout_ms)
     return context.wrong(
         node.source(),
-        fmt::format("'{}' is {}; expected an integer of {} to {}", key,
+        fmt::format("'{}' is {}; expected an integer of {} to {} (milliseconds)", key,
                     number == nullptr ? std::string(kind_of(node)) : std::to_string(number->get()),
                     least, max_timeout_ms));
   to = std::chrono::milliseconds(number->get());
@@ -247,7 +248,17 @@ Result<> node_start_timeout(Context& context, const toml::node& node) {
 }
 
 Result<> node_failure_timeout(Context& context, const toml::node& node) {
-  return milliseconds(context, node, "failure_timeout_ms", 10, context.config.failure_timeout);
+  if (const auto* name = node.as_string()) {
+    const auto timing = membership::preset(name->get());
+    if (!timing)
+      return context.wrong(
+          node.source(), fmt::format("'failure_timeout' is \"{}\"; expected \"fast\", \"safe\" or "
+                                     "an integer of milliseconds",
+                                     name->get()));
+    context.config.failure_timeout = timing->timeout;
+    return {};
+  }
+  return milliseconds(context, node, "failure_timeout", 10, context.config.failure_timeout);
 }
 
 Result<> node_start(Context& context, const toml::node& node) {
@@ -362,7 +373,7 @@ constexpr std::array<Key, 8> node_keys{{{"name", node_name},
                                         {"listen", node_listen},
                                         {"contacts", node_contacts},
                                         {"start_timeout_ms", node_start_timeout},
-                                        {"failure_timeout_ms", node_failure_timeout},
+                                        {"failure_timeout", node_failure_timeout},
                                         {"start", node_start},
                                         {"when_lost", node_when_lost},
                                         {"engine", node_engine}}};

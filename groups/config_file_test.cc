@@ -12,7 +12,7 @@ name = "a"
 listen = "10.0.0.1:7070"
 contacts = ["a@10.0.0.1:7070", "b@[::1]:7071"]
 start_timeout_ms = 2500
-failure_timeout_ms = 1000
+failure_timeout = 1000
 when_lost = "stop"
 engine = "thread"
 
@@ -65,6 +65,17 @@ TEST_CASE("an empty file is the default configuration") {
   CHECK_FALSE(config->engine_thread);
 }
 
+TEST_CASE("failure_timeout takes presets and milliseconds") {
+  const auto timeout = [](const std::string& value) {
+    const auto config = parse_config("[node]\nfailure_timeout = " + value, "x");
+    REQUIRE_MESSAGE(config, config.error().text());
+    return config->failure_timeout;
+  };
+  CHECK(timeout("\"fast\"") == 200ms);
+  CHECK(timeout("\"safe\"") == 2s);
+  CHECK(timeout("350") == 350ms);
+}
+
 TEST_CASE("ring_bytes takes integers and sizes with a unit") {
   for (const auto* value : {"65536", "\"65536\"", "\"64KiB\"", "\"64 KiB\"", "\"65536 B\""}) {
     CAPTURE(value);
@@ -111,7 +122,10 @@ TEST_CASE("whatever cannot be right names file, line and what was expected") {
       {"[node]\ncontacts = [\"a@h:1\", \"b@h:1\"]\n", "x.toml:2:", "the same address h:1"},
       {"[node]\nname = \"c\"\ncontacts = [\"a@h:1\"]\n", "x.toml:2:", "none of the contacts"},
       {"[node]\nstart_timeout_ms = 0\n", "x.toml:2:", "an integer of 1 to"},
-      {"[node]\nfailure_timeout_ms = 9\n", "x.toml:2:", "an integer of 10 to"},
+      {"[node]\nfailure_timeout = 9\n", "x.toml:2:", "an integer of 10 to 3600000 (milliseconds)"},
+      {"[node]\nfailure_timeout = \"slow\"\n", "x.toml:2:", "\"fast\", \"safe\" or an integer"},
+      {"[node]\nfailure_timeout = true\n", "x.toml:2:", "is a boolean"},
+      {"[node]\nfailure_timeout_ms = 200\n", "x.toml:2:", "did you mean 'failure_timeout'?"},
       {"[node]\nwhen_lost = \"panic\"\n", "x.toml:2:", "\"continue\" or \"stop\""},
       {"[node]\nstart_timeout_ms = -4\n", "x.toml:2:", "'start_timeout_ms' is -4"},
       {"[node]\nstart_timeout_ms = 1.5\n", "x.toml:2:", "is a floating-point number"},

@@ -20,6 +20,7 @@ class GroupHost {
   virtual Rank host_rank() const = 0;
   virtual void deliver_to(std::size_t channel, multicast::DeliverFunction upcall) = 0;
   virtual void hand_state(std::size_t channel, engine::StateHooks hooks) = 0;
+  virtual std::vector<Laggard> laggards_of(std::size_t channel) = 0;
   /// Gives way until there may be room: turns the node, or lets its thread do so.
   virtual void wait_for_room() = 0;
   /// Why nothing can be sent any more.
@@ -45,6 +46,7 @@ class GroupImpl final : public Group {
   Result<> send(Bytes message) override;
   void on_state(StateHooks hooks) override;
   void on_deliver(std::function<void(const Delivery&)> handler) override;
+  std::vector<Laggard> laggards() const override { return host_.laggards_of(index_); }
 
   /// From now on nothing can be sent. Any thread.
   void close() { closed_.store(true, std::memory_order_relaxed); }

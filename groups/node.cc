@@ -5,15 +5,16 @@
 
 #include <algorithm>
 #include <atomic>
+#include <future>
 #include <mutex>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include "core/base/assert.h"
 #include "core/base/log.h"
 #include "core/engine/loop.h"
 #include "core/fabric/topology.h"
-#include "core/membership/timing.h"
 #include "groups/doorway.h"
 #include "groups/group.h"
 #include "groups/meeting_point.h"
@@ -72,6 +73,7 @@ class NodeImpl final : public Node, public GroupHost {
     run_in_turn([this, handler = std::move(handler)] { view_handler_ = handler; });
   }
   std::string_view fabric() const override { return met_.fabric->name(); }
+  const Timing& timing() const override { return timing_; }
 
   bool arrived() const override { return !turn_->arriving(); }
 
@@ -94,13 +96,14 @@ class NodeImpl final : public Node, public GroupHost {
   Result<> leave(Time deadline) override;
 
  private:
-  explicit NodeImpl(Met met) : met_(std::move(met)) {}
+  NodeImpl(Met met, const Timing& timing) : met_(std::move(met)), timing_(timing) {}
 
   // --- for groups
   std::shared_ptr<const View> host_view() const override { return view(); }
   Rank host_rank() const override { return rank(); }
   void deliver_to(std::size_t channel, multicast::DeliverFunction upcall) override;
   void hand_state(std::size_t channel, engine::StateHooks hooks) override;
+  std::vector<Laggard> laggards_of(std::size_t channel) override;
   void wait_for_room() override;
   Error why_closed() const override;
 
@@ -110,6 +113,7 @@ class NodeImpl final : public Node, public GroupHost {
   void run_in_turn(std::function<void()> work);
   engine::Companion companion();
   bool crowded() const;
+  std::vector<Laggard> laggards_here(std::size_t channel);
   void turn_rendezvous(Time now);
   void said_goodbye(Rank member, std::string_view text);
   void say_why();
@@ -121,6 +125,7 @@ class NodeImpl final : public Node, public GroupHost {
   Result<> wait_until_finished(Time deadline, std::string_view remedy);
 
   Met met_;
+  Timing timing_;
   std::unique_ptr<engine::Turn> turn_;
   std::unique_ptr<engine::Loop> loop_;
   std::unique_ptr<Doorway> doorway_;
@@ -144,18 +149,19 @@ class NodeImpl final : public Node, public GroupHost {
 
 Result<std::unique_ptr<Node>> NodeImpl::start(const Config& config) {
   const Time deadline = Monotonic::now() + config.start_timeout;
+  const Timing timing = Timing::with_timeout(config.failure_timeout);
+  if (auto fine = membership::check(timing); !fine) return tl::unexpected(fine.error());
   auto plan = make_plan(config);
   if (!plan) return tl::unexpected(plan.error());
   auto met = meet(config, *plan, deadline);
   if (!met) return tl::unexpected(met.error());
 
-  std::unique_ptr<NodeImpl> node(new NodeImpl(std::move(*met)));
+  std::unique_ptr<NodeImpl> node(new NodeImpl(std::move(*met), timing));
   std::vector<std::string> names;
   for (const auto& channel : plan->channels) names.push_back(channel.name);
   engine::Turn::Options options;
-  options.timing = membership::Timing::with_timeout(config.failure_timeout);
-  if (auto fine = membership::check(options.timing); !fine) return tl::unexpected(fine.error());
-  options.patience = 3 * config.failure_timeout;
+  options.timing = timing;
+  options.patience = timing.without_majority();
   options.joins = node->met_.joined;
   options.fixed = !config.survive_losses;
   options.seed = raw(node->met_.view.members[node->met_.self].incarnation);
@@ -175,6 +181,8 @@ Result<std::unique_ptr<Node>> NodeImpl::start(const Config& config) {
                                                node->companion());
   if (auto running = node->wait_until_running(deadline); !running)
     return tl::unexpected(running.error());
+  log(Level::info, "{} runs as rank {} of {} over {}: {}", config.name, node->rank(),
+      node->view()->size(), node->fabric(), timing.text());
   for (std::size_t index = 0; index < names.size(); ++index)
     node->groups_.push_back(std::make_unique<GroupImpl>(*node, *node->loop_, index, names[index],
                                                         node->turn_->writer(index)));
@@ -318,6 +326,30 @@ void NodeImpl::hand_state(std::size_t channel, engine::StateHooks hooks) {
   run_in_turn([this, channel, hooks = std::move(hooks)] { turn_->on_state(channel, hooks); });
 }
 
+std::vector<Laggard> NodeImpl::laggards_of(std::size_t channel) {
+  if (!threaded() || loop_->turning_here()) return laggards_here(channel);
+  std::promise<std::vector<Laggard>> answer;
+  mailbox_.post([&] { answer.set_value(laggards_here(channel)); });
+  loop_->wake();
+  return answer.get_future().get();
+}
+
+std::vector<Laggard> NodeImpl::laggards_here(std::size_t channel) {
+  std::vector<Laggard> behind;
+  const multicast::Channel* asked = turn_->channel(channel);
+  if (asked == nullptr) return behind;
+  const auto lags = asked->lags();
+  for (Rank rank = 0; rank < lags.size(); ++rank)
+    if (lags[rank].rounds != 0 || lags[rank].ring_bytes != 0)
+      behind.push_back(
+          {rank, turn_->view().members[rank].name, lags[rank].rounds, lags[rank].ring_bytes});
+  std::ranges::stable_sort(behind, [](const Laggard& left, const Laggard& right) {
+    return std::tie(left.missing_rounds, left.unconsumed_bytes) >
+           std::tie(right.missing_rounds, right.unconsumed_bytes);
+  });
+  return behind;
+}
+
 Error NodeImpl::why_closed() const {
   const auto error = stopped();
   return error ? *error : Error{Code::closed, "the node is shutting down", ""};
@@ -365,6 +397,11 @@ Result<> NodeImpl::wait_until_finished(Time deadline, std::string_view remedy) {
 }
 
 }  // namespace
+
+std::string Laggard::text() const {
+  return fmt::format("{}: {} rounds missing, {} bytes unconsumed", name, missing_rounds,
+                     unconsumed_bytes);
+}
 
 Result<std::unique_ptr<Node>> Node::start(const Config& config) {
   return NodeImpl::start(config);

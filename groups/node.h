@@ -21,6 +21,7 @@
 #include "core/base/time.h"
 #include "core/base/view.h"
 #include "core/engine/state.h"
+#include "core/membership/timing.h"
 #include "core/multicast/delivery.h"
 #include "groups/config.h"
 
@@ -36,10 +37,28 @@ using Delivery = multicast::Delivery;
 using StateSource = engine::StateSource;
 using StateHooks = engine::StateHooks;
 
+/// How patient members are with each other.
+using Timing = membership::Timing;
+
 /// Space inside the ring, to be filled and then given to `Group::commit` exactly once.
 struct Reservation {
   MutableBytes bytes;
   std::uint64_t handle = 0;
+};
+
+/// A member that others wait for in a group, as this node knows it. Whoever is asked under load
+/// names members that are a moment behind; who stays named, and ever further behind, holds it back.
+struct Laggard {
+  Rank rank = 0;  ///< in the group's current view
+  std::string name;
+  /// The stack waits until it holds these rounds, of all senders together. This node has them.
+  std::uint64_t missing_rounds = 0;
+  /// Its application has not taken what another's has: bytes of the ring where it is most. Once
+  /// that is the whole ring, its sender waits.
+  std::uint64_t unconsumed_bytes = 0;
+
+  /// "b: 12 rounds missing, 4096 bytes unconsumed"
+  std::string text() const;
 };
 
 class Group {
@@ -74,6 +93,12 @@ class Group {
   /// Called for every delivered message. Until it is set nothing is delivered in this group, and
   /// its rings push back. Replaces the previous one; call it where the node turns, or before.
   virtual void on_deliver(std::function<void(const Delivery&)> handler) = 0;
+
+  /// Who holds back stability, and who holds back ring space (this member too, if its own
+  /// application is slow): the furthest behind first, nobody if all have everything. Computed when
+  /// asked, and never waits for a peer. Call it where the node turns; with an engine thread from
+  /// anywhere, it then waits for the thread's next turn.
+  virtual std::vector<Laggard> laggards() const = 0;
 };
 
 /// Members came or went.
@@ -106,6 +131,9 @@ class Node {
   virtual void on_view(std::function<void(const ViewChange&)> handler) = 0;
   /// The provider in use ("shm", "tcp", ...), after `auto` has chosen.
   virtual std::string_view fabric() const = 0;
+  /// What `failure_timeout` has come to: heartbeats, silence until a member is suspected, how long
+  /// without a majority until this node stops. The same at every member.
+  virtual const Timing& timing() const = 0;
 
   // --- poll-driven mode
 

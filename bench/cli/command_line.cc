@@ -6,12 +6,14 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
+#include <map>
 #include <optional>
 #include <span>
 #include <sstream>
 
 #include "bench/launch/crew.h"
 #include "core/base/nearest.h"
+#include "core/membership/timing.h"
 
 namespace squall::cli {
 namespace {
@@ -93,7 +95,7 @@ void add_membership(CLI::App& bench, Parsed& parsed) {
       bench.add_subcommand("membership", "From the end of a member to the others' next view");
   command->add_option("--event", parsed.event, "What happens to a member, each in turn")
       ->required()
-      ->check(CLI::IsMember({"kill", "stop"}));
+      ->check(CLI::IsMember({"kill", "leave", "stop"}));
   command->add_option("--members", options.members, "Members")
       ->check(CLI::Range(2u, bench::max_crew))
       ->capture_default_str();
@@ -102,8 +104,13 @@ void add_membership(CLI::App& bench, Parsed& parsed) {
   command->add_option("--count", options.count, "Events, each of a fresh group")
       ->check(CLI::Range(1u, max_events))
       ->capture_default_str();
-  command->add_option("--timeout-ms", options.timeout_ms, "Silence until a member is suspected")
+  command
+      ->add_option("--failure-timeout", options.timeout_ms,
+                   "Silence until a member is suspected: fast, safe, or milliseconds")
+      ->transform(CLI::Transformer(std::map<std::string, unsigned>{
+          {"fast", membership::fast.timeout / 1ms}, {"safe", membership::safe.timeout / 1ms}}))
       ->check(CLI::Range(least_timeout_ms, max_timeout_ms))
+      ->type_name("TIMEOUT")
       ->capture_default_str();
   command->add_flag("--json", options.json, "One line of JSON");
 }
@@ -153,7 +160,8 @@ Command chosen(const CLI::App& app, Parsed& parsed) {
   }
   if (app.get_subcommand("bench")->got_subcommand("suite")) return parsed.suite;
   if (app.get_subcommand("bench")->got_subcommand("membership")) {
-    parsed.membership.event = parsed.event == "stop" ? bench::Event::stop : bench::Event::kill;
+    for (const bench::Event event : {bench::Event::kill, bench::Event::stop, bench::Event::leave})
+      if (parsed.event == bench::name_of(event)) parsed.membership.event = event;
     return parsed.membership;
   }
   bench::Case& asked = parsed.measure.asked;

@@ -59,8 +59,9 @@ TEST_CASE("latency, suite, info and members") {
 }
 
 TEST_CASE("a change of membership with every option") {
-  const auto command = parse({"bench", "membership", "--event", "stop", "--members", "4",
-                              "--fabric", "tcp", "--count", "7", "--timeout-ms", "500", "--json"});
+  const auto command =
+      parse({"bench", "membership", "--event", "stop", "--members", "4", "--fabric", "tcp",
+             "--count", "7", "--failure-timeout", "500", "--json"});
   const auto* options = std::get_if<bench::MembershipOptions>(&command);
   REQUIRE(options != nullptr);
   CHECK(options->event == bench::Event::stop);
@@ -72,6 +73,12 @@ TEST_CASE("a change of membership with every option") {
   const auto kill = parse({"bench", "membership", "--event", "kill"});
   REQUIRE(std::holds_alternative<bench::MembershipOptions>(kill));
   CHECK(std::get<bench::MembershipOptions>(kill).event == bench::Event::kill);
+  CHECK(std::get<bench::MembershipOptions>(kill).timeout_ms == 200);
+  const auto leave =
+      parse({"bench", "membership", "--event", "leave", "--failure-timeout", "safe"});
+  REQUIRE(std::holds_alternative<bench::MembershipOptions>(leave));
+  CHECK(std::get<bench::MembershipOptions>(leave).event == bench::Event::leave);
+  CHECK(std::get<bench::MembershipOptions>(leave).timeout_ms == 2000);
 }
 
 TEST_CASE("help is asked for, and hides what is not for people") {
@@ -116,7 +123,8 @@ TEST_CASE("wrong arguments say what is wrong, with status 2") {
       {{"bench", "membership", "--event", "explode"}, "explode"},
       {{"bench", "membership", "--event", "kill", "--members", "1"}, "members"},
       {{"bench", "membership", "--event", "kill", "--count", "0"}, "count"},
-      {{"bench", "membership", "--event", "kill", "--timeout-ms", "0"}, "timeout-ms"},
+      {{"bench", "membership", "--event", "kill", "--failure-timeout", "0"}, "failure-timeout"},
+      {{"bench", "membership", "--event", "kill", "--failure-timeout", "slow"}, "failure-timeout"},
       {{"bench", "membership", "--event", "kill", "--size", "64"}, "size"},
       {{"member", "x"}, "x"},
   };

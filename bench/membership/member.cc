@@ -22,6 +22,7 @@ namespace {
 using nlohmann::json;
 
 constexpr Duration pace = 1ms;
+constexpr Duration longest_leave = 10s;
 /// From each member, until the stream counts as flowing.
 constexpr unsigned flowing_after = 20;
 
@@ -51,12 +52,14 @@ class Stream {
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 
+  /// Until it is told to stop; told to leave, it does so first.
   Result<> run();
 
  private:
   void on_deliver(const Delivery& delivery);
   void on_view(const ViewChange& change);
   Result<> send_next();
+  Result<> leave();
   /// From everyone in the current view, and nobody was told.
   bool flows() const;
   /// Tells what is new since the last turn.
@@ -121,14 +124,27 @@ Result<> Stream::tell() {
   if (const auto error = node_.stopped()) return tl::unexpected(*error);
   if (!flows()) return {};
   awaited_ = 0;
-  return say(first_view_ ? "ready" : "resumed",
-             {{"fabric", node_.fabric()}, {"at_ns", now.time_since_epoch().count()}});
+  return say(first_view_ ? "ready" : "resumed", {{"fabric", node_.fabric()},
+                                                 {"heartbeat_ns", node_.timing().interval.count()},
+                                                 {"timeout_ns", node_.timing().timeout.count()},
+                                                 {"at_ns", now.time_since_epoch().count()}});
+}
+
+Result<> Stream::leave() {
+  const auto now = [] { return Monotonic::now().time_since_epoch().count(); };
+  if (auto said = say("leaving", {{"at_ns", now()}}); !said) return said;
+  auto left = node_.leave(Monotonic::now() + longest_leave);
+  if (left && wrong_)
+    return fail(Code::lost, "a message was lost, delivered twice, out of order or damaged");
+  return left ? say("left", {{"at_ns", now()}}) : left;
 }
 
 Result<> Stream::run() {
-  while (!link_.told_to_stop()) {
+  while (!link_.channel().closed()) {
+    if (const auto word = link_.channel().receive())
+      return word->contains("leave") ? leave() : Result<>{};
     if (auto sent = send_next(); !sent) return sent;
-    // To look whether it is told to stop is a system call: not at every turn.
+    // To look whether it is told anything is a system call: not at every turn.
     for (const Time next_send = Monotonic::now() + pace; Monotonic::now() < next_send;) {
       if (!node_.poll()) node_.idle(next_send);
       if (auto told = tell(); !told) return told;

@@ -7,7 +7,8 @@ inline constexpr const char* membership_group = "bench";
 
 /// Sends at a steady pace until it is told to stop. Says "ready" once it has delivered from
 /// everyone, "view" for every view after the first and "resumed" when it has delivered from
-/// everyone in that; "failed" when its node stops or delivers what is wrong. Gives the exit status.
+/// everyone in that; told to leave, "leaving" before it does and "left" after; "failed" when its
+/// node stops or delivers what is wrong. Gives the exit status.
 int stream_as_member();
 
 }  // namespace squall::bench

@@ -19,7 +19,7 @@ int measure_membership(const MembershipOptions& options) {
   Random random(1);
   Tally tally;
   for (unsigned number = 0; number < options.count; ++number) {
-    const unsigned victim = victim_of(number, options.members);
+    const unsigned victim = victim_of(options.event, number, options.members);
     // Anywhere between two heartbeats.
     const Duration wait(random.below(static_cast<std::uint64_t>(interval.count())));
     const auto round = run_round(options, victim, wait);
@@ -28,6 +28,7 @@ int measure_membership(const MembershipOptions& options) {
       return 1;
     }
     tally.fabric = round->fabric;
+    tally.timing = round->timing;
     if (round->outcome) {
       tally.outcomes.push_back(*round->outcome);
     } else {

@@ -58,7 +58,7 @@ TEST_CASE("whoever is killed, the others come to the next view and go on in it")
 TEST_CASE("whoever is stopped, the others go on no sooner than its silence was long enough") {
   for (const std::string fabric : {"shm", "tcp"}) {
     CAPTURE(fabric);
-    const auto row = run_in_json("--event stop --count 3 --timeout-ms 300 --fabric " + fabric);
+    const auto row = run_in_json("--event stop --count 3 --failure-timeout 300 --fabric " + fabric);
     CHECK(row.at("event") == "stop");
     CHECK(row.at("count") == 3);
     CHECK(row.at("failed") == 0);
@@ -68,6 +68,24 @@ TEST_CASE("whoever is stopped, the others go on no sooner than its silence was l
     CHECK(row.at("beyond_timeout_us").at("max") ==
           doctest::Approx(row.at("latency_us").at("max").get<double>() - 300e3));
   }
+}
+
+TEST_CASE("whoever leaves, the others go on, and it is out") {
+  for (const std::string fabric : {"shm", "tcp"}) {
+    CAPTURE(fabric);
+    const auto row =
+        run_in_json("--event leave --count 3 --failure-timeout safe --fabric " + fabric);
+    CHECK(row.at("event") == "leave");
+    CHECK(row.at("count") == 3);
+    CHECK(row.at("failed") == 0);
+    CHECK(row.at("timeout_ms") == 2000);
+    CHECK(row.at("heartbeat_ms") == 200);
+    CHECK(row.at("latency_us").at("p50") > 0);
+    CHECK(row.at("left_us").at("p50") > 0);
+  }
+  const auto two = run_in_json("--event leave --members 2 --count 2");
+  CHECK(two.at("coordinator_latency_us").at("p50") > 0);
+  CHECK(two.at("another_latency_us").at("p50") > 0);
 }
 
 TEST_CASE("of two members the second is killed, and the first goes on alone") {

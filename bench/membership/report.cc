@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "bench/samples/samples.h"
 
@@ -28,10 +29,6 @@ double in_ms(Duration time) {
   return std::chrono::duration<double, std::milli>(time).count();
 }
 
-std::string_view name_of(Event event) {
-  return event == Event::kill ? "kill" : "stop";
-}
-
 std::string line(std::string_view what, const Samples& samples, Duration less = Duration{0}) {
   if (samples.count() == 0) return {};
   return fmt::format("  {:<44}{:>5}{:>10.2f}{:>10.2f}{:>10.2f}\n", what, samples.count(),
@@ -46,15 +43,21 @@ nlohmann::ordered_json times(const Samples& samples, Duration less = Duration{0}
           {"max", in_us(samples.max() - less)}};
 }
 
-/// What no survivor can beat.
+/// What no survivor can beat. Of a leave there is nothing of the kind.
 struct Floor {
   std::string_view what;
   Duration median;
 };
 
-Floor floor_of(const MembershipOptions& options, const Tally& tally) {
-  if (options.event == Event::stop) return {"the timeout", options.timeout()};
-  return {"the killed process ended", samples(tally, Which::all, &Outcome::ended).percentile(0.5)};
+std::optional<Floor> floor_of(const MembershipOptions& options, const Tally& tally) {
+  if (options.event == Event::leave) return std::nullopt;
+  if (options.event == Event::stop) return Floor{"the timeout", options.timeout()};
+  return Floor{"the killed process ended",
+               samples(tally, Which::all, &Outcome::ended).percentile(0.5)};
+}
+
+std::string_view in_words(Event event) {
+  return event == Event::kill ? "killed" : event == Event::stop ? "stopped" : "leaves";
 }
 
 }  // namespace
@@ -66,16 +69,19 @@ std::string name_of(const MembershipOptions& options) {
 
 std::string for_people(const MembershipOptions& options, const Tally& tally) {
   const Samples all = samples(tally, Which::all, &Outcome::view);
-  std::string text = fmt::format(
-      "{}, {} members, all sending, {}, one {}, timeout {} ms\n", tally.fabric, options.members,
-      membership_stack, options.event == Event::kill ? "killed" : "stopped", options.timeout_ms);
-  text += fmt::format("  {:<44}{:>5}{:>10}{:>10}{:>10}\n", "from the signal, ms", "", "median",
+  const bool leave = options.event == Event::leave;
+  std::string text =
+      fmt::format("{}, {} members, all sending, {}, one {}\n  {}\n", tally.fabric, options.members,
+                  membership_stack, in_words(options.event), tally.timing.text());
+  text += fmt::format("  {:<44}{:>5}{:>10}{:>10}{:>10}\n",
+                      leave ? "from the leaver's request, ms" : "from the signal, ms", "", "median",
                       "p99", "max");
   text += line("to the last survivor's new view", all);
   text += line("  of the coordinator's end", samples(tally, Which::coordinator, &Outcome::view));
   text += line("  of another's", samples(tally, Which::another, &Outcome::view));
-  if (options.event == Event::kill)
-    text += line("the killed process ended", samples(tally, Which::all, &Outcome::ended));
+  if (options.event != Event::stop)
+    text += line(leave ? "the leaver's leave() returned" : "the killed process ended",
+                 samples(tally, Which::all, &Outcome::ended));
   else
     text += line("the same, less the timeout", all, options.timeout());
   text += line("to the last survivor's deliveries from all",
@@ -98,6 +104,8 @@ std::string as_json(const MembershipOptions& options, const Tally& tally) {
   line["senders"] = "all";
   line["stack"] = membership_stack;
   line["timeout_ms"] = options.timeout_ms;
+  line["heartbeat_ms"] = in_ms(tally.timing.interval);
+  line["without_majority_ms"] = in_ms(tally.timing.without_majority());
   line["count"] = tally.outcomes.size();
   line["failed"] = tally.failed;
   line["latency_us"] = times(all);
@@ -105,9 +113,16 @@ std::string as_json(const MembershipOptions& options, const Tally& tally) {
   line["another_latency_us"] = times(samples(tally, Which::another, &Outcome::view));
   if (options.event == Event::stop) line["beyond_timeout_us"] = times(all, options.timeout());
   line["resumed_us"] = times(samples(tally, Which::all, &Outcome::resumed));
-  const Floor floor = floor_of(options, tally);
-  line["limits"] = {{{"what", floor.what}, {"value", in_us(floor.median)}, {"unit", "us"}}};
-  line["ratio"] = floor.median > Duration{0} ? in_us(all.percentile(0.5)) / in_us(floor.median) : 0;
+  if (options.event == Event::leave)
+    line["left_us"] = times(samples(tally, Which::all, &Outcome::ended));
+  line["limits"] = nlohmann::ordered_json::array();
+  line["ratio"] = nullptr;
+  if (const auto floor = floor_of(options, tally)) {
+    line["limits"].push_back(
+        {{"what", floor->what}, {"value", in_us(floor->median)}, {"unit", "us"}});
+    line["ratio"] =
+        floor->median > Duration{0} ? in_us(all.percentile(0.5)) / in_us(floor->median) : 0;
+  }
   return line.dump();
 }
 

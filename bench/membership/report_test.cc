@@ -10,14 +10,17 @@ namespace {
 Tally example() {
   Tally tally;
   tally.fabric = "shm";
+  tally.timing = membership::safe;
   tally.outcomes = {{0, 4ms, 9ms, 1ms}, {1, 1ms, 2ms, 500us}, {2, 2ms, 3ms, 2ms}};
   return tally;
 }
 
 TEST_CASE("each member goes in turn, but never rank 0 of two, whose other half cannot go on") {
   for (unsigned number = 0; number < 6; ++number) {
-    CHECK(victim_of(number, 3) == number % 3);
-    CHECK(victim_of(number, 2) == 1);
+    CHECK(victim_of(Event::kill, number, 3) == number % 3);
+    CHECK(victim_of(Event::kill, number, 2) == 1);
+    CHECK(victim_of(Event::stop, number, 2) == 1);
+    CHECK(victim_of(Event::leave, number, 2) == number % 2);
   }
 }
 
@@ -56,6 +59,25 @@ TEST_CASE("what a stopped member took is also told beyond the timeout, earlier o
   CHECK(nlohmann::json::parse(as_json(options, example())).at("beyond_timeout_us").at("max") ==
         -1000);
   CHECK(for_people(options, example()).find("less the timeout") != std::string::npos);
+}
+
+TEST_CASE("the effective times are those that the members had") {
+  const auto json = nlohmann::json::parse(as_json({}, example()));
+  CHECK(json.at("heartbeat_ms") == 200);
+  CHECK(json.at("without_majority_ms") == 6000);
+  CHECK(for_people({}, example()).find("heartbeats every 200 ms") != std::string::npos);
+}
+
+TEST_CASE("of who leaves it is told when it was out; no limit stands beside it") {
+  MembershipOptions options;
+  options.event = Event::leave;
+  const auto json = nlohmann::json::parse(as_json(options, example()));
+  CHECK(json.at("case") == "membership leave shm 3x");
+  CHECK(json.at("latency_us").at("p50") == 2000);
+  CHECK(json.at("left_us").at("p50") == 1000);
+  CHECK(json.at("limits").empty());
+  CHECK(json.at("ratio").is_null());
+  CHECK(for_people(options, example()).find("from the leaver's request") != std::string::npos);
 }
 
 TEST_CASE("events that failed are told, and give no times") {

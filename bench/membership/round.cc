@@ -27,15 +27,21 @@ Time at_of(const json& from) {
   return Time(Duration(from.at("at_ns").get<Duration::rep>()));
 }
 
-/// What the survivors say after the signal, until each has a view without the victim, and is
-/// delivered messages in it.
+/// What the members say after the event, until each survivor has a view without the victim and is
+/// delivered messages in it, and the victim has ended or left, unless it is stopped.
 class Survivors {
  public:
-  /// `ends`: the victim's end is waited for too.
-  Survivors(unsigned members, unsigned victim, bool ends, Time since) : ends_(ends), since_(since) {
-    heard_.resize(members);
+  /// `asked`: when the command did what it did.
+  Survivors(const MembershipOptions& options, unsigned victim, Time asked)
+      : event_(options.event),
+        since_(asked),
+        view_at_(asked),
+        resumed_at_(asked),
+        ended_at_(asked) {
+    heard_.resize(options.members);
     heard_[victim].gone = true;
-    outcome_.victim = victim;
+    victim_ = victim;
+    ends_ = event_ != Event::stop;
   }
 
   bool done() const {
@@ -43,7 +49,9 @@ class Survivors {
            std::ranges::all_of(heard_, [](const Heard& one) { return one.gone || one.resumed; });
   }
   Result<> take(const Crew::News& news);
-  const Outcome& outcome() const { return outcome_; }
+  Outcome outcome() const {
+    return {victim_, view_at_ - since_, resumed_at_ - since_, ended_at_ - since_};
+  }
   /// Those that are not done, by name and what they lack.
   std::string missing() const;
 
@@ -53,30 +61,44 @@ class Survivors {
     bool view = false;
     bool resumed = false;
   };
+  Result<> take_victim(const Crew::News& news);
   Result<> take_view(unsigned member, const json& view);
 
-  bool ends_;
+  Event event_;
+  unsigned victim_ = 0;
+  bool ends_ = true;  // the victim's end is waited for, too
   Time since_;
+  Time view_at_, resumed_at_, ended_at_;  // of the last survivor; of the victim
   std::vector<Heard> heard_;
-  Outcome outcome_;
 };
 
 Result<> Survivors::take(const Crew::News& news) {
+  if (news.member == victim_) return take_victim(news);
   Heard& one = heard_[news.member];
-  if (one.gone) {
-    if (news.message) return {};
-    outcome_.ended = Monotonic::now() - since_;
-    ends_ = false;
-    log(Level::info, "{} after {} us: {}", member_name(news.member), outcome_.ended / 1us,
-        news.how);
-    return {};
-  }
   if (auto fine = check(news); !fine) return fine;
   if (news.message->contains("view")) return take_view(news.member, (*news.message)["view"]);
   if (one.view && news.message->contains("resumed")) {
     one.resumed = true;
-    outcome_.resumed = std::max(outcome_.resumed, at_of((*news.message)["resumed"]) - since_);
+    resumed_at_ = std::max(resumed_at_, at_of((*news.message)["resumed"]));
   }
+  return {};
+}
+
+Result<> Survivors::take_victim(const Crew::News& news) {
+  if (event_ == Event::leave) {
+    if (!ends_) return {};
+    if (auto fine = check(news); !fine) return fine;
+    // It may still be told to leave while survivors speak: only now is known since when.
+    if (news.message->contains("leaving")) since_ = at_of((*news.message)["leaving"]);
+    if (!news.message->contains("left")) return {};
+    ended_at_ = at_of((*news.message)["left"]);
+  } else {
+    if (news.message) return {};
+    ended_at_ = Monotonic::now();
+  }
+  ends_ = false;
+  log(Level::info, "{} after {} us: {}", member_name(news.member), (ended_at_ - since_) / 1us,
+      news.message ? "left" : news.how);
   return {};
 }
 
@@ -91,14 +113,14 @@ Result<> Survivors::take_view(unsigned member, const json& view) {
       fmt::join(members, ", "), fmt::join(gone, "; "));
   if (took < Duration{0})
     return fail(Code::lost,
-                fmt::format("member {} came to a view of {} before the signal (gone: {})",
+                fmt::format("member {} came to a view of {} before the event (gone: {})",
                             member_name(member), fmt::join(members, ", "), fmt::join(gone, "; ")));
   if (members != wanted)
     return fail(Code::lost, fmt::format("member {} came to a view of {} in place of {} (gone: {})",
                                         member_name(member), fmt::join(members, ", "),
                                         fmt::join(wanted, ", "), fmt::join(gone, "; ")));
   heard_[member].view = true;
-  outcome_.view = std::max(outcome_.view, took);
+  view_at_ = std::max(view_at_, at_of(view));
   return {};
 }
 
@@ -138,14 +160,20 @@ Result<Round> run_round(const MembershipOptions& options, unsigned victim, Durat
   if (!crew) return tl::unexpected(crew.error());
   Round round;
   auto ready = gather(*crew, "ready", Monotonic::now() + config.start_timeout + grace,
-                      [&](const json& from) { round.fabric = from.at("fabric"); });
+                      [&](const json& from) {
+                        round.fabric = from.at("fabric");
+                        round.timing = {Duration(from.at("heartbeat_ns").get<Duration::rep>()),
+                                        Duration(from.at("timeout_ns").get<Duration::rep>())};
+                      });
   if (!ready) return tl::unexpected(ready.error());
 
   std::this_thread::sleep_for(wait);
-  const Time since = Monotonic::now();
-  crew->signal(victim, options.event == Event::kill ? SIGKILL : SIGSTOP);
-  Survivors survivors(options.members, victim, options.event == Event::kill, since);
-  round.outcome = hear(*crew, survivors, since + options.timeout() + grace);
+  Survivors survivors(options, victim, Monotonic::now());
+  if (options.event == Event::leave)
+    crew->tell(victim, {{"leave", true}});
+  else
+    crew->signal(victim, options.event == Event::kill ? SIGKILL : SIGSTOP);
+  round.outcome = hear(*crew, survivors, Monotonic::now() + options.timeout() + grace);
   crew->signal(victim, SIGKILL);  // a stopped one hears no other word
   if (interrupted()) return fail(Code::closed, "interrupted");
   return round;

@@ -45,7 +45,8 @@ class Turn {
   };
   struct Options {
     membership::Timing timing = membership::fast;
-    /// How long without a majority of the view until this member stops with an error.
+    /// How long without a majority of the view until this member stops with an error; time in which
+    /// it did not turn does not count.
     Duration patience = 3 * membership::fast.timeout;
     /// This member joins a group that is running: `view` is the first one that it is in.
     bool joins = false;
@@ -180,7 +181,7 @@ class Turn {
   std::vector<Time> mirrors_lost_at_;  // by rank
   bool agreeing_ = false;              // the agreement has something to do
   bool closing_ = false;               // the trim is known, and being delivered
-  Time majority_at_{};                 // when there was one last
+  Duration majority_lived_{0};         // when there was one last, by the detector's clock
   bool formed_once_ = false;
   bool stirred_ = true;  // something may have changed that `watch` looks at
   Time watch_due_{};     // or will by then

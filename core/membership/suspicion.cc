@@ -22,7 +22,8 @@ std::string Evidence::text(const View& view) const {
     case Kind::isolated:
       return fmt::format("says for {} ms that it is cut off from a majority", ms);
     case Kind::accused:
-      return fmt::format("accused by {}", by < view.size() ? view.members[by].name : "?");
+      return fmt::format("accused by {}{}", by < view.size() ? view.members[by].name : "?",
+                         reason.empty() ? "" : ", and link lost: " + reason);
     case Kind::accuses_me:
       return "accused this node, which ranks before it";
   }
@@ -112,7 +113,8 @@ void Suspicion::weigh(Rank rank, const Detector& detector) {
   if (lost_.contains(rank)) {
     evidence.kind = Evidence::Kind::link_lost;
   } else if (detector.silent(rank)) {
-    const bool quiet = detector.quiet_for(rank) >= timeout;
+    // Its last echo is older than its last beat, but who is only deaf goes on beating.
+    const bool quiet = detector.quiet_for(rank) >= detector.timing().contact();
     evidence.kind = quiet ? Evidence::Kind::silent : Evidence::Kind::deaf;
     evidence.lasted = quiet ? detector.quiet_for(rank) : detector.deaf_for(rank);
   } else if (counted_.contains(rank) && detector.lived() - peer.isolated_since >= timeout) {

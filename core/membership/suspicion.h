@@ -17,7 +17,8 @@
 //      one says while it is isolated.
 //
 // So of a bad link between a and b, a before b, b is lost and nobody else: a's accusation spreads,
-// b's does not, and b is told by those who took over a's, even if it hears nothing of a.
+// b's does not, and b is told by those who took over a's, even if it hears nothing of a. (Unless b
+// notices first, and has agreed with the others before a's word comes: then a is lost, not b.)
 //
 // Pure. Each turn: the detector hears the turn's pulses, each that is new is given here too, then
 // `step`, before anything else is done; what changes by time alone does so at the detector's
@@ -45,7 +46,7 @@ struct Evidence {
     silent,      ///< no heartbeat for `lasted`
     deaf,        ///< it has not heard this node for `lasted`
     isolated,    ///< it has said for `lasted` that it is without a majority
-    accused,     ///< by `by`
+    accused,     ///< by `by`; reason, if this node's own link was lost too, says how
     accuses_me,  ///< a later rank accused this node
   };
   Kind kind = Kind::none;

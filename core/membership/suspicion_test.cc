@@ -51,6 +51,34 @@ TEST_CASE("a killed member is accused by all survivors within one round trip") {
   }
 }
 
+TEST_CASE("who took another's word says so, and how its own link was lost if it was") {
+  World world(3);
+  world.run(1s);
+  world.lose_link(0, 2);  // only the first sees it
+  world.run(10ms);
+  CHECK(told(world, 0, 2) == "link lost: hung up");
+  CHECK(told(world, 1, 2) == "accused by a");
+  world.lose_link(1, 2);
+  world.run(10ms);
+  CHECK(told(world, 1, 2) == "accused by a, and link lost: hung up");
+}
+
+TEST_CASE("who stopped between a beat and an echo was silent; deaf is only who goes on beating") {
+  World world(3);
+  world.run(1s);
+  // Its last beats echo nothing new.
+  world.cut_one_way(0, 2);
+  world.run(2 * fast.interval);
+  world.stall(2, 1h);
+  world.run(2 * fast.timeout);
+  CHECK(told(world, 0, 2).starts_with("silent for "));
+  World deaf(3);
+  deaf.run(1s);
+  deaf.cut_one_way(0, 2);
+  deaf.run(2 * fast.timeout);
+  CHECK(told(deaf, 0, 2).starts_with("has not heard this node for 2"));
+}
+
 TEST_CASE("a silent member is accused at the timeout and a round trip, not before") {
   for (Rank silent = 0; silent < 3; ++silent) {
     World world(3);

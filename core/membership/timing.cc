@@ -13,6 +13,19 @@ double ms(Duration time) {
 
 }  // namespace
 
+std::string Timing::text() const {
+  return fmt::format(
+      "heartbeats every {} ms, suspected after {} ms of silence, delivers nothing after {} ms and "
+      "stops after {} ms without a majority",
+      ms(interval), ms(timeout), ms(contact()), ms(without_majority()));
+}
+
+std::optional<Timing> preset(std::string_view name) {
+  if (name == "fast") return fast;
+  if (name == "safe") return safe;
+  return std::nullopt;
+}
+
 Result<> check(const Timing& timing) {
   if (timing.timeout <= Duration::zero() || timing.timeout > longest_timeout)
     return fail(Code::invalid,

@@ -3,6 +3,9 @@
 // less than the others send is wrong about all of them.
 
 #include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
 
 #include "core/base/error.h"
 #include "core/base/time.h"
@@ -22,6 +25,12 @@ struct Timing {
   /// do so before the others may go on without it.
   constexpr Duration contact() const { return 3 * interval; }
 
+  /// How long without a majority until a member stops with an error: by then others have gone on.
+  constexpr Duration without_majority() const { return 3 * timeout; }
+
+  /// "heartbeats every 20 ms, suspected after 200 ms of silence, ..."
+  std::string text() const;
+
   friend constexpr bool operator==(const Timing&, const Timing&) = default;
 };
 
@@ -29,6 +38,9 @@ struct Timing {
 inline constexpr Timing fast = Timing::with_timeout(200ms);
 /// Where pauses of a second happen: swapping, live migration, far networks.
 inline constexpr Timing safe = Timing::with_timeout(2s);
+
+/// By its name in a configuration, "fast" or "safe".
+std::optional<Timing> preset(std::string_view name);
 
 /// The longest timeout; longer ones are mistaken units.
 inline constexpr Duration longest_timeout = 1h;

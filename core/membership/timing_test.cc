@@ -12,6 +12,16 @@ TEST_CASE("the presets are right, and fast is the default") {
   CHECK(fast.timeout == 200ms);
   CHECK(safe.timeout == 2s);
   CHECK(safe.interval == 200ms);
+  CHECK(preset("fast") == fast);
+  CHECK(preset("safe") == safe);
+  CHECK_FALSE(preset("slow"));
+  CHECK_FALSE(preset(""));
+}
+
+TEST_CASE("the effective times are told in words, with what follows from them") {
+  CHECK(fast.text() ==
+        "heartbeats every 20 ms, suspected after 200 ms of silence, delivers nothing after 60 ms "
+        "and stops after 600 ms without a majority");
 }
 
 TEST_CASE("three intervals are less than the timeout, to the nanosecond") {

@@ -40,6 +40,15 @@ struct Past {
   std::optional<std::uint64_t> position;
 };
 
+/// How far one member is behind, as another knows it.
+struct Lag {
+  /// Of what that other holds, all senders together: what the stack waits for this member to hold.
+  std::uint64_t rounds = 0;
+  /// Of the ring where it is most: what another member's application has taken and this one's has
+  /// not. Of the member that is asked, all that is published counts, if any of it is deliverable.
+  std::uint64_t ring_bytes = 0;
+};
+
 struct ChannelOptions {
   ViewId view{};
   std::uint16_t index = 0;  ///< of the channel in its view: part of its regions' names
@@ -103,6 +112,8 @@ class Channel {
   std::uint64_t delivered() const { return position_; }
   /// What this member holds: what it would freeze for the next view.
   ConstFrontier received() const { return received_; }
+  /// By rank, this member too. Reads everyone's row, so only for who asks.
+  std::vector<Lag> lags() const;
 
  private:
   Channel(fabric::Fabric& fabric, const ChannelOptions& options);
@@ -127,6 +138,7 @@ class Channel {
   /// Delivers a run up to position `end`; false if it stopped early.
   bool deliver_run(const Run& run, const DeliverFunction& upcall, std::uint64_t end);
   Position least_consumed() const;
+  void count_bytes(SenderIndex sender, std::vector<Lag>& lags) const;
 
   fabric::Fabric& fabric_;
   Shape shape_;

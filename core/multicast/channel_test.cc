@@ -73,6 +73,70 @@ TEST_CASE("an idle turn does no work and pushes nothing") {
   CHECK(group.network.queued(0, 1).empty());
 }
 
+TEST_CASE("who is behind: whose application has not taken what is in the rings, and how much") {
+  Group group(3, {0, 2});
+  for (const Lag& lag : group[0].lags()) CHECK(lag.ring_bytes == 0);
+  const std::string quarter(largest, 'q');
+  for (int message = 0; message < 2; ++message) REQUIRE(group.send(0, quarter));
+  REQUIRE(group.send(2, "little"));
+  // All receive, and 0 and 2 deliver; the application of 1 takes nothing.
+  for (int turn = 0; turn < 5; ++turn) {  // `consumed` travels late
+    for (Rank rank = 0; rank < 3; ++rank) {
+      group.exchange(rank);
+      group.network.land();
+      if (rank != 1) group.deliver(rank);
+    }
+    group.now += std::chrono::milliseconds(1);
+  }
+  for (const Rank asked : {0, 1, 2}) {
+    const auto lags = group[asked].lags();
+    CHECK(lags[0].ring_bytes == 0);
+    CHECK(lags[1].ring_bytes == ring_bytes / 2);  // of the ring of which most is left
+    CHECK(lags[2].ring_bytes == 0);
+    for (const Lag& lag : lags) CHECK(lag.rounds == 0);
+  }
+  group.deliver(1);
+  CHECK(group[1].lags()[1].ring_bytes == 0);
+}
+
+TEST_CASE("who is behind: where nobody may take anything, no application is to blame") {
+  Group group(3, {0});
+  REQUIRE(group.send(0, "not deliverable"));
+  for (int turn = 0; turn < 2; ++turn)
+    for (Rank rank = 0; rank < 3; ++rank) {
+      group.exchange(rank);
+      group.network.land();
+    }
+  // Only the one that is asked knows that it could.
+  CHECK(group[1].lags()[0].ring_bytes == 0);
+  CHECK(group[1].lags()[1].ring_bytes > 0);
+  CHECK(group[1].lags()[2].ring_bytes == 0);
+}
+
+TEST_CASE("who is behind: for whom the stack waits, and how many rounds; never for oneself") {
+  Group group(3, {0, 2});
+  for (int message = 0; message < 3; ++message) REQUIRE(group.send(0, "of 0"));
+  REQUIRE(group.send(2, "of 2"));
+  for (int turn = 0; turn < 2; ++turn) group.turn_all();
+  group.members[0].order->told = {{0, 0}, {1, 1}};
+  const auto lags = group[0].lags();
+  CHECK(lags[0].rounds == 0);
+  CHECK(lags[1].rounds == 2);
+  CHECK(lags[2].rounds == 0);
+}
+
+TEST_CASE("who is behind: a view that begins knows of nobody who is") {
+  Group group(3, {0});
+  for (int message = 0; message < 3; ++message) REQUIRE(group.send(0, "before"));
+  for (int turn = 0; turn < 2; ++turn) group.turn_all();
+  group.change_view();
+  for (const Member& member : group.members)
+    for (const Lag& lag : member.channel->lags()) {
+      CHECK(lag.rounds == 0);
+      CHECK(lag.ring_bytes == 0);
+    }
+}
+
 TEST_CASE("a full ring takes nothing more until the slowest member has delivered") {
   Group group(3, {0});
   const std::string quarter(largest, 'q');
@@ -163,8 +227,7 @@ TEST_CASE("deliver keeps to its limit, within one sender's run too, and goes on 
   CHECK(group.deliver(0, 9) == 0);
 }
 
-TEST_CASE(
-    "while a limit holds deliveries back, a turn says so: nobody goes to sleep on it") {
+TEST_CASE("while a limit holds deliveries back, a turn says so: nobody goes to sleep on it") {
   Group group(2, {0});
   for (int message = 0; message < 3; ++message) group.send(0, "m");
   group.exchange(0);

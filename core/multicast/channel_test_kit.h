@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -38,8 +39,13 @@ class Received final : public Order {
       if (heads[sender] < to[sender]) runs[count++] = {sender, to[sender]};
     return count;
   }
+  void cut_to(Rank member, const mirror::Table&, Frontier frontier) const override {
+    for (Round& round : frontier)
+      if (const auto at = told.find(member); at != told.end()) round = std::min(round, at->second);
+  }
   Time deadline = never;
   Round promise = 0;
+  std::map<Rank, Round> told;  // as if this stage waited for these
 };
 
 struct Member {

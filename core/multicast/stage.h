@@ -54,6 +54,11 @@ class Stage {
   virtual ~Stage() = default;
   /// Columns were declared in the constructor; the table is the channel's.
   virtual void step(const StageInput& input, mirror::Table& table, StageOutput& output) = 0;
+  /// Who waits for whom: cuts `frontier` to what this stage would let pass if it waited for
+  /// `member` only. A stage that waits for no other member's word leaves it as it is.
+  virtual void cut_to(Rank member, const mirror::Table& table, Frontier frontier) const {
+    static_cast<void>(member), static_cast<void>(table), static_cast<void>(frontier);
+  }
 };
 
 /// A stretch of one sender's messages: deliver those with rounds below `end`.

@@ -31,4 +31,9 @@ void Stable::step(const multicast::StageInput& input, mirror::Table& table,
   }
 }
 
+void Stable::cut_to(Rank member, const mirror::Table& table, multicast::Frontier frontier) const {
+  for (std::uint32_t sender = 0; sender < frontier.size(); ++sender)
+    frontier[sender] = std::min(frontier[sender], table.get(member, held_, sender));
+}
+
 }  // namespace squall::modules

@@ -18,6 +18,7 @@ class Stable final : public multicast::Stage {
 
   void step(const multicast::StageInput& input, mirror::Table& table,
             multicast::StageOutput& output) override;
+  void cut_to(Rank member, const mirror::Table& table, multicast::Frontier frontier) const override;
 
  private:
   Rank self_;

@@ -189,6 +189,20 @@ TEST_CASE("stable never lets pass what the stage below does not") {
   CHECK(stable.step({3, 0}, {10, 0}, {10, 0}) == Rounds{3, 0});
 }
 
+TEST_CASE("stable: who is asked whom it waits for cuts to what that member has told") {
+  At<Stable> stable(3, 0, {0, 1});
+  const mirror::Column held{0, 2};
+  stable.tables[1]->raise(held, 0, 3);
+  stable.tables[1]->push();
+  stable.network.land();
+  Rounds frontier{4, 2};
+  stable.stage->cut_to(1, *stable.tables[0], frontier);
+  CHECK(frontier == Rounds{3, 0});
+  frontier = {2, 0};
+  stable.stage->cut_to(1, *stable.tables[0], frontier);
+  CHECK(frontier == Rounds{2, 0});
+}
+
 TEST_CASE("stable: skips need no telling, neither by this member nor by others") {
   At<Stable> stable(2, 0, {0, 1});
   const mirror::Column held{0, 2};

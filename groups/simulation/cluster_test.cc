@@ -119,6 +119,44 @@ TEST_CASE("the survivors of a death go on in the next view, within 10 ms, with t
   }
 }
 
+TEST_CASE(
+    "a member that is late to begin costs nobody: patience begins when the group has formed") {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    CAPTURE(seed);
+    Options options;
+    options.seed = seed;
+    // When it has come, it is slower than the others, too.
+    options.laziness.assign(3, 1);
+    options.laziness[seed % 3] = 10'000;
+    Cluster cluster(options, [](Rank, const multicast::Delivery&) {});
+    const Duration late = options.member.timing.timeout * 3 / 4 + seed * 5ms;
+    cluster.stall(static_cast<Rank>(seed % 3), cluster.now() + late);
+    REQUIRE(cluster.start(in_ten_seconds));
+    const Time end = cluster.now() + 2 * options.member.timing.timeout;
+    cluster.run_until([&] { return cluster.now() >= end; }, end);
+    for (Rank rank = 0; rank < 3; ++rank) {
+      CHECK(cluster.state(rank).phase() == engine::Turn::Phase::running);
+      CHECK(cluster.state(rank).view().size() == 3);
+    }
+  }
+}
+
+TEST_CASE("a pause of the whole machine costs nobody: it is not held against others, nor oneself") {
+  for (const Duration pause : {300ms, 1000ms, 60000ms}) {
+    Options options;
+    Cluster cluster(options, [](Rank, const multicast::Delivery&) {});
+    REQUIRE(cluster.start(in_ten_seconds));
+    const Time end = cluster.now() + pause;
+    for (Rank rank = 0; rank < 3; ++rank) cluster.stall(rank, end);
+    cluster.run_until([&] { return cluster.now() >= end + 1s; }, end + 1s);
+    for (Rank rank = 0; rank < 3; ++rank) {
+      CHECK(cluster.state(rank).phase() == engine::Turn::Phase::running);
+      CHECK(cluster.state(rank).view().size() == 3);
+      CHECK_FALSE(cluster.state(rank).isolated());
+    }
+  }
+}
+
 TEST_CASE("a group whose only sender died goes on, with nothing to deliver") {
   Options options;
   options.senders = {1};

@@ -9,6 +9,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
+#include <set>
 
 #include "core/base/digest.h"
 #include "test/checker/checker.h"
@@ -103,6 +105,10 @@ std::vector<std::byte> streamed(Rank seat, MessageNumber number) {
   return payload(seat, number, 100 + number % 900);
 }
 
+std::vector<std::byte> flooded(Rank seat, MessageNumber number) {
+  return payload(seat, number, 8192);
+}
+
 Recorder::Recorder(Node& node, Group& group) {
   install(*node.view());
   self_ = members_[node.rank()];
@@ -146,35 +152,43 @@ std::string Recorder::trace() const {
 }
 
 void check_traces(const std::vector<std::string>& traces, std::string_view stack,
-                  std::optional<Rank> dead, std::optional<Rank> left) {
+                  const Ends& ends) {
   using Kind = checker::Event::Kind;
   checker::Checker all;
   std::vector<std::size_t> delivered;
   std::size_t sent = 0;
-  std::optional<checker::Process> gone;
+  std::map<checker::Process, MessageNumber> known;  // of each sender: delivered anywhere below it
   std::vector<checker::Process> first_view;
-  MessageNumber sent_by_gone = 0;
-  for (const std::string& trace : traces) {
-    auto events = checker::parse(trace);
+  std::set<checker::Process> gone;
+  for (std::size_t at = 0; at < traces.size(); ++at) {
+    auto events = checker::parse(traces[at]);
     REQUIRE_MESSAGE(events, (events ? "" : events.error().text()));
+    REQUIRE_FALSE(events->empty());
+    const checker::Process self = events->front().process;
+    const bool stopped = std::ranges::find(ends.stopped, at) != ends.stopped.end();
     delivered.push_back(0);
     for (checker::Event& event : *events) {
-      if (dead && event.kind == Kind::install && event.view == ViewId{1}) {
-        first_view = event.members;
-        gone = first_view[*dead];
-      }
-      if (event.kind == Kind::deliver && event.sender == gone)
-        sent_by_gone = std::max(sent_by_gone, event.number + 1);
-      sent += event.kind == Kind::send ? 1 : 0;
+      if (event.kind == Kind::install && event.view == ViewId{1}) first_view = event.members;
+      if (event.kind == Kind::deliver)
+        known[event.sender] = std::max(known[event.sender], event.number + 1);
+      sent += event.kind == Kind::send && !stopped ? 1 : 0;
       delivered.back() += event.kind == Kind::deliver ? 1 : 0;
       all.add(std::move(event));
     }
+    if (!stopped) continue;
+    all.add(checker::crash(self));
+    gone.insert(self);
   }
-  // Its own record died with it, but what it sent is known.
-  if (gone) all.add(checker::install(*gone, ViewId{1}, first_view));
-  for (MessageNumber number = 0; number < sent_by_gone; ++number)
-    all.add(checker::send(*gone, number, digest(streamed(*dead, number))));
-  if (gone) all.add(checker::crash(*gone));
+  for (const Rank dead : ends.dead) {
+    // Its own record died with it, but what it sent is known.
+    const checker::Process process = first_view.at(dead);
+    all.add(checker::install(process, ViewId{1}, first_view));
+    for (MessageNumber number = 0; number < known[process]; ++number)
+      all.add(checker::send(process, number, digest(ends.message(dead, number))));
+    all.add(checker::crash(process));
+    gone.insert(process);
+  }
+  for (const checker::Process& process : gone) sent += known[process];
   checker::Guarantees promised;
   promised.total = stack.find("total") != stack.npos;
   promised.stable = stack.find("stable") != stack.npos;
@@ -184,8 +198,9 @@ void check_traces(const std::vector<std::string>& traces, std::string_view stack
   CHECK_MESSAGE(violations.empty(), checker::report(violations, all.events(), 40));
   // Who was there from beginning to end misses nothing, also without `stable`.
   REQUIRE(sent > 0);
-  for (Rank at = 0; at < delivered.size(); ++at)
-    if (at != left) CHECK(delivered[at] == sent + sent_by_gone);
+  for (std::size_t at = 0; at < delivered.size(); ++at)
+    if (at != ends.left && std::ranges::find(ends.stopped, at) == ends.stopped.end())
+      CHECK(delivered[at] == sent);
 }
 
 }  // namespace squall::group_tests

@@ -72,6 +72,9 @@ std::vector<std::byte> payload(Rank sender, MessageNumber number, std::size_t by
 /// What a seat sends that sends steadily.
 std::vector<std::byte> streamed(Rank seat, MessageNumber number);
 
+/// And one that fills its ring.
+std::vector<std::byte> flooded(Rank seat, MessageNumber number);
+
 /// Writes down what one member does, for the checker. Deliveries may come from another thread.
 class Recorder {
  public:
@@ -104,10 +107,17 @@ class Recorder {
   std::size_t delivered_ = 0;
 };
 
-/// In the test: the traces of all members hold what a stack promises, and all is quiet. `dead`: a
-/// seat that is gone, with its trace; it sent what `streamed` gives. `left`: a trace that ends
-/// earlier than the others.
+/// Who was not there until the end, for check_traces.
+struct Ends {
+  std::vector<Rank> dead = {};            ///< seats without a trace; they sent what `message` gives
+  std::optional<std::size_t> left = {};   ///< the trace of who left
+  std::vector<std::size_t> stopped = {};  ///< the traces of nodes that stopped with an error
+  std::vector<std::byte> (*message)(Rank seat, MessageNumber number) = streamed;
+};
+
+/// In the test: the traces of all members hold what a stack promises, and all is quiet: whoever was
+/// there to the end has delivered all that those sent, and the same of the others.
 void check_traces(const std::vector<std::string>& traces, std::string_view stack,
-                  std::optional<Rank> dead = {}, std::optional<Rank> left = {});
+                  const Ends& ends = {});
 
 }  // namespace squall::group_tests

@@ -56,6 +56,9 @@ class Process {
   std::string hear(Duration limit = longest_patience);
   /// The next word, which must be this one.
   void expect_word(std::string_view word, Duration limit = longest_patience);
+  /// What it has said and nobody has heard, also that it broke; never fails, and waits for nothing
+  /// longer than that.
+  std::optional<std::string> overhear(Duration limit) { return line_.hear(limit); }
   /// SIGKILL and SIGSTOP have taken effect on return.
   void signal(int number);
   /// Its end, which must be in good order.

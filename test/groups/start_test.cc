@@ -95,8 +95,8 @@ TEST_CASE("the example: three processes greet, and see the same greetings in the
   // An address of this test's own, on which nobody else has the ports. (In a sandbox the number of
   // the process is no such thing.)
   std::random_device random;
-  const std::string host = fmt::format("127.{}.{}.{}", 1 + random() % 250, 1 + random() % 250,
-                                       1 + random() % 250);
+  const std::string host =
+      fmt::format("127.{}.{}.{}", 1 + random() % 250, 1 + random() % 250, 1 + random() % 250);
   std::vector<std::unique_ptr<Process>> members;
   std::vector<FILE*> outputs;
   for (const std::string name : {"a", "b", "c"}) {

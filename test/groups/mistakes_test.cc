@@ -1,0 +1,104 @@
+// Mistakes that systems of this kind really made, each with its name in PROPERTIES.md, where real
+// processes are needed to make them. Others are with the code that could make them.
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base/time.h"
+#include "groups/node.h"
+#include "test/groups/member.h"
+#include "test/groups/process.h"
+#include "test/groups/stream.h"
+
+namespace squall::group_tests {
+namespace {
+
+constexpr const char* fabric_name = SQUALL_FABRIC;
+/// Silence counts from a heartbeat before the stop; a busy machine has `notice` beyond it.
+constexpr Duration timeout = std::chrono::seconds(sanitized ? 2 : 1);
+
+std::vector<std::unique_ptr<Process>> flowing(Seats& seats, const Play& play) {
+  seats.each([](Config& config) { config.failure_timeout = timeout; });
+  auto members = start_members(seats, play);
+  for (auto& member : members) member->expect_word("flowing");
+  return members;
+}
+
+TEST_CASE("stop_then_continue: who was stopped until it was expelled sends and delivers no more") {
+  for (const Rank victim : {0, 2}) {
+    CAPTURE(victim);
+    Seats seats(3, fabric_name);
+    auto members = flowing(seats, stream);
+    const Time stopped_at = Monotonic::now();
+    members[victim]->signal(SIGSTOP);
+    std::vector<Process*> survivors;
+    for (Rank seat = 0; seat < 3; ++seat)
+      if (seat != victim) survivors.push_back(members[seat].get());
+    for (Process* survivor : survivors) {
+      const Word view =
+          expect_view(*survivor, stopped_at + timeout + notice, {seats.configs[victim].name});
+      CHECK_MESSAGE((view.text.find("silent for ") != view.text.npos ||
+                     view.text.find("accused by ") != view.text.npos),
+                    view.text);
+    }
+    const Time continued_at = Monotonic::now();
+    members[victim]->signal(SIGCONT);
+    expect_stopped(*members[victim], continued_at + timeout + notice,
+                   "the others have gone on without this member");
+    // What was deliverable when it was stopped may be delivered when it goes on, but nothing new.
+    auto traces = finish(survivors);
+    traces.push_back(last_trace(*members[victim], continued_at + timeout / 2));
+    check_traces(traces, "total | stable", {.stopped = {2}});
+  }
+}
+
+TEST_CASE("write_to_a_dead_peer_blocks: a view comes in time, however much is on its way to it") {
+  Seats seats(3, fabric_name);
+  // More than a socket's buffers hold.
+  seats.each([](Config& config) { config.groups[0].ring_bytes = std::size_t{16} << 20; });
+  auto members = flowing(seats, flood);
+  const Time stopped_at = Monotonic::now();
+  members[1]->signal(SIGSTOP);
+  std::vector<Process*> survivors{members[0].get(), members[2].get()};
+  for (Process* survivor : survivors) expect_view(*survivor, stopped_at + timeout + notice, {"b"});
+  check_traces(finish(survivors), "total | stable", {.dead = {1}, .message = flooded});
+}
+
+TEST_CASE("no_majority: one of three that is left alone delivers nothing, and stops in time") {
+  for (const int signal : {SIGKILL, SIGSTOP}) {
+    CAPTURE(signal);
+    Seats seats(3, fabric_name);
+    auto members = flowing(seats, stream);
+    const Time since = Monotonic::now();
+    members[0]->signal(signal);
+    members[2]->signal(signal);
+    // A majority of the view is gone at once: no vote for a next one can succeed.
+    const Word stop = expect_stopped(*members[1], since + 3 * timeout + notice,
+                                     "no majority of the view is left: member a was lost: ");
+    CHECK_MESSAGE(stop.text.find("member c was lost: ") != stop.text.npos, stop.text);
+    const std::string trace = last_trace(*members[1], since + timeout);
+    check_traces({trace}, "total | stable", {.dead = {0, 2}, .stopped = {0}});
+  }
+}
+
+TEST_CASE("slow_member: pauses shorter than half the timeout expel nobody, and lose nothing") {
+  Seats seats(3, fabric_name);
+  auto members = flowing(seats, flood);
+  for (int pause = 0; pause < 6; ++pause) {
+    Process& member = *members[static_cast<std::size_t>(pause) % 3];
+    member.signal(SIGSTOP);
+    usleep(static_cast<useconds_t>(timeout * 2 / 5 / 1us));  // sleep-ok: the pause itself
+    member.signal(SIGCONT);
+  }
+  std::vector<Process*> all;
+  for (auto& member : members) all.push_back(member.get());
+  check_traces(finish(all), "total | stable");
+}
+
+}  // namespace
+}  // namespace squall::group_tests

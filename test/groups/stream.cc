@@ -1,0 +1,174 @@
+#include "test/groups/stream.h"
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "groups/node.h"
+
+namespace squall::group_tests {
+namespace {
+
+constexpr std::size_t flowing_after = 200;  // deliveries
+constexpr Duration steady_pace = std::chrono::microseconds(500);
+constexpr Duration flood_pace = std::chrono::milliseconds(5);
+
+std::int64_t count_of(Time time) {
+  return time.time_since_epoch().count();
+}
+
+class Streamer {
+ public:
+  Streamer(Line& line, const Config& config, bool floods)
+      : line_(line),
+        floods_(floods),
+        node_(started(config)),
+        group_(*node_->group("test")),
+        recorder_(*node_, group_),
+        seat_(node_->rank()) {
+    recorder_.also([this](const Delivery&) { delivered_at_ = Monotonic::now(); });
+    recorder_.also_view([this](const ViewChange& change) {
+      line_.say(
+          fmt::format("view {} {}", count_of(Monotonic::now()), fmt::join(change.gone, "; ")));
+    });
+  }
+  void run();
+
+ private:
+  /// False if the ring is full.
+  bool send();
+  void end_stopped(const Error& error);
+  void end_well(const Result<>& ended);
+
+  Line& line_;
+  bool floods_;
+  std::unique_ptr<Node> node_;
+  Group& group_;
+  Recorder recorder_;
+  Rank seat_;
+  Time delivered_at_{};
+};
+
+bool Streamer::send() {
+  const auto bytes = (floods_ ? flooded : streamed)(seat_, recorder_.sent());
+  const auto space = group_.reserve(bytes.size());
+  if (!space) return false;
+  recorder_.sending(bytes);
+  std::ranges::copy(bytes, space->bytes.begin());
+  group_.commit(*space);
+  return true;
+}
+
+void Streamer::end_stopped(const Error& error) {
+  line_.say(stopped_word(error));
+  auto word = line_.hear(longest_patience);
+  if (word == "trace") {
+    line_.say(fmt::format("last {} ", count_of(delivered_at_)));
+    line_.say(recorder_.trace());
+    word = line_.hear(longest_patience);
+  }
+  expect(word == "end", "the test says when to end");
+}
+
+void Streamer::end_well(const Result<>& ended) {
+  expect(ended.has_value(), ended ? "" : ended.error().text());
+  line_.say(recorder_.trace());
+}
+
+void Streamer::run() {
+  bool flowing = false;
+  Time next_send = Monotonic::now(), next_word = next_send;
+  while (true) {
+    const bool worked = node_->poll();
+    const Time now = Monotonic::now();
+    if (const auto error = node_->stopped()) return end_stopped(*error);
+    if (now >= next_send) {
+      while (send() && floods_) {
+      }
+      next_send = now + (floods_ ? flood_pace : steady_pace);
+    }
+    if (!flowing && recorder_.delivered() >= flowing_after) {
+      flowing = true;
+      line_.say("flowing");
+    }
+    if (now >= next_word) {
+      next_word = now + std::chrono::milliseconds(5);
+      const auto word = line_.hear(Duration::zero());
+      const Time limit = Monotonic::now() + patience;
+      if (word == "exit") _exit(0);
+      if (word == "drop") return;
+      if (word == "enough") return end_well(node_->shutdown(limit));
+      if (word == "leave") return end_well(node_->leave(limit));
+    }
+    if (!worked) node_->idle(std::min(next_send, next_word));
+  }
+}
+
+}  // namespace
+
+std::string stopped_word(const Error& error) {
+  return fmt::format("stopped {} {}", count_of(Monotonic::now()), error.text());
+}
+
+void stream(Line& line, const Config& config) {
+  Streamer(line, config, false).run();
+}
+
+void flood(Line& line, const Config& config) {
+  Streamer(line, config, true).run();
+}
+
+Word word_of(const std::string& said) {
+  const auto first = said.find(' ');
+  REQUIRE_MESSAGE(first != said.npos, said);
+  const auto second = said.find(' ', first + 1);
+  REQUIRE_MESSAGE(second != said.npos, said);
+  return {said.substr(0, first), Time{Duration(std::stoll(said.substr(first + 1)))},
+          said.substr(second + 1)};
+}
+
+Word expect_view(Process& member, Time limit, const std::vector<std::string>& gone) {
+  const std::string said = member.hear();
+  REQUIRE_MESSAGE(said.starts_with("view "), said);
+  Word word = word_of(said);
+  CHECK_MESSAGE(word.at < limit, said << ", " << (word.at - limit) / 1ms << " ms late");
+  for (const std::string& name : gone)
+    CHECK_MESSAGE(word.text.find(name + ": ") != word.text.npos, said);
+  return word;
+}
+
+Word expect_stopped(Process& member, Time limit, std::string_view why) {
+  const std::string said = member.hear();
+  REQUIRE_MESSAGE(said.starts_with("stopped "), said);
+  Word word = word_of(said);
+  CHECK_MESSAGE(word.at < limit, said << ", " << (word.at - limit) / 1ms << " ms late");
+  CHECK_MESSAGE(word.text.find(why) != word.text.npos, said);
+  return word;
+}
+
+std::vector<std::string> finish(const std::vector<Process*>& members) {
+  for (Process* member : members) member->say("enough");
+  std::vector<std::string> traces;
+  for (Process* member : members) {
+    traces.push_back(member->hear());
+    REQUIRE_MESSAGE(traces.back().starts_with("install"), traces.back().substr(0, 400));
+  }
+  for (Process* member : members) member->expect_end();
+  return traces;
+}
+
+std::string last_trace(Process& member, Time limit) {
+  member.say("trace");
+  const Word last = word_of(member.hear());
+  CHECK_MESSAGE(last.at < limit, "it still delivered " << (last.at - limit) / 1ms << " ms after");
+  std::string trace = member.hear();
+  member.say("end");
+  member.expect_end();
+  return trace;
+}
+
+}  // namespace squall::group_tests
