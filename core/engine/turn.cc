@@ -62,7 +62,7 @@ void Turn::begin(Time now, Epoch::Inheritance inheritance) {
   mirrors_lost_at_.assign(members, never);
   closing_ = agreeing_ = drained_ = false;
   leavers_ = {};
-  majority_at_ = now;
+  majority_lived_ = Duration{0};
   control_.move_to(view_, self_, contacts_, now);
   auto epoch = Epoch::create(fabric_, view_, self_, contacts_, plans_, std::move(inheritance));
   if (!epoch) return stop(epoch.error());
@@ -285,10 +285,12 @@ void Turn::send_pulse(Rank to, membership::Beat beat, bool answer) {
 
 void Turn::keep_majority(Time now) {
   if (!formed_once_ || !detector_->isolated()) {
-    majority_at_ = now;
+    majority_lived_ = detector_->lived();
     return;
   }
-  if (now < majority_at_ + options_.patience) return watch_again(majority_at_ + options_.patience);
+  // Lived time: a stall, or a jump of the clock, is no time without the others.
+  const Duration left = majority_lived_ + options_.patience - detector_->lived();
+  if (left > Duration{0}) return watch_again(now + left);
   std::string whom;
   for (Rank rank = 0; rank < view_.size(); ++rank) {
     if (rank == self_ || detector_->in_contact(rank)) continue;

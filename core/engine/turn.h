@@ -163,7 +163,7 @@ class Turn {
   std::vector<Time> mirrors_lost_at_;  // by rank
   bool agreeing_ = false;              // the agreement has something to do
   bool closing_ = false;               // the trim is known, and being delivered
-  Time majority_at_{};                 // when there was one last
+  Duration majority_lived_{0};         // when there was one last, by the detector's clock
   bool formed_once_ = false;
   bool stirred_ = true;  // something may have changed that `watch` looks at
   Time watch_due_{};     // or will by then
