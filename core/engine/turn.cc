@@ -147,7 +147,9 @@ void Turn::on_control(Time now, fabric::PeerId peer, std::optional<Rank> from, B
   } else if (kind == Control::Kind::ballot) {
     const auto ballot = membership::decode_message(body);
     if (!ballot) return malformed(from, ballot.error());
-    if (raw(ballot->view) < raw(view_.id)) return answer_old_view(peer);
+    // A decision is an answer itself: two that answered each other's would never end.
+    if (raw(ballot->view) < raw(view_.id))
+      return ballot->kind == Message::Kind::decided ? void() : answer_old_view(peer);
     if (from) on_ballot(*from, *ballot);
   }
 }
@@ -177,12 +179,20 @@ void Turn::on_ballot(Rank from, const Message& ballot) {
     log(Level::warning, "{}: {}", view_.members[from].name, received.error().text());
 }
 
+bool Turn::is_decision(Bytes message) {
+  if (message.empty() || static_cast<Control::Kind>(message.front()) != Control::Kind::ballot)
+    return false;
+  const auto ballot = membership::decode_message(message.subspan(1));
+  return ballot && ballot->kind == Message::Kind::decided;
+}
+
 /// Who has left still says what the others decided, to whoever missed it.
 void Turn::answer_late(Time now, std::span<const fabric::Event> events) {
   for (const fabric::Event& event : events) {
     if (!control_.knows(event.peer)) continue;
     if (event.kind == fabric::Event::Kind::lost) control_.lost(event.peer, now);
-    if (event.kind == fabric::Event::Kind::message) answer_old_view(event.peer);
+    if (event.kind == fabric::Event::Kind::message && !is_decision(event.bytes))
+      answer_old_view(event.peer);
   }
 }
 

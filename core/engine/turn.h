@@ -120,6 +120,7 @@ class Turn {
   void on_ballot(Rank from, const membership::Message& ballot);
   void malformed(std::optional<Rank> from, const Error& error);
   void answer_old_view(fabric::PeerId peer);
+  static bool is_decision(Bytes message);
   void answer_late(Time now, std::span<const fabric::Event> events);
 
   void watch(Time now);
