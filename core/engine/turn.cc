@@ -88,7 +88,8 @@ Turn::Outcome Turn::run(Time now, std::span<const fabric::Event> events) {
   if (phase_ != Phase::stopped && agreeing_ && !closing_ && !finished_) agree(now);
   if (phase_ == Phase::stopped) return outcome_;
 
-  const auto turned = epoch_->turn(now, upcalls_, !closing_ && isolated_);
+  const bool early = options_.bug == membership::Bug::install_early;
+  const auto turned = epoch_->turn(now, upcalls_, closing_ ? early : isolated_);
   outcome_.worked |= turned.worked;
   note(turned.deadline);
   // Whose heartbeats cannot come yet would soon look silent.
@@ -102,7 +103,7 @@ Turn::Outcome Turn::run(Time now, std::span<const fabric::Event> events) {
     outcome_.worked |= epoch_->finish();
     finished_ = epoch_->finished();
   }
-  if (closing_ && phase_ != Phase::stopped && epoch_->exhausted()) install(now);
+  if (closing_ && phase_ != Phase::stopped && (early || epoch_->exhausted())) install(now);
   return outcome_;
 }
 
@@ -334,10 +335,9 @@ void Turn::agree(Time now) {
   situation.wants_change = !leavers_.empty();
   situation.patience = options_.timing.interval;
   agreement_->turn(now, situation);
-  if (!epoch_->frozen() && (agreement_->wants_freeze() || situation.quiet)) {
+  if (phase_ != Phase::changing && (agreement_->wants_freeze() || situation.quiet)) {
     phase_ = Phase::changing;
-    agreement_->freeze(epoch_->freeze(now));
-    epoch_->cut();
+    freeze(now);
     agreement_->turn(now, situation);
   }
   for (const auto& [to, message] : agreement_->take_outgoing()) {
@@ -348,19 +348,33 @@ void Turn::agree(Time now) {
   const membership::Change* change = agreement_->decided();
   if (change == nullptr) return;
   if (!change->survivors().contains(self_)) return expelled();
-  if (!epoch_->close(change->trim))
+  if (options_.bug == membership::Bug::freeze_late) {
+    static_cast<void>(epoch_->freeze(now));
+    epoch_->cut();
+  }
+  const bool ignores = options_.bug == membership::Bug::ignore_trim;
+  if (!epoch_->close(ignores ? epoch_->freeze(now).received : change->trim))
     return stop(Error{Code::invalid, "the agreed trim is not of what this member holds",
                       "this is a defect of the library: please report it"});
   closing_ = true;
 }
 
+void Turn::freeze(Time now) {
+  if (options_.bug == membership::Bug::freeze_late) return agreement_->freeze(epoch_->held());
+  agreement_->freeze(epoch_->freeze(now));
+  epoch_->cut();
+}
+
 membership::Change Turn::propose(const RankSet& survivors,
                                  const std::map<Rank, membership::Frozen>& frozen) const {
-  auto trim = membership::trim_of(frozen, options_.bug);
-  SQUALL_ASSERT(trim, "promises of one shape");
   // A view has members: when all want to go at once, the coordinator goes last.
   RankSet leaving = leavers_ & survivors;
   if (leaving == survivors) leaving.erase(self_);
+  std::map<Rank, membership::Frozen> asked = frozen;
+  if (options_.bug == membership::Bug::forget_leaver)
+    std::erase_if(asked, [&](const auto& each) { return leaving.contains(each.first); });
+  auto trim = membership::trim_of(asked, options_.bug);
+  SQUALL_ASSERT(trim, "promises of one shape");
   return membership::make_change(view_, survivors - leaving, leaving, {}, std::move(*trim));
 }
 
@@ -417,6 +431,7 @@ Epoch::Inheritance Turn::inherit(const membership::Change& change) {
   for (std::size_t index = 0; index < plans_.size(); ++index) {
     const std::vector<Rank> before = plans_[index].senders_in(view_);
     multicast::Past past{{}, pasts[index].position};
+    if (options_.bug == membership::Bug::restart_positions) past.position = 0;
     for (const Rank rank : plans_[index].senders_in(change.next)) {
       const auto old = view_.rank_of(change.next.members[rank].id);
       const auto at = std::ranges::find(before, old.value_or(view_.size()));
@@ -425,7 +440,10 @@ Epoch::Inheritance Turn::inherit(const membership::Change& change) {
           number < pasts[index].next_numbers.size() ? pasts[index].next_numbers[number] : 0);
     }
     for (std::size_t sender = 0; sender < before.size(); ++sender)
-      if (before[sender] == self_) writers_[index]->rewind(change.trim[index][sender]);
+      if (before[sender] == self_)
+        writers_[index]->rewind(options_.bug == membership::Bug::lose_trimmed
+                                    ? mirror::no_round
+                                    : change.trim[index][sender]);
     next.writers.push_back(writers_[index].get());
     next.pasts.push_back(std::move(past));
   }

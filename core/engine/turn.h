@@ -132,6 +132,7 @@ class Turn {
   void blame(Rank culprit);
 
   void agree(Time now);
+  void freeze(Time now);
   membership::Change propose(const RankSet& survivors,
                              const std::map<Rank, membership::Frozen>& frozen) const;
   void expelled();

@@ -68,6 +68,7 @@ class Run {
  private:
   struct Of {  // of a member
     bool formed = false;
+    bool leaving = false;
     Time next_send{};
   };
 
@@ -77,7 +78,7 @@ class Run {
     Of& of = members_[member];
     if (recorder_.sent(member) == scenario_.messages[member] || cluster_.now() < of.next_send)
       return false;
-    if (out(member) || (scenario_.waits_for_start && !of.formed)) return false;
+    if (out(member) || of.leaving || (scenario_.waits_for_start && !of.formed)) return false;
     // The ends of the range more often than chance would have them.
     const std::uint64_t most = scenario_.most_bytes;
     const std::uint64_t bytes = random_.one_in(8)   ? 0
@@ -114,6 +115,11 @@ class Run {
     of.formed |= phase == engine::Turn::Phase::running;
     if (out(member) || (cluster_.alive(member) && !stopped)) return;
     recorder_.end(member);
+    // What a member takes for a defect of the library is one.
+    if (const auto& failure = cluster_.state(member).failure();
+        failure && failure->code == Code::invalid)
+      outcome_.violations.push_back(
+          fmt::format("defect: member {} stopped: {}", member, failure->text()));
     last_fault_ = std::max(last_fault_, cluster_.now());
     // Who stops may be gone at once, or linger as a process that does nothing; not while the first
     // view forms, since the others would wait for it as for one that is slow to start.
@@ -144,6 +150,11 @@ class Run {
       case Fault::Kind::crash:
         lasts = Duration{0};
         crash(fault.victim);
+        break;
+      case Fault::Kind::leave:
+        lasts = Duration{0};
+        members_[fault.victim].leaving = true;
+        if (cluster_.alive(fault.victim)) cluster_.turn(fault.victim).leave();
         break;
       case Fault::Kind::crash_ballots:
         lasts = Duration{0};
@@ -204,6 +215,7 @@ class Run {
         network.slow(from, Duration{0});
         break;
       case Fault::Kind::crash:
+      case Fault::Kind::leave:
       case Fault::Kind::crash_ballots:
       case Fault::Kind::stall:
       case Fault::Kind::clock:
@@ -268,7 +280,8 @@ class Run {
     if (pending_ != 0) return false;
     for (Rank rank = 0; rank < members_.size(); ++rank) {
       if (out(rank)) continue;
-      if (recorder_.sent(rank) != scenario_.messages[rank]) return false;
+      // Who leaves is gone in the end.
+      if (members_[rank].leaving || recorder_.sent(rank) != scenario_.messages[rank]) return false;
       for (Rank sender = 0; sender < members_.size(); ++sender)
         if (!out(sender) && recorder_.delivered(rank, sender) < recorder_.sent(sender))
           return false;

@@ -17,6 +17,8 @@
 namespace squall::scenarios {
 namespace {
 
+constexpr std::uint64_t leaving_seed = 0x1eaf;
+
 constexpr std::array<std::string_view, 4> stacks{"total | stable", "total", "fifo",
                                                  "fifo | stable"};
 
@@ -147,9 +149,9 @@ Scenario draw_common(std::uint64_t seed, Random& random, std::string stack) {
 }
 
 constexpr std::string_view name(Fault::Kind kind) {
-  constexpr std::string_view names[] = {
-      "crash", "crash at ballot", "cut, then crash", "cut",       "partition", "delay",
-      "slow",  "stall",           "clock",           "clock back"};
+  constexpr std::string_view names[] = {"crash", "leave",     "crash at ballot", "cut, then crash",
+                                        "cut",   "partition", "delay",           "slow",
+                                        "stall", "clock",     "clock back"};
   return names[static_cast<std::size_t>(kind)];
 }
 
@@ -167,7 +169,8 @@ std::string Fault::text() const {
     line += fmt::format("at delivery {}", count);
   else
     line += fmt::format("{} {} us", whens[static_cast<std::size_t>(when)], at / 1us);
-  if (kind != Kind::crash && kind != Kind::crash_ballots && kind != Kind::clock)
+  if (kind != Kind::crash && kind != Kind::crash_ballots && kind != Kind::clock &&
+      kind != Kind::leave)
     line += fmt::format(", for {} us", lasts / 1us);
   if (lag != Duration{0}) line += fmt::format(" by {} us", lag / 1us);
   return line;
@@ -237,6 +240,11 @@ Scenario draw_change(std::uint64_t seed) {
   // Something that begins a change; then trouble on its way, for the first ranks most of all.
   constexpr Kind beginnings[] = {Kind::crash, Kind::stall, Kind::cut, Kind::delay};
   scenario.faults.push_back(draw_fault(random, scenario, beginnings));
+  // From a generator of its own, so that the other seeds are as they were.
+  if (Random mind(seed ^ leaving_seed); mind.one_in(4)) {
+    scenario.faults[0].kind = Kind::leave;
+    return scenario;
+  }
   if (random.one_in(3)) {
     // The first rank falls silent with its proposal on the way, which arrives about when the others
     // have given it up.
@@ -274,10 +282,12 @@ Scenario draw_change(std::uint64_t seed) {
 Scenario draw_long(std::uint64_t seed) {
   using Kind = Fault::Kind;
   using When = Fault::When;
-  constexpr Kind begins[] = {Kind::crash, Kind::crash_ballots, Kind::cut,   Kind::partition,
-                             Kind::delay, Kind::slow,          Kind::stall, Kind::clock_back};
-  constexpr Kind follows[] = {Kind::crash, Kind::crash_ballots, Kind::cut,   Kind::partition,
-                              Kind::delay, Kind::slow,          Kind::stall, Kind::clock};
+  constexpr Kind begins[] = {Kind::crash, Kind::leave,     Kind::crash_ballots,
+                             Kind::cut,   Kind::partition, Kind::delay,
+                             Kind::slow,  Kind::stall,     Kind::clock_back};
+  constexpr Kind follows[] = {Kind::crash, Kind::leave,     Kind::crash_ballots,
+                              Kind::cut,   Kind::partition, Kind::delay,
+                              Kind::slow,  Kind::stall,     Kind::clock};
   constexpr Kind passes[] = {Kind::cut,  Kind::partition, Kind::delay, Kind::slow,
                              Kind::slow, Kind::stall,     Kind::stall, Kind::clock};
   Random random(seed);
@@ -312,7 +322,7 @@ Scenario draw_long(std::uint64_t seed) {
   const auto add = [&](std::span<const Kind> kinds, When when, Duration at, Duration most) {
     Fault fault;
     fault.kind = kinds[random.below(kinds.size())];
-    if (fault.crashes() && ++crashes > 2) return;
+    if ((fault.crashes() || fault.kind == Kind::leave) && ++crashes > 2) return;
     fault.when = when;
     fault.at = at;
     draw_victim(random, fault, options.members);

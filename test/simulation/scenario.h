@@ -14,6 +14,7 @@ namespace squall::scenarios {
 struct Fault {
   enum class Kind : std::uint8_t {
     crash,          ///< `victim` dies
+    leave,          ///< `victim` leaves on request
     crash_ballots,  ///< `victim` dies within a turn, right before its `count`-th ballot
     cut_crash,      ///< nothing leaves from `victim` to `other` for a while; then `victim` dies
     cut,            ///< nothing leaves from `victim` to `other` for a while
@@ -40,7 +41,7 @@ struct Fault {
   Duration lasts{0};
   Duration lag{0};
 
-  bool crashes() const { return kind <= Kind::cut_crash; }
+  bool crashes() const { return kind != Kind::leave && kind <= Kind::cut_crash; }
   std::string text() const;
 };
 

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <cstdio>
 #include <ratio>
 #include <string>
 
@@ -33,6 +34,8 @@ struct Arguments {
 
 /// Every so many seeds one is run twice.
 constexpr std::uint64_t repeated = 8;
+/// Who waits for many sees every so many how far it is.
+constexpr std::uint64_t told_every = 5000;
 
 Scenario draw_right(const Arguments& arguments, std::uint64_t seed) {
   if (!arguments.crash.empty()) return draw_crash(seed, arguments.crash);
@@ -86,6 +89,10 @@ int run_many(const Arguments& arguments) {
       }
     }
     failed += bad;
+    if (seed % told_every == 0) {
+      fmt::print("at seed {}: {} failed, {} virtual hours\n", seed, failed, virtual_time / 1h);
+      std::fflush(stdout);
+    }
   }
   fmt::print(
       "{} seeds from {}: {} failed; {} deliveries, {} with a fault, {} of them a crash; the "
