@@ -175,19 +175,20 @@ RankSet Epoch::missing() const {
   return missing;
 }
 
+membership::Frozen Epoch::held() const {
+  membership::Frozen held;
+  for (const auto& channel : channels_)
+    held.received.emplace_back(channel->received().begin(), channel->received().end());
+  // Not even built: nothing of this view was ever sent.
+  for (std::size_t index = channels_.size(); index < plans_.size(); ++index)
+    held.received.emplace_back(plans_[index].senders_in(view_).size(), Round{0});
+  return held;
+}
+
 membership::Frozen Epoch::freeze(Time now) {
-  membership::Frozen frozen;
-  for (std::size_t index = 0; index < plans_.size(); ++index) {
-    if (multicast::Channel* held = channel(index)) {
-      held->freeze(now);
-      frozen.received.emplace_back(held->received().begin(), held->received().end());
-    } else {
-      // Not even built: nothing of this view was ever sent.
-      frozen.received.emplace_back(plans_[index].senders_in(view_).size(), Round{0});
-    }
-  }
+  for (const auto& channel : channels_) channel->freeze(now);
   frozen_ = true;
-  return frozen;
+  return held();
 }
 
 void Epoch::cut() {

@@ -77,6 +77,8 @@ class Epoch {
 
   // --- the end of the view
 
+  /// What it holds at this moment: what `freeze` would say.
+  membership::Frozen held() const;
   /// Takes nothing more. `cut` next, unless the node ends here anyway.
   membership::Frozen freeze(Time now);
   /// Cuts the mirrors: what was frozen stays readable, and as it was.

@@ -2,13 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 
 #include "core/base/assert.h"
 #include "core/base/log.h"
 #include "core/membership/ballot_wire.h"
 #include "core/membership/pulse.h"
-#include "core/membership/trim.h"
 
 namespace squall::engine {
 
@@ -97,9 +95,10 @@ Turn::Outcome Turn::run(Time now, std::span<const fabric::Event> events) {
 
   if (handover_.busy()) hand_over(now);
   if (phase_ == Phase::stopped) return outcome_;
+  const bool early = options_.bug == membership::Bug::install_early;
   const bool keeps = handover_.keeps();
   const auto turned = epoch_->turn(now, keeps ? handover_.kept_upcalls(upcalls_) : upcalls_,
-                                   !closing_ && (isolated_ || (keeps && handover_.full())));
+                                   closing_ ? early : isolated_ || (keeps && handover_.full()));
   outcome_.worked |= turned.worked;
   note(turned.deadline);
   // Whose heartbeats cannot come yet would soon look silent.
@@ -113,7 +112,7 @@ Turn::Outcome Turn::run(Time now, std::span<const fabric::Event> events) {
     outcome_.worked |= epoch_->finish();
     finished_ = epoch_->finished();
   }
-  if (closing_ && phase_ != Phase::stopped && epoch_->exhausted()) install(now);
+  if (closing_ && phase_ != Phase::stopped && (early || epoch_->exhausted())) install(now);
   return outcome_;
 }
 
@@ -158,7 +157,9 @@ void Turn::on_control(Time now, fabric::PeerId peer, std::optional<Rank> from, B
   } else if (kind == Control::Kind::ballot) {
     const auto ballot = membership::decode_message(body);
     if (!ballot) return malformed(from, ballot.error());
-    if (raw(ballot->view) < raw(view_.id)) return answer_old_view(peer);
+    // A decision is an answer itself: two that answered each other's would never end.
+    if (raw(ballot->view) < raw(view_.id))
+      return ballot->kind == Message::Kind::decided ? void() : answer_old_view(peer);
     if (from) on_ballot(*from, *ballot);
   } else if (kind == Control::Kind::joiner && from) {
     Reader reader(body);
@@ -198,312 +199,26 @@ void Turn::on_ballot(Rank from, const Message& ballot) {
     log(Level::warning, "{}: {}", view_.members[from].name, received.error().text());
 }
 
+bool Turn::is_decision(Bytes message) {
+  if (message.empty() || static_cast<Control::Kind>(message.front()) != Control::Kind::ballot)
+    return false;
+  const auto ballot = membership::decode_message(message.subspan(1));
+  return ballot && ballot->kind == Message::Kind::decided;
+}
+
 /// Who has left still says what the others decided, to whoever missed it.
 void Turn::answer_late(Time now, std::span<const fabric::Event> events) {
   for (const fabric::Event& event : events) {
     if (!control_.knows(event.peer)) continue;
     if (event.kind == fabric::Event::Kind::lost) control_.lost(event.peer, now);
-    if (event.kind == fabric::Event::Kind::message) answer_old_view(event.peer);
+    if (event.kind == fabric::Event::Kind::message && !is_decision(event.bytes))
+      answer_old_view(event.peer);
   }
 }
 
 /// Whoever is still in an earlier view learns how the last one began.
 void Turn::answer_old_view(fabric::PeerId peer) {
   if (!last_decision_.empty()) control_.send(peer, Control::Kind::ballot, last_decision_);
-}
-
-// --- who is there
-
-void Turn::lose(Rank member, std::string_view reason) {
-  stirred_ = true;
-  if (member == self_ || phase_ == Phase::stopped || finished_) return;
-  if (finishing_ && epoch_->excused(member)) return epoch_->lose(member);
-  if (formed_once_ && !options_.fixed) return suspicion_->link_lost(member, reason);
-  stop_without(member, reason);
-}
-
-/// The first view is formed by all of its members or not at all, and a fixed one stays so.
-void Turn::stop_without(Rank member, std::string_view reason) {
-  log(Level::info, "member {} is lost: {}", view_.members[member].name, reason);
-  if (failure_) return;
-  lost_member_ = member;
-  failure_ =
-      Error{Code::lost, fmt::format("member {} was lost: {}", view_.members[member].name, reason),
-            "start all members again"};
-  last_deliveries();
-  phase_ = Phase::stopped;
-}
-
-/// What is deliverable, and nothing else.
-void Turn::last_deliveries() {
-  static_cast<void>(epoch_->freeze(now_));
-  while (epoch_->turn(now_, upcalls_, false).worked) {
-  }
-}
-
-void Turn::watch(Time now) {
-  watch_again(control_.turn(now));
-  if (formed_once_) {
-    for (Rank rank = 0; rank < view_.size() && !epoch_->frozen(); ++rank) {
-      if (mirrors_lost_at_[rank] == never) continue;
-      const Time patience = mirrors_lost_at_[rank] + options_.timing.timeout / 2;
-      if (now >= patience)
-        lose(rank, "the connection that carries its mirrors broke");
-      else
-        watch_again(patience);
-    }
-    suspicion_->step(*detector_);
-    for (Rank rank = 0; rank < view_.size() && !suspicion_->fresh().empty(); ++rank)
-      if (suspicion_->fresh().contains(rank))
-        log(Level::info, "{} is suspected: {}", view_.members[rank].name,
-            suspicion_->evidence(rank).text(view_));
-    if (options_.fixed && !suspicion_->suspects().empty()) {
-      const Rank first = suspicion_->suspects().first();
-      return stop_without(first, suspicion_->evidence(first).text(view_));
-    }
-    agreeing_ |=
-        !suspicion_->suspects().empty() || suspicion_->accused_by_earlier() || !leavers_.empty();
-    name_joiners(now);
-  }
-  const bool says_more = leaving_ && !drained_;
-  if (says_more) prepare_to_leave();
-  if (left_) return;
-  if (suspicion_->asks() || !suspicion_->fresh().empty() || detector_->beat_due() ||
-      (says_more && drained_)) {
-    const bool ask = suspicion_->asks();
-    const membership::Beat beat = detector_->next_beat();
-    for (Rank rank = 0; rank < view_.size(); ++rank)
-      if (rank != self_) send_pulse(rank, beat, ask);
-  }
-  isolated_ = detector_->isolated();
-  watch_again(detector_->deadline());
-  keep_majority(now);
-}
-
-/// State to those who join, or to this member.
-void Turn::hand_over(Time now) {
-  const RankSet others = RankSet::all(view_.size()) - suspicion_->suspects();
-  RankSet asked = heard() & others;
-  asked.erase(self_);
-  RankSet able = others;
-  able.erase(self_);
-  outcome_.worked |= handover_.turn(now, view_, asked, able, upcalls_, on_view_);
-  note(handover_.deadline());
-  if (handover_.failure()) stop(*handover_.failure());
-}
-
-/// Who can be talked to, suspected or not; this member included.
-RankSet Turn::heard() const {
-  RankSet heard;
-  for (Rank rank = 0; rank < view_.size(); ++rank)
-    if (rank == self_ || (control_.up(rank) && detector_->in_contact(rank))) heard.insert(rank);
-  return heard;
-}
-
-void Turn::sponsor(std::vector<membership::Joiner> joiners) {
-  if (joiners == sponsored_) return;
-  sponsored_ = std::move(joiners);
-  names_joiners_ = stirred_ = true;
-}
-
-void Turn::name_joiners(Time now) {
-  // Named with every heartbeat; who misses several of them is forgotten.
-  constexpr int forgotten_after = 5;
-  if (!sponsored_.empty() && (names_joiners_ || detector_->beat_due())) {
-    names_joiners_ = false;
-    const Rank leader = membership::coordinator_of(suspicion_->suspects(), view_.size());
-    for (const membership::Joiner& joiner : sponsored_) {
-      if (leader == self_) {
-        applicants_.named(joiner, now);
-        continue;
-      }
-      Writer writer;
-      membership::encode(writer, joiner);
-      control_.send(leader, Control::Kind::joiner, writer.bytes());
-    }
-  }
-  applicants_.forget_before(now - forgotten_after * options_.timing.interval);
-  agreeing_ |= phase_ == Phase::running && applicants_.any(view_);
-}
-
-void Turn::prepare_to_leave() {
-  if (phase_ != Phase::running || handover_.keeps() || !epoch_->drained()) return;
-  drained_ = true;
-  if (view_.size() == 1) {
-    left_ = true;
-    phase_ = Phase::stopped;
-  }
-  leavers_.insert(self_);
-}
-
-void Turn::send_pulse(Rank to, membership::Beat beat, bool answer) {
-  Pulse pulse;
-  pulse.view = view_.id;
-  pulse.beat = beat;
-  pulse.echo = detector_->echo_for(to);
-  pulse.suspects = suspicion_->suspects();
-  pulse.spreading = suspicion_->spreading();
-  pulse.isolated = detector_->isolated();
-  pulse.answer = answer;
-  pulse.leaving = drained_;
-  pulse.arriving = handover_.arriving();
-  Writer writer;
-  membership::encode(writer, pulse);
-  control_.send(to, Control::Kind::pulse, writer.bytes());
-}
-
-void Turn::keep_majority(Time now) {
-  if (!formed_once_ || !detector_->isolated()) {
-    majority_lived_ = detector_->lived();
-    return;
-  }
-  // Lived time: after a pause of the whole machine everybody is isolated, and may wait a while yet.
-  const Duration without = detector_->lived() - majority_lived_;
-  if (without < options_.patience) return watch_again(now + (options_.patience - without));
-  std::string whom;
-  for (Rank rank = 0; rank < view_.size(); ++rank) {
-    if (rank == self_ || detector_->in_contact(rank)) continue;
-    const auto& evidence = suspicion_->evidence(rank);
-    whom += fmt::format(
-        "{}member {} was lost: {}", whom.empty() ? "" : "; ", view_.members[rank].name,
-        evidence.kind == membership::Evidence::Kind::none ? "silent" : evidence.text(view_));
-  }
-  stop(Error{Code::lost, fmt::format("no majority of the view is left: {}", whom),
-             "the others may have gone on; start this member again to join them"});
-}
-
-void Turn::blame(Rank culprit) {
-  constexpr std::string_view damage =
-      "its counters or frames cannot be right: its memory is damaged or it runs other code";
-  if (closing_)
-    return stop(Error{Code::lost, fmt::format("member {}: {}", view_.members[culprit].name, damage),
-                      "what it sent cannot be delivered here; start this member again"});
-  lose(culprit, damage);
-}
-
-// --- the end of a view
-
-void Turn::agree(Time now) {
-  membership::Situation situation;
-  situation.suspects = suspicion_->suspects();
-  situation.heard = heard();
-  situation.quiet = suspicion_->accused_by_earlier();
-  situation.wants_change =
-      !leavers_.empty() || (phase_ == Phase::running && applicants_.any(view_));
-  situation.patience = options_.timing.interval;
-  agreement_->turn(now, situation);
-  if (!epoch_->frozen() && (agreement_->wants_freeze() || situation.quiet)) {
-    phase_ = Phase::changing;
-    agreement_->freeze(epoch_->freeze(now));
-    epoch_->cut();
-    agreement_->turn(now, situation);
-  }
-  for (const auto& [to, message] : agreement_->take_outgoing()) {
-    control_.send(to, Control::Kind::ballot, membership::encode(message));
-    outcome_.worked = true;
-  }
-  note(agreement_->deadline());
-  const membership::Change* change = agreement_->decided();
-  if (change == nullptr) return;
-  if (!change->survivors().contains(self_)) return expelled();
-  if (!epoch_->close(change->trim))
-    return stop(Error{Code::invalid, "the agreed trim is not of what this member holds",
-                      "this is a defect of the library: please report it"});
-  closing_ = true;
-}
-
-membership::Change Turn::propose(const RankSet& survivors,
-                                 const std::map<Rank, membership::Frozen>& frozen) const {
-  auto trim = membership::trim_of(frozen, options_.bug);
-  SQUALL_ASSERT(trim, "promises of one shape");
-  // A view has members: when all want to go at once, the coordinator goes last.
-  RankSet leaving = leavers_ & survivors;
-  if (leaving == survivors) leaving.erase(self_);
-  const RankSet kept = survivors - leaving;
-  return membership::make_change(view_, kept, leaving, applicants_.admissible(view_, kept.size()),
-                                 std::move(*trim));
-}
-
-void Turn::expelled() {
-  fabric_.flush();  // what it has to tell before it stops
-  stop(Error{Code::lost, "the others have gone on without this member: they had lost it",
-             "start it again to join them"});
-}
-
-void Turn::install(Time now) {
-  membership::Change change = *agreement_->decided();
-  Message decided;
-  decided.kind = Message::Kind::decided;
-  decided.view = view_.id;
-  decided.change = change;
-  last_decision_ = membership::encode(decided);
-  if (change.leaving.contains(self_)) {
-    left_ = true;
-    phase_ = Phase::stopped;
-    fabric_.flush();
-    return;
-  }
-
-  std::vector<std::string> gone;
-  std::vector<Contact> contacts;
-  for (Rank rank = 0; rank < view_.size(); ++rank) {
-    if (change.kept.contains(rank))
-      contacts.push_back(std::move(contacts_[rank]));
-    else
-      gone.push_back(fmt::format("{}: {}", view_.members[rank].name, why_gone(change, rank)));
-  }
-  handover_.save_for(change);
-  Epoch::Inheritance inheritance = inherit(change);
-  const NodeId me = view_.members[self_].id;
-  handover_.view_changed(view_, change.next);
-  view_ = change.next;
-  self_ = *view_.rank_of(me);
-  std::vector<std::string> came;
-  for (const membership::Joiner& joiner : change.joiners) {
-    const auto rank = static_cast<Rank>(contacts.size());
-    contacts.push_back(
-        {joiner.fabric_address, membership::secret_between(change, self_, rank), joiner.host});
-    came.push_back(joiner.member.name);
-  }
-  contacts_ = std::move(contacts);
-  entry_ = std::move(change);
-  outcome_.worked = true;
-  const Installed installed{view_, std::move(gone), std::move(came)};
-  if (handover_.keeps())
-    handover_.keep(installed);
-  else if (on_view_)
-    on_view_(installed);
-  begin(now, std::move(inheritance));
-}
-
-std::string Turn::why_gone(const membership::Change& change, Rank rank) const {
-  if (change.leaving.contains(rank)) return "on request";
-  const membership::Evidence& evidence = suspicion_->evidence(rank);
-  if (evidence.kind == membership::Evidence::Kind::none) return "lost by the others";
-  return evidence.text(view_);
-}
-
-/// Takes down the epoch, and keeps of it what the next one needs.
-Epoch::Inheritance Turn::inherit(const membership::Change& change) {
-  Epoch::Inheritance next;
-  const std::vector<multicast::Past> pasts = epoch_->pasts();
-  epoch_.reset();
-  for (std::size_t index = 0; index < plans_.size(); ++index) {
-    const std::vector<Rank> before = plans_[index].senders_in(view_);
-    multicast::Past past{{}, pasts[index].position};
-    for (const Rank rank : plans_[index].senders_in(change.next)) {
-      const auto old = view_.rank_of(change.next.members[rank].id);
-      const auto at = std::ranges::find(before, old.value_or(view_.size()));
-      const auto number = static_cast<std::size_t>(at - before.begin());
-      past.next_numbers.push_back(
-          number < pasts[index].next_numbers.size() ? pasts[index].next_numbers[number] : 0);
-    }
-    for (std::size_t sender = 0; sender < before.size(); ++sender)
-      if (before[sender] == self_) writers_[index]->rewind(change.trim[index][sender]);
-    next.writers.push_back(writers_[index].get());
-    next.pasts.push_back(std::move(past));
-  }
-  return next;
 }
 
 void Turn::stop(Error error) {

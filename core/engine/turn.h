@@ -134,6 +134,7 @@ class Turn {
   void on_ballot(Rank from, const membership::Message& ballot);
   void malformed(std::optional<Rank> from, const Error& error);
   void answer_old_view(fabric::PeerId peer);
+  static bool is_decision(Bytes message);
   void answer_late(Time now, std::span<const fabric::Event> events);
 
   void watch(Time now);
@@ -148,6 +149,7 @@ class Turn {
   void blame(Rank culprit);
 
   void agree(Time now);
+  void freeze(Time now);
   membership::Change propose(const RankSet& survivors,
                              const std::map<Rank, membership::Frozen>& frozen) const;
   void expelled();

@@ -14,6 +14,14 @@ enum class Bug : std::uint8_t {
   forget_accepted,  ///< a coordinator always proposes its own, whatever was accepted before
   accept_below,     ///< a member accepts a ballot lower than the one it promised
   same_ballot,      ///< two coordinators may use one ballot
+
+  // Of core/engine, which carries what the agreement says.
+  freeze_late,        ///< a member promises what it holds, and goes on receiving until the decision
+  ignore_trim,        ///< a survivor delivers all that it holds, not what all hold
+  install_early,      ///< a member installs the next view before it has delivered up to the trim
+  lose_trimmed,       ///< a live sender does not send again what was trimmed
+  forget_leaver,      ///< the trim does not ask those that leave, though they deliver up to it
+  restart_positions,  ///< positions begin again with every view
 };
 
 }  // namespace squall::membership

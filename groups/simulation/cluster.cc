@@ -51,9 +51,10 @@ Cluster::Cluster(const Options& options, Deliver deliver)
         {"simulated", senders, senders.empty(), options.ring_bytes, stages}};
     engine::Turn::Options member = options.member;
     member.seed = random_.next();
+    if (rank < options.clocks.size()) nodes_[rank].clock = options.clocks[rank];
     nodes_[rank].turn = std::make_unique<engine::Turn>(
         *nodes_[rank].fabric, make_view(options.members), rank, std::move(contacts),
-        std::move(plans), member, network_.now());
+        std::move(plans), member, nodes_[rank].clock.read(network_.now()));
     nodes_[rank].turn->on_deliver(
         0, [this, rank](const multicast::Delivery& message) { deliver_(rank, message); });
   }
@@ -81,7 +82,7 @@ bool Cluster::turn_node(Rank member) {
   std::array<fabric::Event, 16> events;
   const std::size_t count = node.fabric->poll(events);
   worked |= node.fabric->progressed();
-  const auto outcome = node.turn->run(network_.now(), std::span(events).first(count));
+  const auto outcome = node.turn->run(node.clock.read(now()), std::span(events).first(count));
   worked |= outcome.worked;
   node.deadline = outcome.deadline;
   if (worked)
@@ -109,7 +110,7 @@ void Cluster::rest(Node& node) {
 
 bool Cluster::has_work(Rank member) const {
   const Node& node = nodes_[member];
-  return !node.asleep || node.deadline <= now() || network_.awake(name(member));
+  return !node.asleep || node.deadline <= node.clock.read(now()) || network_.awake(name(member));
 }
 
 bool Cluster::turn_everyone() {
@@ -136,7 +137,7 @@ bool Cluster::run_until(const std::function<bool()>& done, Time limit) {
         const Node& node = nodes_[rank];
         if (!node.alive) continue;
         if (node.away_until > now() && has_work(rank)) next = std::min(next, node.away_until);
-        next = std::min(next, std::max(node.deadline, node.away_until));
+        next = std::min(next, std::max(node.clock.when(node.deadline), node.away_until));
       }
       if (next == never) return done();
     }
@@ -161,8 +162,9 @@ void Cluster::crash(Rank member) {
   network_.crash(name(member));
 }
 
-void Cluster::crash_before_ballot(Rank member, std::size_t count) {
-  nodes_[member].fabric->before_ballot(count, [this, member] { crash(member); });
+void Cluster::crash_before_ballot(Rank member, std::size_t count,
+                                  std::optional<membership::Message::Kind> kind) {
+  nodes_[member].fabric->before_ballot(count, kind, [this, member] { crash(member); });
 }
 
 void Cluster::stall(Rank member, Time until) {

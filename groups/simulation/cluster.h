@@ -7,12 +7,15 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/base/random.h"
 #include "core/base/time.h"
 #include "core/engine/turn.h"
+#include "core/membership/ballot_wire.h"
+#include "groups/simulation/clock.h"
 #include "groups/simulation/tap.h"
 #include "groups/stack/stack.h"
 #include "providers/sim/sim.h"
@@ -30,6 +33,7 @@ struct Options {
   /// By rank: so many microseconds pass between two turns of this member, on average; 1 or absent:
   /// it turns in every round of the driver.
   std::vector<std::uint64_t> laziness;
+  std::vector<Clock> clocks;  ///< by rank; absent: the simulation's own
   sim::Options network;
 };
 
@@ -58,11 +62,15 @@ class Cluster {
 
   /// The member's process ends here and now.
   void crash(Rank member);
-  /// It ends within a turn, right before the `count`-th message of the agreement leaves it. What it
-  /// has decided by then, it has.
-  void crash_before_ballot(Rank member, std::size_t count);
+  /// It ends within a turn, right before the `count`-th message of the agreement (of this kind)
+  /// leaves it. What it has decided by then, it has.
+  void crash_before_ballot(Rank member, std::size_t count,
+                           std::optional<membership::Message::Kind> kind = {});
   /// The member does not turn until then: stopped, or swapped out.
   void stall(Rank member, Time until);
+  /// Its clock jumps. A monotonic clock never goes back; what a negative jump shows is that nothing
+  /// worse comes of it than of a stall.
+  void jump_clock(Rank member, Duration by) { nodes_[member].clock.jump(by); }
   bool alive(Rank member) const { return nodes_[member].alive; }
 
   /// To do something with it, so it turns next.
@@ -86,7 +94,8 @@ class Cluster {
     bool armed = false;   // its last turn found nothing to do; it looks once more before it sleeps
     bool asleep = false;  // found nothing to do, and turns again when the network wakes it
     Time away_until{};
-    Time deadline = never;
+    Clock clock;
+    Time deadline = never;  // by its clock
   };
 
   bool has_work(Rank member) const;

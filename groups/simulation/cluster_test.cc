@@ -243,6 +243,37 @@ TEST_CASE("all members leave at once: the last view is of one, and everyone is o
   CHECK(delivered == 9);
 }
 
+TEST_CASE("a clock shows what it was told, and says when it will") {
+  constexpr Time start{};
+  for (const std::int64_t drift : {0, 1, -1, 500, -500, 100'000}) {
+    Clock clock(std::chrono::hours(3), drift);
+    CHECK(clock.read(start) == start + 3h);
+    for (const Duration later : {Duration(1), Duration(999'999), Duration(20ms), Duration(77s)}) {
+      const Time shown = clock.read(start + later);
+      CHECK(clock.when(shown) <= start + later);
+      CHECK(clock.read(clock.when(shown)) >= shown);
+      CHECK(clock.read(clock.when(shown) - Duration(1)) < shown);
+    }
+    CHECK(clock.when(never) == never);
+  }
+  CHECK(Clock(0s, 500).read(start + 10s) == start + 10s + 5ms);
+}
+
+TEST_CASE("clocks with nothing in common, one of which jumps an hour ahead, cost nobody anything") {
+  Options options;
+  options.clocks = {Clock(0s, 200), Clock(-5s, -300), Clock(std::chrono::hours(1000))};
+  std::size_t delivered = 0;
+  Cluster cluster(options, [&](Rank, const multicast::Delivery&) { ++delivered; });
+  REQUIRE(cluster.start(in_ten_seconds));
+  cluster.network().at(cluster.now() + 1s, [&] { cluster.jump_clock(1, std::chrono::hours(1)); });
+  cluster.run_until([] { return false; }, cluster.now() + 2s);
+  for (Rank rank = 0; rank < 3; ++rank) {
+    CHECK(raw(cluster.state(rank).view().id) == 1);
+    REQUIRE(cluster.try_send(rank, as_bytes("still here")));
+  }
+  CHECK(cluster.run_until([&] { return delivered == 9; }, in_ten_seconds));
+}
+
 TEST_CASE("members that finish together end in good order") {
   Options options;
   std::size_t delivered = 0;

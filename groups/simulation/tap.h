@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,6 +16,7 @@
 #include "core/base/time.h"
 #include "core/fabric/fabric.h"
 #include "core/fabric/memory.h"
+#include "core/membership/ballot_wire.h"
 
 namespace squall::simulation {
 
@@ -22,9 +24,10 @@ class Tap final : public fabric::Fabric {
  public:
   explicit Tap(std::unique_ptr<Fabric> below) : below_(std::move(below)) {}
 
-  /// `action` happens once, instead of the `count`-th ballot from now. It ends the node, so nothing
-  /// that follows in that turn leaves it.
-  void before_ballot(std::size_t count, std::function<void()> action);
+  /// `action` happens once, instead of the `count`-th ballot (of this kind) from now. It ends the
+  /// node, so nothing that follows in that turn leaves it.
+  void before_ballot(std::size_t count, std::optional<membership::Message::Kind> kind,
+                     std::function<void()> action);
 
   const fabric::Capabilities& capabilities() const override { return below_->capabilities(); }
   std::string_view name() const override { return below_->name(); }
@@ -62,8 +65,11 @@ class Tap final : public fabric::Fabric {
   int fd() const override { return below_->fd(); }
 
  private:
+  bool awaited(Bytes message) const;
+
   std::unique_ptr<Fabric> below_;
   std::size_t left_ = 0;
+  std::optional<membership::Message::Kind> kind_;
   bool dead_ = false;
   std::function<void()> action_;
 };

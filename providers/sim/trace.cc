@@ -4,9 +4,8 @@
 
 namespace squall::sim {
 
-void Trace::add_line(std::string_view line) {
-  hash_ = XXH3_64bits_withSeed(line.data(), line.size(), hash_);
-  if (keep_) text_.append(line);
+void Trace::add_values() {
+  hash_ = XXH3_64bits_withSeed(values_.data(), values_.size(), hash_);
 }
 
 std::uint64_t digest(Bytes bytes) {

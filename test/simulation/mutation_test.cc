@@ -204,6 +204,34 @@ std::uint64_t found_at(membership::Bug bug, std::string_view property, std::uint
   return found;
 }
 
+TEST_CASE("trim_by_maximum: a survivor cannot do what was agreed: found within 20 changes") {
+  CHECK(found_at(membership::Bug::trim_by_maximum, "defect", 20) != 0);
+}
+
+TEST_CASE("freeze_late: what was promised is not what is held: found within 50 changes") {
+  CHECK(found_at(membership::Bug::freeze_late, "virtual synchrony", 50) != 0);
+}
+
+TEST_CASE("ignore_trim: survivors deliver what some of them hold: found within 20 changes") {
+  CHECK(found_at(membership::Bug::ignore_trim, "virtual synchrony", 20) != 0);
+}
+
+TEST_CASE("install_early: the next view before the last messages: found within 50 changes") {
+  CHECK(found_at(membership::Bug::install_early, "virtual synchrony", 50) != 0);
+}
+
+TEST_CASE("lose_trimmed: a sender that lives misses its own message: found within 20 changes") {
+  CHECK(found_at(membership::Bug::lose_trimmed, "liveness", 20) != 0);
+}
+
+TEST_CASE("forget_leaver: a leaver is to deliver what it does not hold: found within 50 changes") {
+  CHECK(found_at(membership::Bug::forget_leaver, "defect", 50) != 0);
+}
+
+TEST_CASE("restart_positions: two messages at one position: found within 10 changes") {
+  CHECK(found_at(membership::Bug::restart_positions, "total order", 10) != 0);
+}
+
 TEST_CASE("skip_majority: found within 10 changes") {
   CHECK(found_at(membership::Bug::skip_majority, "primary continuity", 10) != 0);
 }

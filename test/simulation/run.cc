@@ -11,20 +11,14 @@
 
 #include "core/base/random.h"
 #include "core/engine/turn.h"
-#include "test/checker/trace.h"
+#include "test/checker/checker.h"
+#include "test/simulation/recorder.h"
 
 namespace squall::scenarios {
 namespace {
 
-checker::Process process_of(Rank rank) {
-  return {NodeId{rank + 1}, Incarnation{1}};
-}
-
-std::vector<checker::Process> processes_of(const View& view) {
-  std::vector<checker::Process> all;
-  for (const Member& each : view.members) all.push_back({each.id, each.incarnation});
-  return all;
-}
+// A hundred times what the busiest takes.
+constexpr std::uint64_t most_turns = 20'000'000;
 
 class Run {
  public:
@@ -32,16 +26,17 @@ class Run {
       : scenario_(scenario),
         random_(scenario.seed),
         members_(scenario.options.members),
+        recorder_(scenario.options.members),
         cluster_(scenario.options, [this](Rank member, const multicast::Delivery& message) {
           deliver(member, message);
         }) {}
 
   Outcome go() {
     for (Rank rank = 0; rank < scenario_.options.members; ++rank) {
-      members_[rank].from.resize(members_.size());
-      install(rank, cluster_.state(rank).view());
-      cluster_.turn(rank).on_view(
-          [this, rank](const engine::Installed& installed) { install(rank, installed.view); });
+      recorder_.install(rank, cluster_.state(rank).view());
+      cluster_.turn(rank).on_view([this, rank](const engine::Installed& installed) {
+        recorder_.install(rank, installed.view);
+      });
       traffic_end_ =
           std::max(traffic_end_, Time{} + scenario_.gaps[rank] *
                                               static_cast<std::int64_t>(scenario_.messages[rank]));
@@ -50,9 +45,7 @@ class Run {
     cluster_.set_after_turn([this](Rank member) { look_at(member); });
     for (std::size_t index = 0; index < scenario_.faults.size(); ++index) {
       const Fault& fault = scenario_.faults[index];
-      if (fault.kind == Fault::Kind::crash_ballots)
-        cluster_.crash_before_ballot(fault.victim, fault.count);
-      else if (fault.when == Fault::When::time)
+      if (fault.when == Fault::When::time)
         begin_at(Time{} + fault.at, index);
       else if (fault.when == Fault::When::deliveries && fault.count == 0)
         begin_at(Time{}, index);
@@ -61,30 +54,31 @@ class Run {
     bool done = false;
     for (Time until = limit(); !done && cluster_.now() < until; until = limit())
       done = cluster_.run_until([this] { return complete(); }, until);
+    if (storm())
+      outcome_.violations.push_back(
+          fmt::format("liveness: {} turns in {} ms", turns_, (cluster_.now() - Time{}) / 1ms));
     if (!done && outcome_.violations.empty()) late();
     outcome_.took = cluster_.now() - Time{};
     check(done);
     outcome_.trace_hash = cluster_.network().trace_hash();
-    outcome_.events = checker_.events();
+    outcome_.events = recorder_.trace().events();
     return std::move(outcome_);
   }
 
  private:
   struct Of {  // of a member
-    std::size_t sent = 0;
-    std::vector<std::size_t> from;  // delivered, by sender
-    bool out = false;               // crashed, or stopped
     bool formed = false;
+    bool leaving = false;
     Time next_send{};
-    checker::Event vote;  // its last
   };
 
   // --- what the members do
 
   bool application(Rank member) {
     Of& of = members_[member];
-    if (of.sent == scenario_.messages[member] || cluster_.now() < of.next_send) return false;
-    if (of.out || (scenario_.waits_for_start && !of.formed)) return false;
+    if (recorder_.sent(member) == scenario_.messages[member] || cluster_.now() < of.next_send)
+      return false;
+    if (out(member) || of.leaving || (scenario_.waits_for_start && !of.formed)) return false;
     // The ends of the range more often than chance would have them.
     const std::uint64_t most = scenario_.most_bytes;
     const std::uint64_t bytes = random_.one_in(8)   ? 0
@@ -93,45 +87,39 @@ class Run {
     message_.resize(bytes);
     for (std::byte& byte : message_) byte = static_cast<std::byte>(random_.next());
     if (!cluster_.try_send(member, message_)) return false;
-    checker_.add(checker::send(process_of(member), of.sent++, checker::digest(message_)));
+    recorder_.send(member, message_);
     of.next_send = cluster_.now() + scenario_.gaps[member];
     if (of.next_send > cluster_.now())
       cluster_.network().at(of.next_send, [this, member] { cluster_.wake(member); });
     return true;
   }
 
-  void install(Rank member, const View& view) {
-    checker_.add(checker::install(process_of(member), view.id, processes_of(view)));
-    last_view_ = std::max(last_view_, raw(view.id));
-  }
+  /// Crashed, or stopped.
+  bool out(Rank member) const { return recorder_.ended(member); }
 
   void deliver(Rank member, const multicast::Delivery& message) {
-    const View& view = cluster_.state(member).view();
-    const auto sender = static_cast<Rank>(raw(view.members[message.sender].id) - 1);
-    ++members_[member].from[sender];
-    checker_.add(checker::deliver(process_of(member), view.id, message.position, process_of(sender),
-                                  message.number, checker::digest(message.bytes)));
+    recorder_.deliver(member, cluster_.state(member).view(), message);
     ++outcome_.deliveries;
     for (std::size_t index = 0; index < scenario_.faults.size(); ++index)
-      if (const Fault& fault = scenario_.faults[index]; fault.when == Fault::When::deliveries &&
-                                                        fault.count == outcome_.deliveries &&
-                                                        fault.kind != Fault::Kind::crash_ballots)
+      if (const Fault& fault = scenario_.faults[index];
+          fault.when == Fault::When::deliveries && fault.count == outcome_.deliveries)
         begin_at(cluster_.now(), index);
   }
 
   void look_at(Rank member) {
+    ++turns_;
     Of& of = members_[member];
-    if (const View* view = cluster_.state(member).accepted(); view && !of.out) {
-      auto vote = checker::accept(process_of(member), view->id, processes_of(*view));
-      if (vote != of.vote) checker_.add(vote);
-      of.vote = std::move(vote);
-    }
+    recorder_.look(member, cluster_.state(member));
     const auto phase = cluster_.state(member).phase();
     const bool stopped = phase == engine::Turn::Phase::stopped;
     of.formed |= phase == engine::Turn::Phase::running;
-    if (of.out || (cluster_.alive(member) && !stopped)) return;
-    of.out = true;
-    checker_.add(checker::crash(process_of(member)));
+    if (out(member) || (cluster_.alive(member) && !stopped)) return;
+    recorder_.end(member);
+    // What a member takes for a defect of the library is one.
+    if (const auto& failure = cluster_.state(member).failure();
+        failure && failure->code == Code::invalid)
+      outcome_.violations.push_back(
+          fmt::format("defect: member {} stopped: {}", member, failure->text()));
     last_fault_ = std::max(last_fault_, cluster_.now());
     // Who stops may be gone at once, or linger as a process that does nothing; not while the first
     // view forms, since the others would wait for it as for one that is slow to start.
@@ -153,8 +141,7 @@ class Run {
     const Time now = cluster_.now();
     if (index + 1 < scenario_.faults.size()) {
       const Fault& next = scenario_.faults[index + 1];
-      if (next.when == Fault::When::after && next.kind != Fault::Kind::crash_ballots)
-        begin_at(now + next.at, index + 1);
+      if (next.when == Fault::When::after) begin_at(now + next.at, index + 1);
     }
     const std::string from = simulation::Cluster::name(fault.victim);
     const std::string to = simulation::Cluster::name(fault.other);
@@ -164,7 +151,14 @@ class Run {
         lasts = Duration{0};
         crash(fault.victim);
         break;
+      case Fault::Kind::leave:
+        lasts = Duration{0};
+        members_[fault.victim].leaving = true;
+        if (cluster_.alive(fault.victim)) cluster_.turn(fault.victim).leave();
+        break;
       case Fault::Kind::crash_ballots:
+        lasts = Duration{0};
+        cluster_.crash_before_ballot(fault.victim, fault.count);
         break;
       case Fault::Kind::cut_crash:
       case Fault::Kind::cut:
@@ -183,9 +177,17 @@ class Run {
       case Fault::Kind::stall:
         cluster_.stall(fault.victim, now + lasts);
         break;
+      case Fault::Kind::clock:
+        lasts = Duration{0};
+        cluster_.jump_clock(fault.victim, fault.lag);
+        break;
+      case Fault::Kind::clock_back:
+        cluster_.jump_clock(fault.victim, -fault.lag);
+        break;
     }
     // What left late arrives late.
-    last_fault_ = std::max(last_fault_, now + lasts + fault.lag);
+    const bool late = fault.kind == Fault::Kind::delay || fault.kind == Fault::Kind::slow;
+    last_fault_ = std::max(last_fault_, now + lasts + (late ? fault.lag : Duration{0}));
     network.at(now + lasts, [this, index] { end(index); });
   }
 
@@ -213,8 +215,11 @@ class Run {
         network.slow(from, Duration{0});
         break;
       case Fault::Kind::crash:
+      case Fault::Kind::leave:
       case Fault::Kind::crash_ballots:
       case Fault::Kind::stall:
+      case Fault::Kind::clock:
+      case Fault::Kind::clock_back:
         break;
     }
   }
@@ -241,17 +246,17 @@ class Run {
 
   // --- the end
 
-  Time limit() const { return std::max(traffic_end_, last_fault_) + liveness_bound; }
+  Time limit() const { return std::max(traffic_end_, last_fault_) + scenario_.patience(); }
 
   /// Those that live are running in the last view, which is theirs alone.
   bool connected_core() {
     Rank live = 0;
-    for (Rank rank = 0; rank < members_.size(); ++rank) live += !members_[rank].out;
+    for (Rank rank = 0; rank < members_.size(); ++rank) live += !out(rank);
     for (Rank rank = 0; rank < members_.size(); ++rank) {
-      if (members_[rank].out) continue;
+      if (out(rank)) continue;
       const auto& turn = cluster_.state(rank);
       if (turn.phase() != engine::Turn::Phase::running || turn.view().size() != live ||
-          raw(turn.view().id) != last_view_)
+          raw(turn.view().id) != recorder_.last_view())
         return false;
     }
     return true;
@@ -261,19 +266,24 @@ class Run {
   void watch_core() {
     const Time now = cluster_.now();
     if (now < last_fault_ || settled_for_ == last_fault_) return;
-    if (!connected_core() && now <= last_fault_ + liveness_bound) return;
+    if (!connected_core() && now <= last_fault_ + scenario_.patience()) return;
     if (!connected_core()) late();
     settled_for_ = last_fault_;
   }
 
+  /// Nothing keeps them busy for ever, such as two that answer each other's answers.
+  bool storm() const { return turns_ > most_turns; }
+
   bool complete() {
+    if (storm()) return true;
     watch_core();
     if (pending_ != 0) return false;
     for (Rank rank = 0; rank < members_.size(); ++rank) {
-      if (members_[rank].out) continue;
-      if (members_[rank].sent != scenario_.messages[rank]) return false;
+      if (out(rank)) continue;
+      // Who leaves is gone in the end.
+      if (members_[rank].leaving || recorder_.sent(rank) != scenario_.messages[rank]) return false;
       for (Rank sender = 0; sender < members_.size(); ++sender)
-        if (!members_[sender].out && members_[rank].from[sender] < members_[sender].sent)
+        if (!out(sender) && recorder_.delivered(rank, sender) < recorder_.sent(sender))
           return false;
     }
     return connected_core();
@@ -285,11 +295,10 @@ class Run {
                     (cluster_.now() - Time{}) / 1us, (cluster_.now() - last_fault_) / 1ms);
     for (Rank rank = 0; rank < members_.size(); ++rank) {
       const auto& turn = cluster_.state(rank);
-      text +=
-          fmt::format("\n    member {}{}: view {} of {}, phase {}{}, sent {}, delivered {}", rank,
-                      members_[rank].out ? " (out)" : "", raw(turn.view().id), turn.view().size(),
-                      static_cast<int>(turn.phase()), turn.isolated() ? " (isolated)" : "",
-                      members_[rank].sent, fmt::join(members_[rank].from, " "));
+      text += fmt::format("\n    member {}{}: view {} of {}, phase {}{}, sent {}, delivered {}",
+                          rank, out(rank) ? " (out)" : "", raw(turn.view().id), turn.view().size(),
+                          static_cast<int>(turn.phase()), turn.isolated() ? " (isolated)" : "",
+                          recorder_.sent(rank), fmt::join(recorder_.delivered(rank), " "));
       if (turn.failure()) text += ", " + turn.failure()->text();
     }
     outcome_.violations.push_back(std::move(text));
@@ -299,20 +308,20 @@ class Run {
     checker::Guarantees guarantees;
     guarantees.total = scenario_.total;
     // While no view ends nothing is trimmed, so every stack gives what `stable` would.
-    guarantees.stable = scenario_.stable || last_view_ == 1;
+    guarantees.stable = scenario_.stable || recorder_.last_view() == 1;
     guarantees.quiesced = done;
     guarantees.acceptances = true;
-    const auto violations = checker_.check(guarantees);
+    const auto violations = recorder_.trace().check(guarantees);
     for (const auto& violation : violations) outcome_.violations.push_back(violation.text);
   }
 
   const Scenario& scenario_;
   Random random_;
-  checker::Checker checker_;
   Outcome outcome_;
   std::vector<Of> members_;  // by rank in the first view
+  Recorder recorder_;
   std::vector<std::byte> message_;
-  std::uint64_t last_view_ = 0;
+  std::uint64_t turns_ = 0;
   std::size_t pending_ = 0;   // faults that have a time and have not ended
   Time last_fault_{};         // its end
   Time settled_for_ = never;  // the view has settled since that end

@@ -6,16 +6,14 @@
 #include <vector>
 
 #include "core/base/time.h"
-#include "core/membership/timing.h"
 #include "test/checker/checker.h"
 #include "test/simulation/scenario.h"
 
 namespace squall::scenarios {
 
-/// Virtual time from the end of the last fault until the view is the connected core and everything
-/// is delivered (or who has no majority has stopped), whatever the scenario.
-inline constexpr Duration liveness_bound = 3 * membership::fast.timeout;
-
+/// Of `liveness`: from the end of the last fault it takes at most Scenario::patience, in virtual
+/// time, until the view is the connected core and everything is delivered (or who has no majority
+/// has stopped), whatever the scenario.
 struct Outcome {
   std::vector<checker::Event> events;
   std::vector<std::string> violations;  ///< of the checker and of liveness; empty: all is well

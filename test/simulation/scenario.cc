@@ -17,6 +17,8 @@
 namespace squall::scenarios {
 namespace {
 
+constexpr std::uint64_t leaving_seed = 0x1eaf;
+
 constexpr std::array<std::string_view, 4> stacks{"total | stable", "total", "fifo",
                                                  "fifo | stable"};
 
@@ -63,6 +65,17 @@ void draw_load(Random& random, Scenario& scenario) {
   const std::size_t most[] = {0, 30, 400, largest};
   scenario.most_bytes = most[random.below(std::size(most))];
   scenario.waits_for_start = !random.one_in(3);
+}
+
+/// Each began at a time of its own, up to a month ago, and is off by up to 200 ppm.
+void draw_clocks(std::uint64_t seed, simulation::Options& options) {
+  Random random(~seed);
+  constexpr std::uint64_t month_s = 30 * 86'400, most_ppm = 200;
+  for (Rank rank = 0; rank < options.members; ++rank) {
+    const auto ahead = std::chrono::seconds(random.below(month_s));
+    const auto drift = static_cast<std::int64_t>(random.below(2 * most_ppm + 1));
+    options.clocks.emplace_back(ahead, drift - static_cast<std::int64_t>(most_ppm));
+  }
 }
 
 Duration draw_span(Random& random) {
@@ -131,12 +144,14 @@ Scenario draw_common(std::uint64_t seed, Random& random, std::string stack) {
   scenario.options.member.patience = 2 * membership::fast.timeout;
   draw_network(random, scenario.options.network);
   draw_load(random, scenario);
+  draw_clocks(seed, scenario.options);
   return scenario;
 }
 
 constexpr std::string_view name(Fault::Kind kind) {
-  constexpr std::string_view names[] = {
-      "crash", "crash at ballot", "cut, then crash", "cut", "partition", "delay", "slow", "stall"};
+  constexpr std::string_view names[] = {"crash", "leave",     "crash at ballot", "cut, then crash",
+                                        "cut",   "partition", "delay",           "slow",
+                                        "stall", "clock",     "clock back"};
   return names[static_cast<std::size_t>(kind)];
 }
 
@@ -154,9 +169,10 @@ std::string Fault::text() const {
     line += fmt::format("at delivery {}", count);
   else
     line += fmt::format("{} {} us", whens[static_cast<std::size_t>(when)], at / 1us);
-  if (kind != Kind::crash && kind != Kind::crash_ballots)
+  if (kind != Kind::crash && kind != Kind::crash_ballots && kind != Kind::clock &&
+      kind != Kind::leave)
     line += fmt::format(", for {} us", lasts / 1us);
-  if (kind == Kind::delay || kind == Kind::slow) line += fmt::format(" by {} us", lag / 1us);
+  if (lag != Duration{0}) line += fmt::format(" by {} us", lag / 1us);
   return line;
 }
 
@@ -224,6 +240,11 @@ Scenario draw_change(std::uint64_t seed) {
   // Something that begins a change; then trouble on its way, for the first ranks most of all.
   constexpr Kind beginnings[] = {Kind::crash, Kind::stall, Kind::cut, Kind::delay};
   scenario.faults.push_back(draw_fault(random, scenario, beginnings));
+  // From a generator of its own, so that the other seeds are as they were.
+  if (Random mind(seed ^ leaving_seed); mind.one_in(4)) {
+    scenario.faults[0].kind = Kind::leave;
+    return scenario;
+  }
   if (random.one_in(3)) {
     // The first rank falls silent with its proposal on the way, which arrives about when the others
     // have given it up.
@@ -254,6 +275,77 @@ Scenario draw_change(std::uint64_t seed) {
       fault.at = microseconds(random.below(250'000));
     }
     scenario.faults.push_back(fault);
+  }
+  return scenario;
+}
+
+Scenario draw_long(std::uint64_t seed) {
+  using Kind = Fault::Kind;
+  using When = Fault::When;
+  constexpr Kind begins[] = {Kind::crash, Kind::leave,     Kind::crash_ballots,
+                             Kind::cut,   Kind::partition, Kind::delay,
+                             Kind::slow,  Kind::stall,     Kind::clock_back};
+  constexpr Kind follows[] = {Kind::crash, Kind::leave,     Kind::crash_ballots,
+                              Kind::cut,   Kind::partition, Kind::delay,
+                              Kind::slow,  Kind::stall,     Kind::clock};
+  constexpr Kind passes[] = {Kind::cut,  Kind::partition, Kind::delay, Kind::slow,
+                             Kind::slow, Kind::stall,     Kind::stall, Kind::clock};
+  Random random(seed);
+  Scenario scenario;
+  scenario.seed = seed;
+  scenario.replay = fmt::format("--long --seed {}", seed);
+  auto& options = scenario.options;
+  options.seed = random.next();
+  options.members = 5;
+  options.stack = random.one_in(4) ? stacks[random.below(stacks.size())] : stacks[0];
+  scenario.total = options.stack.starts_with("total");
+  scenario.stable = options.stack.ends_with("stable");
+  // A heartbeat costs the same, however long a timeout is: so most have the long one.
+  options.member.timing = random.one_in(16) ? membership::fast : membership::safe;
+  const Duration timeout = options.member.timing.timeout;
+  options.member.patience = 2 * timeout;
+  options.ring_bytes = 4096;
+  draw_network(random, options.network);
+  draw_clocks(seed, options);
+  const Duration length = 60s;
+  for (Rank rank = 0; rank < options.members; ++rank) {
+    options.laziness.push_back(random.one_in(4) ? 2 + random.below(12) : 1);
+    scenario.messages.push_back(random.below(60));
+    scenario.gaps.push_back(microseconds(random.below(1'000'000)));
+  }
+  scenario.most_bytes = random.one_in(4) ? 400 : 30;
+  const auto part = [&](Duration most) {
+    return Duration(
+        static_cast<Duration::rep>(random.below(static_cast<std::uint64_t>(most.count()))));
+  };
+  std::size_t crashes = 0;
+  const auto add = [&](std::span<const Kind> kinds, When when, Duration at, Duration most) {
+    Fault fault;
+    fault.kind = kinds[random.below(kinds.size())];
+    if ((fault.crashes() || fault.kind == Kind::leave) && ++crashes > 2) return;
+    fault.when = when;
+    fault.at = at;
+    draw_victim(random, fault, options.members);
+    if (fault.kind == Kind::delay && random.one_in(2)) fault.other = fault.victim;
+    fault.side = static_cast<std::uint32_t>(1 + random.below((1U << options.members) - 2));
+    fault.lasts = part(most);
+    if (fault.kind == Kind::crash_ballots) fault.count = 1 + random.below(12);
+    if (fault.kind == Kind::delay) fault.lag = part(most);
+    if (fault.kind == Kind::slow) fault.lag = part(most) / 4;
+    if (fault.kind == Kind::clock) fault.lag = part(random.one_in(2) ? most : 3600s);
+    if (fault.kind == Kind::clock_back) fault.lag = fault.lasts;
+    scenario.faults.push_back(fault);
+  };
+  // Faults with a set time first: an `after` follows on the one before it in the list.
+  for (std::size_t left = 8 + random.below(12); left > 0; --left)
+    add(passes, When::time, part(length), timeout * 9 / 20);
+  for (std::size_t left = 1 + random.below(3); left > 0; --left) {
+    add(begins, When::time, part(length), 3 * timeout);
+    for (std::size_t more = random.below(3); more > 0 && !scenario.faults.empty(); --more) {
+      constexpr std::uint64_t most_us[] = {300, 3'000, 30'000, 300'000, 3'000'000};
+      add(follows, When::after, part(microseconds(most_us[random.below(std::size(most_us))])),
+          random.one_in(2) ? timeout : 2 * timeout);
+    }
   }
   return scenario;
 }

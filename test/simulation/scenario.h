@@ -14,6 +14,7 @@ namespace squall::scenarios {
 struct Fault {
   enum class Kind : std::uint8_t {
     crash,          ///< `victim` dies
+    leave,          ///< `victim` leaves on request
     crash_ballots,  ///< `victim` dies within a turn, right before its `count`-th ballot
     cut_crash,      ///< nothing leaves from `victim` to `other` for a while; then `victim` dies
     cut,            ///< nothing leaves from `victim` to `other` for a while
@@ -22,6 +23,8 @@ struct Fault {
                     ///< everyone, if `other` is `victim`
     slow,           ///< everything reaches `victim` later by `lag`, for a while
     stall,          ///< `victim` does not turn for a while
+    clock,          ///< the clock of `victim` jumps ahead by `lag`
+    clock_back,     ///< it jumps back by `lag`, which no clock should, and has caught up after that
   };
   enum class When : std::uint8_t {
     time,        ///< at `at`
@@ -38,7 +41,7 @@ struct Fault {
   Duration lasts{0};
   Duration lag{0};
 
-  bool crashes() const { return kind <= Kind::cut_crash; }
+  bool crashes() const { return kind != Kind::leave && kind <= Kind::cut_crash; }
   std::string text() const;
 };
 
@@ -54,6 +57,8 @@ struct Scenario {
   /// Nobody sends before its first view is running.
   bool waits_for_start = true;
   std::vector<Fault> faults;
+  /// By timeouts: how soon after the last fault all must be well.
+  Duration patience() const { return 3 * options.member.timing.timeout; }
   std::string replay;  ///< the arguments with which `swarm` runs it again
 
   bool crashes() const;
@@ -70,6 +75,9 @@ Scenario draw_crash(std::uint64_t seed, const std::string& stack);
 /// The default stack, and faults that meet in the middle of a view change: its coordinators die
 /// between two messages, or are suspected while they live.
 Scenario draw_change(std::uint64_t seed);
+/// Five members under 60 s of faults: most of them shorter than the timeout, some that cost a
+/// member, and more in the middle of the change that follows.
+Scenario draw_long(std::uint64_t seed);
 /// With this stack and no fault.
 Scenario draw_calm(std::uint64_t seed, const std::string& stack);
 

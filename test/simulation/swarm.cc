@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <cstdio>
 #include <ratio>
 #include <string>
 
@@ -26,16 +27,20 @@ struct Arguments {
   std::uint64_t count = 1000;
   std::uint64_t stop_after = 5;
   bool change = false;
+  bool lengthy = false;
   bool trace = false;
   unsigned bug = 0;
 };
 
 /// Every so many seeds one is run twice.
 constexpr std::uint64_t repeated = 8;
+/// Who waits for many sees every so many how far it is.
+constexpr std::uint64_t told_every = 5000;
 
 Scenario draw_right(const Arguments& arguments, std::uint64_t seed) {
   if (!arguments.crash.empty()) return draw_crash(seed, arguments.crash);
   if (arguments.change) return draw_change(seed);
+  if (arguments.lengthy) return draw_long(seed);
   if (!arguments.calm.empty()) return draw_calm(seed, arguments.calm);
   return draw(seed);
 }
@@ -84,6 +89,10 @@ int run_many(const Arguments& arguments) {
       }
     }
     failed += bad;
+    if (seed % told_every == 0) {
+      fmt::print("at seed {}: {} failed, {} virtual hours\n", seed, failed, virtual_time / 1h);
+      std::fflush(stdout);
+    }
   }
   fmt::print(
       "{} seeds from {}: {} failed; {} deliveries, {} with a fault, {} of them a crash; the "
@@ -107,6 +116,7 @@ int main(int argc, char** argv) {
   app.add_option("--crash", arguments.crash, "a sender of this stack crashes, in every seed");
   app.add_option("--calm", arguments.calm, "nothing goes wrong with this stack");
   app.add_flag("--change", arguments.change, "faults in the middle of view changes, in every seed");
+  app.add_flag("--long", arguments.lengthy, "five members, 60 s of faults");
   app.add_option("--bug", arguments.bug, "a deliberate mistake, by its number in membership::Bug");
   app.add_flag("--trace", arguments.trace, "with --seed: print what happened");
   app.add_option("--first", arguments.first, "the first of many seeds");
