@@ -24,12 +24,14 @@ GroupImpl::GroupImpl(GroupHost& host, engine::Loop& loop, std::size_t index, std
       name_(std::move(name)) {}
 
 Result<> GroupImpl::try_send(Bytes message) {
-  if (loop_.turning_here()) {
-    if (!open() || !writer_->append_here(message)) [[unlikely]]
-      return refuse(message.size());
-    loop_.ring_doorbell_here();
-    return {};
-  }
+  if (!loop_.turning_here()) return send_from_elsewhere(message);
+  if (!open() || !writer_->append_here(message)) [[unlikely]]
+    return refuse(message.size());
+  loop_.ring_doorbell_here();
+  return {};
+}
+
+Result<> GroupImpl::send_from_elsewhere(Bytes message) {
   mirror::RingWriter::Claim space;
   if (!open() || !writer_->claim(message.size(), space)) return refuse(message.size());
   if (!message.empty()) std::memcpy(space.message, message.data(), message.size());
@@ -42,7 +44,7 @@ Result<Reservation> GroupImpl::reserve(std::size_t bytes) {
   mirror::RingWriter::Claim space;
   if (!open() ||
       !(loop_.turning_here() ? writer_->claim_here(bytes, space) : writer_->claim(bytes, space)))
-    return refuse(bytes);
+    return tl::unexpected(refuse(bytes).error());
   return Reservation{{space.message, bytes}, space.frame};
 }
 
@@ -64,7 +66,7 @@ Result<> GroupImpl::send(Bytes message) {
   }
 }
 
-tl::unexpected<Error> GroupImpl::refuse(std::size_t bytes) const {
+Result<> GroupImpl::refuse(std::size_t bytes) const {
   if (writer_ == nullptr)
     return fail(Code::invalid, fmt::format("this member is no sender of group {}", name_),
                 "name it in the group's senders");

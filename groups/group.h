@@ -53,8 +53,9 @@ class GroupImpl final : public Group {
 
  private:
   bool open() const { return writer_ != nullptr && !closed_.load(std::memory_order_relaxed); }
-  // Apart from the hot path, so that building an error costs a message nothing.
-  [[gnu::noinline, gnu::cold]] tl::unexpected<Error> refuse(std::size_t bytes) const;
+  // Apart from the hot path, so that they cost a message from the turning thread nothing.
+  [[gnu::noinline]] Result<> send_from_elsewhere(Bytes message);
+  [[gnu::noinline, gnu::cold]] Result<> refuse(std::size_t bytes) const;
 
   GroupHost& host_;
   engine::Loop& loop_;

@@ -52,12 +52,11 @@ Result<std::vector<Limit>> limits_beside(const Case& asked, Duration each) {
   return limits;
 }
 
-std::vector<Limit> best_of(const std::vector<Limit>& before, const std::vector<Limit>& after) {
-  std::vector<Limit> best = before;
-  for (std::size_t i = 0; i < best.size() && i < after.size(); ++i)
-    best[i].value = best[i].unit == "us" ? std::min(before[i].value, after[i].value)
-                                         : std::max(before[i].value, after[i].value);
-  return best;
+std::vector<Limit> between(const std::vector<Limit>& before, const std::vector<Limit>& after) {
+  std::vector<Limit> means = before;
+  for (std::size_t i = 0; i < means.size() && i < after.size(); ++i)
+    means[i].value = (before[i].value + after[i].value) / 2;
+  return means;
 }
 
 double ratio_of(const Measured& ours, const Limit& limit) {
@@ -77,7 +76,7 @@ Result<Row> run_beside_limits(const Case& asked) {
   if (!ours) return tl::unexpected(ours.error());
   auto after = limits_beside(asked, each);
   if (!after) return tl::unexpected(after.error());
-  Row row{asked, std::move(*ours), best_of(*before, *after), 0};
+  Row row{asked, std::move(*ours), between(*before, *after), 0};
   if (!row.limits.empty()) row.ratio = ratio_of(row.ours, row.limits.front());
   return row;
 }

@@ -14,8 +14,10 @@ namespace squall::bench {
 /// memory, else the bare libfabric endpoint or the raw TCP round trip; then others, and memcpy.
 Result<std::vector<Limit>> limits_beside(const Case& asked, Duration each);
 
-/// Two measurements of the same limits as one: the better of each, since noise only takes away.
-std::vector<Limit> best_of(const std::vector<Limit>& before, const std::vector<Limit>& after);
+/// Limits measured before and after ours as one: the mean of each, so that a machine that gets
+/// faster or slower meanwhile does so for both. (The better of two would be the luckier of two, and
+/// ours is measured once.)
+std::vector<Limit> between(const std::vector<Limit>& before, const std::vector<Limit>& after);
 
 /// Ours by the limit, in the limit's unit: a share for rates, how many times for times.
 double ratio_of(const Measured& ours, const Limit& limit);

@@ -35,6 +35,14 @@ class RingReader {
   /// Takes the next message's header, past padding; true while none of them is damaged. Afterwards
   /// `head_round` is its round, or no_round if nothing more is published.
   bool advance() {
+    if (run_left_ != 0) {
+      --run_left_;
+      next_ = after_;
+      after_ += run_frame_bytes_;
+      ++head_round_;
+      head_ = {head_.data() + run_frame_bytes_, head_.size()};
+      return true;
+    }
     next_ = after_;
     head_round_ = no_round;
     if (log_ != nullptr) return advance_by_log();
@@ -66,10 +74,18 @@ class RingReader {
  private:
   bool advance_by_log() {
     while (next_ != published_) {
+      if (FrameLog::Run run; log_->take_run(next_, run)) {
+        run_frame_bytes_ = frame_bytes(run.bytes);
+        run_left_ = run.count - 1;
+        after_ = next_ + run_frame_bytes_;
+        head_round_ = log_->take_rounds(next_, run.count);
+        head_ = {ring_ + math_.offset(next_) + sizeof(FrameHeader), run.bytes};
+        return true;
+      }
       const FrameLog::Frame frame = log_->take(next_);
       after_ = next_ + frame_bytes(frame.bytes);
       if (!frame.padding) {
-        head_round_ = log_->take_round(next_);
+        head_round_ = log_->take_rounds(next_, 1);
         head_ = {ring_ + math_.offset(next_) + sizeof(FrameHeader), frame.bytes};
         return true;
       }
@@ -87,6 +103,9 @@ class RingReader {
   Round head_round_ = no_round;
   Round least_round_ = 0;  // rounds strictly increase
   Bytes head_;
+  // Of the own ring: messages behind the head that are like it, one frame further each.
+  std::uint32_t run_left_ = 0;
+  std::uint64_t run_frame_bytes_ = 0;
 };
 
 }  // namespace squall::mirror

@@ -77,6 +77,8 @@ bool RingWriter::claim_here(std::size_t message_bytes, Claim& claim) {
   const std::size_t size = frame_bytes(message_bytes);
   if (stretch_begin_ + size > stretch_end_ && !next_stretch(message_bytes)) return false;
   only_appended_ = false;
+  log_.end_run();
+  prefetch(stretch_begin_ + prefetch_ahead);
   fill(stretch_begin_, message_bytes, claim);
   stretch_begin_ += size;
   return true;
@@ -90,12 +92,14 @@ bool RingWriter::next_stretch(std::size_t message_bytes) {
     stretch_begin_ = stretch_end_ = 0;
     return false;
   }
+  for (Position at = 0; at < prefetch_ahead; at += cache_line_bytes) prefetch(stretch_begin_ + at);
   // Padding, or another thread's frames, lie between.
   if (stretch_begin_ != appended_end_) only_appended_ = false;
   return true;
 }
 
 void RingWriter::close_stretch() {
+  log_.end_run();
   if (stretch_begin_ == stretch_end_) return;
   // Back to the tail, unless another thread has claimed behind it.
   Position tail = stretch_end_;
@@ -117,11 +121,9 @@ std::uint64_t RingWriter::publish(Round& next) {
   if (only_appended_ && planned_ == next) {
     published_ = appended_end_;
     next += appended_;
+    log_.publish_runs_below(published_);
   }
-  FrameLog::Frame frame;
-  while (published_ != tail && log_.look(published_, frame)) {
-    if (!frame.padding) header(published_)->round = next++;
-    published_ += frame_bytes(frame.bytes);
+  while (published_ != tail && publish_next(next)) {
   }
   log_.end_batch(next);
   only_appended_ = published_ == tail;
@@ -130,6 +132,21 @@ std::uint64_t RingWriter::publish(Round& next) {
   planned_ = next;
   next_number_ += next - first;
   return next - first;
+}
+
+/// The frame at `published_`, or the run that begins there. False if it is not committed.
+bool RingWriter::publish_next(Round& next) {
+  if (const FrameLog::Run* run = log_.unpublished_run(published_)) {
+    for (const Position end = run->end(); published_ != end; published_ += frame_bytes(run->bytes))
+      header(published_)->round = next++;
+    log_.publish_run();
+    return true;
+  }
+  FrameLog::Frame frame;
+  if (!log_.look(published_, frame)) return false;
+  if (!frame.padding) header(published_)->round = next++;
+  published_ += frame_bytes(frame.bytes);
+  return true;
 }
 
 void RingWriter::rewind(Round first_lost) {

@@ -8,6 +8,7 @@
 // and then: an atomic operation for each message would wait for every store before it, and those
 // wait for cache lines that the peers have taken.
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <memory>
@@ -32,6 +33,16 @@ inline void copy_message(std::byte* to, const std::byte* from, std::size_t bytes
   }
   for (std::size_t at = 0; at + block <= bytes; at += block) std::memcpy(to + at, from + at, block);
   std::memcpy(to + bytes - block, from + bytes - block, block);  // the rest, overlapping
+}
+
+/// Asks for a cache line that will be stored to. In assembler, since the compiler's builtin asks to
+/// read it unless it may compile for newer processors; old ones take this for a nop.
+inline void prefetch_to_write(const std::byte* line) {
+#if defined(__x86_64__)
+  asm volatile("prefetchw %0" : : "m"(*line));
+#else
+  __builtin_prefetch(line, 1);
+#endif
 }
 
 class RingWriter {
@@ -69,11 +80,12 @@ class RingWriter {
     const std::size_t size = frame_bytes(message.size());
     if (stretch_begin_ + size > stretch_end_ && !next_stretch(message.size())) [[unlikely]]
       return false;
+    prefetch(stretch_begin_ + prefetch_ahead);
     const auto bytes = static_cast<std::uint32_t>(message.size());
     FrameHeader* const mine = header(stretch_begin_);
     *mine = {bytes, FrameKind::message, planned_ + appended_++};
     copy_message(reinterpret_cast<std::byte*>(mine + 1), message.data(), bytes);
-    log_.commit(stretch_begin_, {bytes, false});
+    log_.append(stretch_begin_, bytes);
     appended_end_ = stretch_begin_ += size;
     return true;
   }
@@ -118,11 +130,24 @@ class RingWriter {
   FrameHeader* header(Position frame) {
     return reinterpret_cast<FrameHeader*>(memory_.data() + math_.offset(frame));
   }
+  /// Peers have taken the ring's cache lines. A store that misses holds up every store behind it,
+  /// and a message has so many that the processor's queue for them holds two or three messages; so
+  /// the lines are asked for some messages earlier. Only those in the stretch: what lies beyond it
+  /// peers may still be reading. Two lines a message, which is all of them for small ones; copies
+  /// of large ones are few wide stores, of which the queue holds enough.
+  void prefetch(Position at) {
+    for (const Position line : {at, at + cache_line_bytes})
+      prefetch_to_write(memory_.data() + math_.offset(std::min(line, stretch_end_ - 1)));
+  }
   bool next_stretch(std::size_t message_bytes);
   bool take(std::size_t least, std::size_t most, Position& begin, Position& end);
   void fill(Position frame, std::size_t message_bytes, Claim& claim);
   void pad(Position begin, Position end);
   void close_stretch();
+  bool publish_next(Round& next);
+
+  static constexpr std::size_t cache_line_bytes = 64;
+  static constexpr std::size_t prefetch_ahead = 1024;
 
   fabric::Memory memory_;
   RingMath math_;

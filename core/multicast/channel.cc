@@ -327,19 +327,22 @@ std::size_t Channel::deliver(const DeliverFunction& upcall, std::size_t limit) {
 bool Channel::deliver_run(const Run& run, const DeliverFunction& upcall, std::uint64_t end) {
   Source& source = sources_[run.sender];
   mirror::RingReader& reader = *source.reader;
-  Round& head = heads_[run.sender];
-  while (head < run.end) {
-    if (position_ == end) return false;
+  bool whole = true;
+  while (reader.head_round() < run.end) {
+    if (position_ == end) {
+      whole = false;
+      break;
+    }
     if (const MessageNumber number = source.next_number++; number >= source.fresh) [[likely]]
       upcall(Delivery{source.rank, number, position_++, reader.head()});
-    const bool sound = reader.advance();
-    head = reader.head_round();
-    if (!sound) {
+    if (!reader.advance()) {
       culprit_ = source.rank;
-      return false;
+      whole = false;
+      break;
     }
   }
-  return true;
+  heads_[run.sender] = reader.head_round();
+  return whole;
 }
 
 bool Channel::drained() {
