@@ -15,6 +15,13 @@ namespace squall::engine {
 using membership::Message;
 using membership::Pulse;
 
+namespace {
+
+/// Joiners are named with every heartbeat; who misses several of them is forgotten.
+constexpr int forgotten_after = 5;
+
+}  // namespace
+
 Turn::Turn(fabric::Fabric& fabric, View view, Rank self, std::vector<Contact> contacts,
            std::vector<ChannelPlan> plans, const Options& options, Time now)
     : fabric_(fabric),
@@ -72,6 +79,14 @@ void Turn::begin(Time now, Epoch::Inheritance inheritance) {
   auto epoch = Epoch::create(fabric_, view_, self_, contacts_, plans_, std::move(inheritance));
   if (!epoch) return stop(epoch.error());
   epoch_ = std::move(*epoch);
+  // What a joiner gave for its address may be anything: that costs the group no more than it.
+  for (const auto& [rank, error] : epoch_->unreachable()) {
+    const std::string why = fmt::format("cannot connect to {} over {}: {}",
+                                        view_.members[rank].name, fabric_.name(), error.what);
+    const bool came = entry_ && rank + entry_->joiners.size() >= view_.size();
+    if (!came) return stop({error.code, why, error.remedy});
+    lose(rank, why);
+  }
 }
 
 Turn::Outcome Turn::run(Time now, std::span<const fabric::Event> events) {
@@ -276,8 +291,6 @@ void Turn::sponsor(std::vector<membership::Joiner> joiners) {
 }
 
 void Turn::name_joiners(Time now) {
-  // Named with every heartbeat; who misses several of them is forgotten.
-  constexpr int forgotten_after = 5;
   if (!sponsored_.empty() && (names_joiners_ || detector_->beat_due())) {
     names_joiners_ = false;
     const Rank leader = membership::coordinator_of(suspicion_->suspects(), view_.size());
@@ -291,7 +304,7 @@ void Turn::name_joiners(Time now) {
       control_.send(leader, Control::Kind::joiner, writer.bytes());
     }
   }
-  applicants_.forget_before(now - forgotten_after * options_.timing.interval);
+  applicants_.forget(now, forgotten_after * options_.timing.interval);
   agreeing_ |= phase_ == Phase::running && applicants_.any(view_);
 }
 
@@ -431,6 +444,7 @@ void Turn::install(Time now) {
         {joiner.fabric_address, membership::secret_between(change, self_, rank), joiner.host});
     came.push_back(joiner.member.name);
   }
+  applicants_.came(change.joiners, now + forgotten_after * options_.timing.interval);
   contacts_ = std::move(contacts);
   entry_ = std::move(change);
   outcome_.worked = true;
