@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "groups/rendezvous_wait.h"
+#include "core/base/log.h"
 
 namespace squall {
 namespace {
@@ -37,6 +37,8 @@ bool Doorway::handle(fabric::Rendezvous::Event& event, Time now) {
     admission_.said(event.line, event.bytes, now);
   } else if (event.kind == Kind::ended) {
     admission_.ended(event.line);
+  } else if (event.kind == Kind::turned_away) {
+    log(Level::warning, "a caller was turned away: {}", event.error.text());
   } else {
     return false;
   }
@@ -56,6 +58,11 @@ membership::Entry Doorway::entry() const {
   return entry;
 }
 
+void Doorway::dismiss(const membership::Admission::Action& action) {
+  log(Level::info, "a guest is sent away: {}", action.error.text());
+  rendezvous_.dismiss(action.line, action.error);
+}
+
 void Doorway::step(Time now) {
   using Phase = engine::Turn::Phase;
   if (closed_)
@@ -71,7 +78,7 @@ void Doorway::step(Time now) {
     if (action.kind == Kind::say)
       rendezvous_.say(action.line, action.bytes);
     else
-      rendezvous_.dismiss(action.line, action.error);
+      dismiss(action);
   }
 }
 

@@ -20,7 +20,7 @@ class Doorway {
   Doorway(fabric::Rendezvous& rendezvous, engine::Turn& turn, const fabric::Fabric& fabric,
           std::string host, Duration sign_of_life);
 
-  /// False if the event is of no guest.
+  /// False if the event is of a member.
   bool handle(fabric::Rendezvous::Event& event, Time now);
   /// After all events of a turn, and at `deadline`.
   void step(Time now);
@@ -29,6 +29,7 @@ class Doorway {
 
  private:
   membership::Entry entry() const;
+  void dismiss(const membership::Admission::Action& action);
 
   fabric::Rendezvous& rendezvous_;
   engine::Turn& turn_;

@@ -120,7 +120,7 @@ class Asking {
         if (action.kind == Kind::visit) joining_.visiting(rendezvous_.visit(action.contact));
         if (action.kind == Kind::say) rendezvous_.say(action.line, action.bytes);
         if (action.kind == Kind::dismiss)
-          rendezvous_.dismiss(action.line, {Code::closed, "it asks somebody else", ""});
+          rendezvous_.dismiss(action.line, {Code::closed, "it asks no more here", ""});
       }
     }
   }

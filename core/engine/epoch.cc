@@ -62,12 +62,10 @@ Result<std::unique_ptr<Epoch>> Epoch::create(fabric::Fabric& fabric, const View&
     if (rank == self) continue;
     auto peer = fabric.connect(contacts[rank].fabric_address,
                                ticket_for(contacts[rank], Purpose::mirrors, view.id));
-    if (!peer)
-      return fail(peer.error().code,
-                  fmt::format("cannot connect to {} over {}: {}", view.members[rank].name,
-                              fabric.name(), peer.error().what),
-                  peer.error().remedy);
-    epoch->peers_[rank].id = *peer;
+    if (peer)
+      epoch->peers_[rank].id = *peer;
+    else
+      epoch->unreachable_.push_back({rank, peer.error()});
   }
   // A member alone waits for nobody's event.
   if (view.size() == 1)

@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/base/error.h"
@@ -54,6 +55,9 @@ class Epoch {
   ~Epoch();
 
   const View& view() const { return view_; }
+  /// The members whose addresses are none, or that cannot be dialled from here: the epoch never
+  /// runs.
+  const std::vector<std::pair<Rank, Error>>& unreachable() const { return unreachable_; }
   std::optional<Rank> rank_of(fabric::PeerId peer) const;
   /// An event of one of its peers; not `lost`.
   Result<> handle(Rank rank, const fabric::Event& event);
@@ -127,6 +131,7 @@ class Epoch {
   const std::vector<ChannelPlan>& plans_;
   Inheritance inheritance_;
   std::vector<Peer> peers_;  // by rank
+  std::vector<std::pair<Rank, Error>> unreachable_;
   RankSet lost_;
   bool frozen_ = false;
   bool finished_ = false;

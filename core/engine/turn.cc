@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-
 #include "core/base/assert.h"
 #include "core/base/log.h"
 #include "core/membership/ballot_wire.h"
@@ -72,6 +71,14 @@ void Turn::begin(Time now, Epoch::Inheritance inheritance) {
   auto epoch = Epoch::create(fabric_, view_, self_, contacts_, plans_, std::move(inheritance));
   if (!epoch) return stop(epoch.error());
   epoch_ = std::move(*epoch);
+  // What a joiner gave for its address may be anything: that costs the group no more than it.
+  for (const auto& [rank, error] : epoch_->unreachable()) {
+    const std::string why = fmt::format("cannot connect to {} over {}: {}",
+                                        view_.members[rank].name, fabric_.name(), error.what);
+    const bool came = entry_ && rank + entry_->joiners.size() >= view_.size();
+    if (!came) return stop({error.code, why, error.remedy});
+    lose(rank, why);
+  }
 }
 
 Turn::Outcome Turn::run(Time now, std::span<const fabric::Event> events) {

@@ -126,6 +126,9 @@ class Turn {
   bool isolated() const { return isolated_; }
 
  private:
+  /// Joiners are named with every heartbeat; who misses so many of them is forgotten.
+  static constexpr int forgotten_after = 5;
+
   void begin(Time now, Epoch::Inheritance inheritance);
 
   void handle(Time now, const fabric::Event& event);

@@ -108,6 +108,7 @@ void Turn::install(Time now) {
         {joiner.fabric_address, membership::secret_between(change, self_, rank), joiner.host});
     came.push_back(joiner.member.name);
   }
+  applicants_.came(change.joiners, now + forgotten_after * options_.timing.interval);
   contacts_ = std::move(contacts);
   entry_ = std::move(change);
   outcome_.worked = true;

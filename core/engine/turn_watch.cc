@@ -105,8 +105,6 @@ void Turn::sponsor(std::vector<membership::Joiner> joiners) {
 }
 
 void Turn::name_joiners(Time now) {
-  // Named with every heartbeat; who misses several of them is forgotten.
-  constexpr int forgotten_after = 5;
   if (!sponsored_.empty() && (names_joiners_ || detector_->beat_due())) {
     names_joiners_ = false;
     const Rank leader = membership::coordinator_of(suspicion_->suspects(), view_.size());
@@ -120,7 +118,7 @@ void Turn::name_joiners(Time now) {
       control_.send(leader, Control::Kind::joiner, writer.bytes());
     }
   }
-  applicants_.forget_before(now - forgotten_after * options_.timing.interval);
+  applicants_.forget(now, forgotten_after * options_.timing.interval);
   agreeing_ |= phase_ == Phase::running && applicants_.any(view_);
 }
 

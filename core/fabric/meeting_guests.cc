@@ -71,9 +71,9 @@ void Meeting::say(LineId id, Bytes bytes) {
 
 void Meeting::dismiss(LineId id, const Error& why) {
   const auto at = lines_.find(id);
-  if (at == lines_.end() || at->second.part == Line::Part::member) return;
-  if (at->second.part == Line::Part::guest && at->second.stage == Line::Stage::introduced)
-    --guests_;
+  // A guest is nobody's until it is received.
+  if (at == lines_.end() || at->second.part == Line::Part::member || at->second.stranger()) return;
+  if (at->second.part == Line::Part::guest) --guests_;
   if (at->second.stage == Line::Stage::connecting) {
     act(Action::Kind::drop, id);
   } else {

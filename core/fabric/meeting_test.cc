@@ -341,6 +341,10 @@ TEST_CASE("hostile_bytes: frames out of place and bent frames end in no introduc
   std::vector<std::vector<std::byte>> frames{
       encode_hello(FrameKind::hello, {introduction("b"), 1, 0, "a", nonce}),
       encode_hello(FrameKind::answer, {introduction("a"), 0, 1, "b", nonce}),
+      encode_hello(FrameKind::hello, {introduction("b"), guest_rank, guest_rank, "", nonce}),
+      encode_hello(FrameKind::answer, {introduction("a"), guest_rank, guest_rank, "", nonce}),
+      encode_frame(FrameKind::word, as_bytes("may I come in?")),
+      encode_frame(FrameKind::word, {}),
       encode_proof(FrameKind::confirm, {}),
       encode_proof(FrameKind::welcome, {}),
       encode_goodbye("bye"),

@@ -53,7 +53,7 @@ struct Limits {
   static constexpr std::size_t guests = 64;
   /// The body of a word, from a guest to a member; back, a view of many members is longer.
   static constexpr std::size_t guest_word_bytes = frame_bytes;
-  static constexpr std::size_t word_bytes = std::size_t{1} << 18;
+  static constexpr std::size_t word_bytes = std::size_t{1} << 19;
   static constexpr Duration first_retry = std::chrono::milliseconds(10);
   static constexpr Duration last_retry = std::chrono::milliseconds(500);
 };

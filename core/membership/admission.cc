@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/base/rank_set.h"
+#include "core/fabric/rendezvous_wire.h"
 
 namespace squall::membership {
 
@@ -27,6 +28,12 @@ void Admission::said(fabric::LineId line, Bytes bytes, Time now) {
   if (word && guest.asks) word = fail(Code::invalid, "a guest asks once");
   if (!word) {
     refuse(at, word.error());
+    return;
+  }
+  // It will be in views, and views in logs.
+  if (fabric::printable(guest.who.name, guest.who.name.size()) != guest.who.name) {
+    refuse(at,
+           {Code::refused, "a name with control characters", "give the node another node.name"});
     return;
   }
   const auto& fabrics = guest.who.fabrics;
@@ -93,12 +100,17 @@ void Admission::step(const View& view, const Entry& entry, Time now) {
       continue;
     }
     if (guest.told) {
-      ++at;
+      if (now >= guest.since + silence) {
+        dismiss(line, {Code::closed, "it is admitted", ""});
+        at = guests_.erase(at);
+      } else {
+        ++at;
+      }
       continue;
     }
     const auto came = [&](const Joiner& joiner) { return joiner == *guest.asks; };
     if (entry.change != nullptr && std::ranges::any_of(entry.change->joiners, came)) {
-      admit(line, guest, view, entry);
+      admit(line, guest, view, entry, now);
       ++at;
       continue;
     }
@@ -119,7 +131,8 @@ void Admission::step(const View& view, const Entry& entry, Time now) {
   }
 }
 
-void Admission::admit(fabric::LineId line, Guest& guest, const View& view, const Entry& entry) {
+void Admission::admit(fabric::LineId line, Guest& guest, const View& view, const Entry& entry,
+                      Time now) {
   Word word;
   word.kind = Word::Kind::admitted;
   word.provider = provider_;
@@ -131,12 +144,15 @@ void Admission::admit(fabric::LineId line, Guest& guest, const View& view, const
   }
   say(line, word);
   guest.told = true;
+  guest.since = now;
 }
 
 Time Admission::deadline() const {
   Time next = never;
-  for (const auto& [line, guest] : guests_)
-    if (!guest.told) next = std::min(next, guest.asks ? guest.tell_at : guest.since + silence);
+  for (const auto& [line, guest] : guests_) {
+    const bool waits = guest.asks && !guest.told;
+    next = std::min(next, waits ? guest.tell_at : guest.since + silence);
+  }
   return next;
 }
 
@@ -144,10 +160,14 @@ void Admission::say(fabric::LineId line, const Word& word) {
   actions_.push_back({Action::Kind::say, line, encode(word), {}});
 }
 
+void Admission::dismiss(fabric::LineId line, Error why) {
+  actions_.push_back({Action::Kind::dismiss, line, {}, std::move(why)});
+}
+
 std::map<fabric::LineId, Admission::Guest>::iterator Admission::refuse(
     std::map<fabric::LineId, Guest>::iterator guest, Error why) {
   ++refused_;
-  actions_.push_back({Action::Kind::dismiss, guest->first, {}, std::move(why)});
+  dismiss(guest->first, std::move(why));
   return guests_.erase(guest);
 }
 

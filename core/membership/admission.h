@@ -33,7 +33,7 @@ struct Entry {
 
 class Admission {
  public:
-  /// From a request to being received into a view, and from being received as a guest to a request.
+  /// How long a guest may take to ask, once it is received, and to go, once it is admitted.
   static constexpr Duration silence = std::chrono::seconds(2);
 
   /// Whether somebody may join, beyond what the rendezvous checks: authentication goes here.
@@ -68,14 +68,14 @@ class Admission {
   const std::vector<Joiner>& waiting() const { return waiting_; }
   std::vector<Action> take_actions() { return std::exchange(actions_, {}); }
   Time deadline() const;
-  /// Requests that were refused, garbled ones included; for people.
+  /// Guests that were refused, for garbled words too; for people.
   std::uint64_t refused() const { return refused_; }
 
  private:
   struct Guest {
     fabric::Introduction who;
     std::optional<Joiner> asks;
-    Time since{};          // received
+    Time since{};          // received, or told that it is admitted
     Time tell_at = never;  // the next sign of life
     bool told = false;     // that it is admitted
   };
@@ -84,7 +84,8 @@ class Admission {
   Result<std::optional<std::string>> judge(const Guest& guest, const View& view,
                                            const Entry& entry) const;
   void say(fabric::LineId line, const Word& word);
-  void admit(fabric::LineId line, Guest& guest, const View& view, const Entry& entry);
+  void admit(fabric::LineId line, Guest& guest, const View& view, const Entry& entry, Time now);
+  void dismiss(fabric::LineId line, Error why);
   std::map<fabric::LineId, Guest>::iterator refuse(std::map<fabric::LineId, Guest>::iterator guest,
                                                    Error why);
 

@@ -7,6 +7,10 @@
 namespace squall::membership {
 
 void Applicants::named(const Joiner& joiner, Time now) {
+  const auto came = arrivals_.find(joiner.member.id);
+  if (came != arrivals_.end() && now < came->second.until &&
+      joiner.member.incarnation <= came->second.run)
+    return;
   const auto known = applicants_.find(joiner.member.id);
   if (known == applicants_.end() && applicants_.size() >= most) return;
   // Of two runs of one node, the later: the earlier one is dead.
@@ -16,8 +20,20 @@ void Applicants::named(const Joiner& joiner, Time now) {
   applicants_[joiner.member.id] = {joiner, now};
 }
 
-void Applicants::forget_before(Time time) {
-  std::erase_if(applicants_, [time](const auto& each) { return each.second.named_at < time; });
+void Applicants::came(const std::vector<Joiner>& joiners, Time until) {
+  for (const Joiner& joiner : joiners) {
+    const Member& member = joiner.member;
+    arrivals_[member.id] = {member.incarnation, until};
+    const auto known = applicants_.find(member.id);
+    if (known != applicants_.end() && known->second.joiner.member.incarnation <= member.incarnation)
+      applicants_.erase(known);
+  }
+}
+
+void Applicants::forget(Time now, Duration patience) {
+  std::erase_if(applicants_,
+                [&](const auto& each) { return each.second.named_at + patience < now; });
+  std::erase_if(arrivals_, [&](const auto& each) { return each.second.until <= now; });
 }
 
 bool Applicants::any(const View& view) const {

@@ -1,6 +1,9 @@
 #pragma once
 // Who asks to join, as the coordinator knows it: members name those that wait at them again and
 // again, so whoever is named no more (it went away, or its member died) is forgotten. Pure.
+//
+// Who has come in may be out again at once, while some still name it; so for a while that run's
+// name does not count. Else the view that lost it would be followed by one that admits the dead.
 
 #include <map>
 #include <vector>
@@ -18,8 +21,10 @@ class Applicants {
   static constexpr std::size_t most = 1024;
 
   void named(const Joiner& joiner, Time now);
-  /// Forgets who was not named since then.
-  void forget_before(Time time);
+  /// They came in with a view. What is said of them before `until` is old.
+  void came(const std::vector<Joiner>& joiners, Time until);
+  /// Forgets who was not named in the last `patience`.
+  void forget(Time now, Duration patience);
 
   /// Somebody whom the view that follows on `view` could admit.
   bool any(const View& view) const;
@@ -31,7 +36,12 @@ class Applicants {
     Joiner joiner;
     Time named_at{};
   };
+  struct Arrival {
+    Incarnation run{};
+    Time until{};
+  };
   std::map<NodeId, Applicant> applicants_;
+  std::map<NodeId, Arrival> arrivals_;
 };
 
 }  // namespace squall::membership

@@ -24,11 +24,12 @@ void Joining::step(Time now) {
     return leave("does not answer", now);
   }
   if (now < ask_at_) return;
-  if (contacts_.size() == 1 && self_) return;  // alone: there is nobody to ask
+  if (alone()) return;
   if (current_ == self_) current_ = (current_ + 1) % static_cast<Rank>(contacts_.size());
   visiting_ = true;
   until_ = now + patience_;
-  contacts_[current_].asked = true;
+  // What it said before is no answer to this: `nobody_has_a_group` must not rest on it.
+  contacts_[current_].no_group = false;
   actions_.push_back({Action::Kind::visit, current_, 0, {}});
 }
 
@@ -56,23 +57,30 @@ void Joining::said(fabric::LineId line, Bytes bytes, Time now) {
   if (!visiting_ || line != line_) return;
   auto word = decode_word(bytes);
   const bool garbled = !word || word->kind == Word::Kind::request ||
-                       (word->kind == Word::Kind::admitted && !word->view.rank_of(me_.id));
+                       (word->kind == Word::Kind::admitted && !admits_me(word->view));
   if (garbled) {
     actions_.push_back({Action::Kind::dismiss, 0, line, {}});
     return leave("says what no member would", now);
   }
   if (word->kind == Word::Kind::pending) {
     until_ = now + patience_;
-    // It has a group, so ours is not to be created.
-    contacts_[current_].no_group = false;
     contacts_[current_].heard = word->text.empty() ? "has passed it on" : std::move(word->text);
     return;
   }
   admitted_ = std::move(*word);
+  visiting_ = false;
+  // Its place among the guests there is for others.
+  actions_.push_back({Action::Kind::dismiss, 0, line, {}});
+}
+
+bool Joining::admits_me(const View& view) const {
+  const auto rank = view.rank_of(me_.id);
+  return rank && view.members[*rank].incarnation == me_.incarnation;
 }
 
 void Joining::ended(fabric::LineId line, Error error, Time now) {
-  if (!visiting_ || line != line_ || admitted_) return;
+  if (!visiting_ || line != line_) return;
+  visiting_ = false;
   if (error.code == Code::refused || error.code == Code::invalid || error.code == Code::closed) {
     refused_ = std::move(error);
     return;
@@ -83,7 +91,7 @@ void Joining::ended(fabric::LineId line, Error error, Time now) {
 }
 
 Time Joining::deadline() const {
-  if (admitted_ || refused_) return never;
+  if (admitted_ || refused_ || alone()) return never;
   return visiting_ ? until_ : ask_at_;
 }
 

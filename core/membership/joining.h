@@ -63,12 +63,13 @@ class Joining {
  private:
   struct Contact {
     std::string name;
-    bool asked = false;
-    bool no_group = false;  // its last answer
+    bool no_group = false;  // its answer, if it was not asked again since
     std::string heard = "not asked yet";
   };
 
-  void next(Time now);
+  /// There is nobody to ask.
+  bool alone() const { return contacts_.size() == 1 && self_; }
+  bool admits_me(const View& view) const;
   void leave(std::string why, Time now);
 
   std::vector<Contact> contacts_;
