@@ -1,6 +1,5 @@
 #include "groups/config_file.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -17,6 +16,7 @@
 #include "core/base/nearest.h"
 #include "core/base/ring_math.h"
 #include "core/membership/timing.h"
+#include "groups/config_values.h"
 
 // The only place that compiles toml++; its errors come back as values.
 #define TOML_EXCEPTIONS 0
@@ -27,7 +27,6 @@ namespace squall {
 namespace {
 
 constexpr std::size_t max_config_bytes = std::size_t{1} << 20;
-constexpr std::size_t max_name_bytes = 64;
 constexpr std::int64_t max_timeout_ms = 3'600'000;
 constexpr std::size_t min_ring_bytes = 4096;
 constexpr std::size_t max_ring_bytes = std::size_t{1} << 30;
@@ -90,75 +89,6 @@ Result<std::string> text_of(const Context& context, const toml::node& node, std:
     return context.wrong(node.source(),
                          fmt::format("'{}' is {}; expected {}", key, kind_of(node), expected));
   return text->get();
-}
-
-/// Names become file names and log lines, so they are kept plain.
-bool is_plain_name(std::string_view name) {
-  const auto plain = [](unsigned char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '-' || c == '.';
-  };
-  return !name.empty() && name.size() <= max_name_bytes && name[0] != '.' && name[0] != '-' &&
-         std::all_of(name.begin(), name.end(), plain);
-}
-constexpr std::string_view plain_name_rule =
-    "a name is 1 to 64 letters, digits, '_', '-' or '.', and starts with none of the last two";
-
-/// "host:port" or "[v6]:port" with a port that others can dial.
-bool is_address(std::string_view address) {
-  const auto colon = address.rfind(':');
-  if (colon == std::string_view::npos || colon == 0) return false;
-  const std::string_view host = address.substr(0, colon);
-  const std::string_view port = address.substr(colon + 1);
-  if (host.front() == '[') {
-    in6_addr parsed{};
-    if (host.size() < 3 || host.back() != ']') return false;
-    if (inet_pton(AF_INET6, std::string(host.substr(1, host.size() - 2)).c_str(), &parsed) != 1)
-      return false;
-  } else if (host.find_first_of(": []/@") != std::string_view::npos) {
-    return false;
-  }
-  if (port.empty() || port.size() > 5) return false;
-  unsigned number = 0;
-  for (const char c : port) {
-    if (c < '0' || c > '9') return false;
-    number = number * 10 + static_cast<unsigned>(c - '0');
-  }
-  return number >= 1 && number <= 65535;
-}
-constexpr std::string_view address_rule =
-    "\"host:port\" or \"[v6]:port\" with a port of 1 to 65535";
-
-bool is_local_address(std::string_view address) {
-  in_addr v4{};
-  in6_addr v6{};
-  const std::string text(address);
-  return inet_pton(AF_INET, text.c_str(), &v4) == 1 || inet_pton(AF_INET6, text.c_str(), &v6) == 1;
-}
-
-/// "1 MiB", "64KiB", "4096" to bytes; nullopt if it is none of them or too large to count.
-std::optional<std::uint64_t> parse_size(std::string_view text) {
-  std::uint64_t number = 0;
-  std::size_t digits = 0;
-  while (digits < text.size() && text[digits] >= '0' && text[digits] <= '9') {
-    if (number > (std::uint64_t{1} << 40)) return std::nullopt;
-    number = number * 10 + static_cast<std::uint64_t>(text[digits++] - '0');
-  }
-  if (digits == 0) return std::nullopt;
-  std::string_view unit = text.substr(digits);
-  while (!unit.empty() && unit.front() == ' ') unit.remove_prefix(1);
-  struct Unit {
-    std::string_view name;
-    unsigned shift;
-  };
-  static constexpr std::array<Unit, 5> units{
-      {{"", 0}, {"B", 0}, {"KiB", 10}, {"MiB", 20}, {"GiB", 30}}};
-  for (const Unit& known : units) {
-    if (unit != known.name) continue;
-    if (number > (std::uint64_t{1} << 40) >> known.shift) return std::nullopt;
-    return number << known.shift;
-  }
-  return std::nullopt;
 }
 
 // --- keys: each knows how to read its own value
