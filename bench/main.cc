@@ -17,6 +17,8 @@
 #include "bench/membership/member.h"
 #include "bench/membership/membership.h"
 #include "bench/replicate/replicate.h"
+#include "bench/terminal/settings.h"
+#include "bench/terminal/terminal.h"
 
 namespace {
 
@@ -28,6 +30,7 @@ struct Run {
     return say.status;
   }
   int operator()(const cli::Info&) const { return cli::info(); }
+  int operator()(const terminal::Options& options) const { return terminal::run_by_hand(options); }
   int operator()(const replicate::Options& options) const { return replicate::replicate(options); }
   int operator()(const bench::MeasureOptions& options) const { return bench::measure(options); }
   int operator()(const bench::SuiteOptions& options) const { return bench::run_suite(options); }

@@ -120,30 +120,23 @@ Result<> node_listen(Context& context, const toml::node& node) {
   return {};
 }
 
+constexpr std::string_view contact_rule = "\"name@host:port\"";
+
 Result<> add_contact(Context& context, const toml::node& node) {
-  static constexpr std::string_view expected = "\"name@host:port\"";
-  auto text = text_of(context, node, "contacts", fmt::format("an array of {}", expected));
+  auto text = text_of(context, node, "contacts", fmt::format("an array of {}", contact_rule));
   if (!text) return tl::unexpected(text.error());
-  const auto at = text->find('@');
-  if (at == std::string::npos)
-    return context.wrong(node.source(),
-                         fmt::format("contact \"{}\" has no name; expected {}", *text, expected));
-  Contact contact{text->substr(0, at), text->substr(at + 1)};
-  if (!is_plain_name(contact.name))
-    return context.wrong(node.source(), fmt::format("'{}' cannot be a name", contact.name),
-                         std::string(plain_name_rule));
-  if (!is_address(contact.address))
-    return context.wrong(node.source(), fmt::format("contact '{}' is at \"{}\"; expected {}",
-                                                    contact.name, contact.address, address_rule));
+  auto contact = parse_contact(*text);
+  if (!contact) return context.wrong(node.source(), contact.error().what, contact.error().remedy);
   for (const Contact& other : context.config.contacts) {
-    if (other.name == contact.name)
-      return context.wrong(node.source(), fmt::format("contact '{}' is named twice", contact.name));
-    if (other.address == contact.address)
+    if (other.name == contact->name)
+      return context.wrong(node.source(),
+                           fmt::format("contact '{}' is named twice", contact->name));
+    if (other.address == contact->address)
       return context.wrong(
           node.source(), fmt::format("contacts '{}' and '{}' have the same address {}", other.name,
-                                     contact.name, contact.address));
+                                     contact->name, contact->address));
   }
-  context.config.contacts.push_back(std::move(contact));
+  context.config.contacts.push_back(std::move(*contact));
   return {};
 }
 
@@ -388,7 +381,8 @@ std::string not_a_contact(const Config& config, std::string_view name) {
 
 Result<> check_names(const Context& context) {
   const Config& config = context.config;
-  if (config.contacts.empty()) return {};
+  // Others may join: only a group that starts together is known from the beginning.
+  if (config.contacts.empty() || config.start != Start::together) return {};
   if (context.name_at && !is_contact(config, config.name))
     return context.wrong(*context.name_at, fmt::format("'{}' is none of the contacts", config.name),
                          not_a_contact(config, config.name));
@@ -430,12 +424,30 @@ Result<Config> load_config(std::string_view path) {
 }
 
 Result<> choose_name(Config& config, std::string_view name) {
-  if (!is_contact(config, name))
+  if (!is_plain_name(name))
+    return fail(Code::invalid, fmt::format("'{}' cannot be a name", name),
+                std::string(plain_name_rule));
+  if (config.start == Start::together && !is_contact(config, name))
     return fail(Code::invalid, fmt::format("'{}' is none of the contacts", name),
                 config.contacts.empty() ? "the configuration names no contacts"
                                         : not_a_contact(config, name));
   config.name = name;
   return {};
+}
+
+Result<Contact> parse_contact(std::string_view text) {
+  const auto at = text.find('@');
+  if (at == std::string_view::npos)
+    return fail(Code::invalid,
+                fmt::format("contact \"{}\" has no name; expected {}", text, contact_rule));
+  Contact contact{std::string(text.substr(0, at)), std::string(text.substr(at + 1))};
+  if (!is_plain_name(contact.name))
+    return fail(Code::invalid, fmt::format("'{}' cannot be a name", contact.name),
+                std::string(plain_name_rule));
+  if (!is_address(contact.address))
+    return fail(Code::invalid, fmt::format("contact '{}' is at \"{}\"; expected {}", contact.name,
+                                           contact.address, address_rule));
+  return contact;
 }
 
 }  // namespace squall

@@ -17,7 +17,10 @@ Result<Config> load_config(std::string_view path);
 Result<Config> parse_config(std::string_view text, std::string_view source_name);
 
 /// Makes `config` that of member `name`, over what the file said. Code::invalid, with the names
-/// there are, if it is none of the contacts.
+/// there are, if it is none of the contacts of a group that starts together.
 Result<> choose_name(Config& config, std::string_view name);
+
+/// "name@host:port", as in a file and on command lines. Code::invalid with what was expected.
+Result<Contact> parse_contact(std::string_view text);
 
 }  // namespace squall

@@ -176,6 +176,25 @@ TEST_CASE("the command line's name wins over the file's, and must be a contact")
   CHECK(config->name == "b");
 }
 
+TEST_CASE("who joins need not be a contact, nor those who may send") {
+  auto config = parse_config(
+      "[node]\nname = \"z\"\nstart = \"join\"\ncontacts = [\"a@h:1\"]\n"
+      "[group.g]\nsenders = [\"y\"]\n",
+      "x.toml");
+  REQUIRE_MESSAGE(config, config.error().text());
+  REQUIRE(choose_name(*config, "y"));
+  CHECK_FALSE(choose_name(*config, "y z"));
+}
+
+TEST_CASE("a contact is a name and an address") {
+  const auto contact = parse_contact("a@[::1]:70");
+  REQUIRE(contact);
+  CHECK(contact->name == "a");
+  CHECK(contact->address == "[::1]:70");
+  for (const char* wrong : {"", "a", "h:1", "@h:1", "a@", "a@h", "a@h:0", "a b@h:1", "a@h:70000"})
+    CHECK_FALSE(parse_contact(wrong));
+}
+
 TEST_CASE("a file that is not there is named") {
   const auto config = load_config("/nonexistent/squall.toml");
   REQUIRE_FALSE(config);

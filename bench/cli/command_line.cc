@@ -27,6 +27,8 @@ constexpr unsigned max_timeout_ms = 3'600'000;
 
 /// Where CLI11 puts what it reads.
 struct Parsed {
+  terminal::Options create;
+  terminal::Options join;
   replicate::Options replicate;
   bench::MeasureOptions measure;
   bench::SuiteOptions suite;
@@ -89,6 +91,41 @@ void add_figure(CLI::App& bench, const char* name, const char* help, Parsed& par
   command->add_flag("--json", parsed.measure.json, "One line of JSON");
 }
 
+CLI::Option* add_failure_timeout(CLI::App& command, unsigned& timeout_ms) {
+  return command
+      .add_option("--failure-timeout", timeout_ms,
+                  "Silence until a member is suspected: fast, safe, or milliseconds")
+      ->transform(CLI::Transformer(std::map<std::string, unsigned>{
+          {"fast", membership::fast.timeout / 1ms}, {"safe", membership::safe.timeout / 1ms}}))
+      ->check(CLI::Range(least_timeout_ms, max_timeout_ms))
+      ->type_name("TIMEOUT");
+}
+
+void add_by_hand(CLI::App& app, const char* name, const char* help, terminal::Options& options) {
+  auto* command = app.add_subcommand(name, help);
+  command->add_option("--config", options.config, "Configuration; what follows goes over it")
+      ->type_name("FILE");
+  command->add_option("--name", options.name, "This member")->type_name("NAME");
+  command->add_option("--listen", options.listen, "Where others find it; its own contact's address")
+      ->type_name("HOST:PORT");
+  command
+      ->add_option("--contact", options.contacts,
+                   "A member that may be asked to let this one in; as often as you like")
+      ->type_name("NAME@HOST:PORT")
+      ->expected(1)
+      ->take_all();
+  command->add_option("--fabric", options.fabric, "shm, tcp, verbs, ofi:NAME or auto")
+      ->type_name("NAME");
+  command->add_option("--stack", options.stack, "Modules of the group (\"total | stable\")")
+      ->type_name("STACK");
+  command->add_option("--group", options.group, "Which group is typed into (the first)")
+      ->type_name("NAME");
+  add_failure_timeout(*command, options.failure_timeout_ms);
+  command->add_option("--start-timeout", options.start_timeout_ms, "To be let in, in milliseconds")
+      ->check(CLI::Range(1u, max_timeout_ms))
+      ->type_name("MS");
+}
+
 void add_membership(CLI::App& bench, Parsed& parsed) {
   bench::MembershipOptions& options = parsed.membership;
   auto* command =
@@ -104,14 +141,7 @@ void add_membership(CLI::App& bench, Parsed& parsed) {
   command->add_option("--count", options.count, "Events, each of a fresh group")
       ->check(CLI::Range(1u, max_events))
       ->capture_default_str();
-  command
-      ->add_option("--failure-timeout", options.timeout_ms,
-                   "Silence until a member is suspected: fast, safe, or milliseconds")
-      ->transform(CLI::Transformer(std::map<std::string, unsigned>{
-          {"fast", membership::fast.timeout / 1ms}, {"safe", membership::safe.timeout / 1ms}}))
-      ->check(CLI::Range(least_timeout_ms, max_timeout_ms))
-      ->type_name("TIMEOUT")
-      ->capture_default_str();
+  add_failure_timeout(*command, options.timeout_ms)->capture_default_str();
   command->add_flag("--json", options.json, "One line of JSON");
 }
 
@@ -134,7 +164,8 @@ Say wrong(std::string text) {
 
 /// CLI11 only says that a subcommand is required; this one names the nearest.
 std::optional<Say> unknown_command(const std::vector<std::string>& words) {
-  static constexpr std::array<std::string_view, 3> commands{"bench", "info", "replicate"};
+  static constexpr std::array<std::string_view, 5> commands{"bench", "create", "info", "join",
+                                                            "replicate"};
   static constexpr std::array<std::string_view, 4> figures{"latency", "membership", "suite",
                                                            "throughput"};
   const bool inner = words.size() > 1 && words[0] == "bench";
@@ -152,6 +183,8 @@ std::optional<Say> unknown_command(const std::vector<std::string>& words) {
 Command chosen(const CLI::App& app, Parsed& parsed) {
   if (app.got_subcommand("info")) return Info{};
   if (app.got_subcommand("member")) return parsed.member;
+  if (app.got_subcommand("create")) return parsed.create;
+  if (app.got_subcommand("join")) return parsed.join;
   if (app.got_subcommand("replicate")) {
     if (parsed.replicate.paths.empty() && parsed.replicate.config.empty())
       return wrong("squall replicate: nothing to replicate (name a PATH)\n");
@@ -178,9 +211,12 @@ Command chosen(const CLI::App& app, Parsed& parsed) {
 
 Command parse(std::vector<std::string> words) {
   Parsed parsed;
+  parsed.create.start = Start::create;
   CLI::App app("Squall: messages to a group, in one order, at the speed of the fabric", "squall");
   app.require_subcommand(1);
   app.add_subcommand("info", "Which fabrics this host has, and why the others are missing");
+  add_by_hand(app, "create", "Be the first member of a new group, by hand", parsed.create);
+  add_by_hand(app, "join", "Join a group that runs, by hand", parsed.join);
   add_replicate(app, parsed.replicate);
   add_bench(app, parsed);
   auto* member = app.add_subcommand("member", "A member that squall started");

@@ -10,6 +10,7 @@
 #include "bench/measure/suite.h"
 #include "bench/membership/event.h"
 #include "bench/replicate/replicate.h"
+#include "bench/terminal/settings.h"
 
 namespace squall::cli {
 
@@ -24,8 +25,9 @@ struct Say {
   std::string text;
 };
 
-using Command = std::variant<Say, Info, replicate::Options, bench::MeasureOptions,
-                             bench::SuiteOptions, bench::MembershipOptions, Member>;
+using Command =
+    std::variant<Say, Info, terminal::Options, replicate::Options, bench::MeasureOptions,
+                 bench::SuiteOptions, bench::MembershipOptions, Member>;
 
 /// `words` without the program's name.
 Command parse(std::vector<std::string> words);

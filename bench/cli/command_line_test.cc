@@ -16,6 +16,30 @@ TEST_CASE("a replication on this host") {
   CHECK(options->out == "o");
 }
 
+TEST_CASE("a member by hand, with a file or without") {
+  const auto join =
+      parse({"join", "--name", "c", "--listen", "127.0.0.1:7072", "--contact", "a@127.0.0.1:7070",
+             "--contact", "b@127.0.0.1:7071", "--fabric", "shm", "--stack", "fifo", "--group", "g",
+             "--failure-timeout", "safe", "--start-timeout", "500"});
+  const auto* options = std::get_if<terminal::Options>(&join);
+  REQUIRE(options != nullptr);
+  CHECK(options->start == Start::join);
+  CHECK(options->name == "c");
+  CHECK(options->listen == "127.0.0.1:7072");
+  CHECK(options->contacts == std::vector<std::string>{"a@127.0.0.1:7070", "b@127.0.0.1:7071"});
+  CHECK(options->fabric == "shm");
+  CHECK(options->stack == "fifo");
+  CHECK(options->group == "g");
+  CHECK(options->failure_timeout_ms == 2000);
+  CHECK(options->start_timeout_ms == 500);
+  const auto create = parse({"create", "--config", "f.toml", "--name", "a"});
+  options = std::get_if<terminal::Options>(&create);
+  REQUIRE(options != nullptr);
+  CHECK(options->start == Start::create);
+  CHECK(options->config == "f.toml");
+  CHECK(options->failure_timeout_ms == 0);
+}
+
 TEST_CASE("a replication across hosts; receivers need no PATH") {
   const auto command = parse({"replicate", "--config", "f.toml", "--name", "b", "--out", "o"});
   const auto* options = std::get_if<replicate::Options>(&command);
@@ -99,6 +123,9 @@ TEST_CASE("wrong arguments say what is wrong, with status 2") {
   const std::vector<Wrong> cases = {
       {{}, "subcommand"},
       {{"replicat", "x"}, "did you mean 'replicate'?"},
+      {{"jion"}, "did you mean 'join'?"},
+      {{"join", "--colour", "x"}, "colour"},
+      {{"create", "--start-timeout", "0"}, "start-timeout"},
       {{"bench", "latenci"}, "did you mean 'latency'?"},
       {{"info", "x"}, "x"},
       {{"replicate", "x"}, "--out"},

@@ -188,16 +188,4 @@ Result<> check_path(std::string_view path) {
   return {};
 }
 
-std::string printable(std::string_view name) {
-  std::string shown;
-  for (const char c : name) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f)
-      shown += fmt::format("\\x{:02x}", byte);
-    else
-      shown += c;
-  }
-  return shown;
-}
-
 }  // namespace squall::replicate

@@ -11,11 +11,14 @@
 #include <string_view>
 #include <variant>
 
+#include "bench/text/printable.h"
 #include "core/base/bytes.h"
 #include "core/base/digest.h"
 #include "core/base/error.h"
 
 namespace squall::replicate {
+
+using bench::printable;
 
 /// PATH_MAX of Linux, less what is in front of a relative path.
 inline constexpr std::size_t max_path_bytes = 4095;
@@ -69,8 +72,5 @@ Result<Record> decode(Bytes message);
 
 /// A path is relative, of components that are none of "", ".", "..", without NUL, within limits.
 Result<> check_path(std::string_view path);
-
-/// For messages: control characters as escapes, so that a name cannot write on a terminal.
-std::string printable(std::string_view name);
 
 }  // namespace squall::replicate

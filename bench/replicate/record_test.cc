@@ -87,9 +87,5 @@ TEST_CASE("garbage of any kind is refused or harmless") {
   }
 }
 
-TEST_CASE("names cannot write on a terminal") {
-  CHECK(printable("a\x1b[2Jb\n") == "a\\x1b[2Jb\\x0a");
-}
-
 }  // namespace
 }  // namespace squall::replicate

@@ -1,0 +1,12 @@
+#pragma once
+// What others chose, made fit to be shown. Pure.
+
+#include <string>
+#include <string_view>
+
+namespace squall::bench {
+
+/// Control characters as escapes, so that a name or a message cannot write on a terminal.
+std::string printable(std::string_view text);
+
+}  // namespace squall::bench
