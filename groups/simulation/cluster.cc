@@ -10,6 +10,8 @@
 namespace squall::simulation {
 namespace {
 
+constexpr Duration visit_latency = std::chrono::microseconds(200);
+
 fabric::Ticket ticket_of(Rank left, Rank right) {
   fabric::Ticket ticket{};
   ticket[0] = static_cast<std::byte>(std::min(left, right));
@@ -32,32 +34,47 @@ Cluster::Cluster(const Options& options, Deliver deliver)
       random_(options.seed),
       network_(options.network),
       nodes_(options.members),
+      porch_(network_, house(), visit_latency),
       deliver_(std::move(deliver)) {
-  multicast::StageFactory stages = options.stages;
-  if (!stages) {
+  stages_ = options.stages;
+  if (!stages_) {
     const auto stack = Stack::parse(options.stack);
     SQUALL_ASSERT(stack, "the simulated stack must fit");
-    stages = stack->factory();
+    stages_ = stack->factory();
   }
-  std::vector<NodeId> senders;
-  for (const Rank rank : options.senders) senders.push_back(NodeId{rank + 1});
-  for (Rank rank = 0; rank < options.members; ++rank)
+  for (Rank rank = 0; rank < options.members; ++rank) {
     nodes_[rank].fabric = std::make_unique<Tap>(network_.open(name(rank)));
+    if (rank < options.clocks.size()) nodes_[rank].clock = options.clocks[rank];
+  }
   for (Rank rank = 0; rank < options.members; ++rank) {
     std::vector<engine::Contact> contacts;
     for (Rank other = 0; other < options.members; ++other)
       contacts.push_back({nodes_[other].fabric->address(), ticket_of(rank, other)});
-    std::vector<engine::ChannelPlan> plans{
-        {"simulated", senders, senders.empty(), options.ring_bytes, stages}};
-    engine::Turn::Options member = options.member;
-    member.seed = random_.next();
-    if (rank < options.clocks.size()) nodes_[rank].clock = options.clocks[rank];
-    nodes_[rank].turn = std::make_unique<engine::Turn>(
-        *nodes_[rank].fabric, make_view(options.members), rank, std::move(contacts),
-        std::move(plans), member, nodes_[rank].clock.read(network_.now()));
-    nodes_[rank].turn->on_deliver(
-        0, [this, rank](const multicast::Delivery& message) { deliver_(rank, message); });
+    begin(rank, make_view(options.members), rank, std::move(contacts), false);
   }
+}
+
+std::vector<engine::ChannelPlan> Cluster::plans() const {
+  std::vector<NodeId> senders;
+  for (const Rank rank : options_.senders) senders.push_back(NodeId{rank + 1});
+  return {{"simulated", senders, senders.empty(), options_.ring_bytes, stages_}};
+}
+
+/// The node is a member, of this view, from here on.
+void Cluster::begin(Rank member, View view, Rank rank, std::vector<engine::Contact> contacts,
+                    bool joins) {
+  Node& node = nodes_[member];
+  engine::Turn::Options options = options_.member;
+  options.seed = random_.next();
+  options.joins = joins;
+  node.turn =
+      std::make_unique<engine::Turn>(*node.fabric, std::move(view), rank, std::move(contacts),
+                                     plans(), options, node.clock.read(now()));
+  if (options_.state) node.turn->on_state(0, options_.state(member));
+  node.turn->on_deliver(
+      0, [this, member](const multicast::Delivery& message) { deliver_(member, message); });
+  node.admission = std::make_unique<membership::Admission>(std::string(node.fabric->name()),
+                                                           options.timing.interval);
 }
 
 Cluster::~Cluster() {
@@ -65,7 +82,7 @@ Cluster::~Cluster() {
 }
 
 bool Cluster::try_send(Rank member, Bytes message) {
-  if (!alive(member)) return false;
+  if (!alive(member) || !is_member(member)) return false;
   wake(member);
   mirror::RingWriter* const writer = nodes_[member].turn->writer(0);
   mirror::RingWriter::Claim claim;
@@ -78,13 +95,15 @@ bool Cluster::try_send(Rank member, Bytes message) {
 bool Cluster::turn_node(Rank member) {
   Node& node = nodes_[member];
   if (node.asleep) wake(member);
+  if (!node.turn) return turn_joiner(member);
+  receive_guests(member);
   bool worked = application_ && application_(member);
   std::array<fabric::Event, 16> events;
   const std::size_t count = node.fabric->poll(events);
   worked |= node.fabric->progressed();
   const auto outcome = node.turn->run(node.clock.read(now()), std::span(events).first(count));
   worked |= outcome.worked;
-  node.deadline = outcome.deadline;
+  node.deadline = std::min(outcome.deadline, node.admission->deadline());
   if (worked)
     node.armed = false;
   else if (node.alive)
@@ -150,7 +169,7 @@ bool Cluster::start(Time limit) {
   return run_until(
       [this] {
         return std::ranges::all_of(nodes_, [](const Node& node) {
-          return node.turn->phase() == engine::Turn::Phase::running;
+          return node.turn && node.turn->phase() == engine::Turn::Phase::running;
         });
       },
       limit);
@@ -160,6 +179,7 @@ void Cluster::crash(Rank member) {
   if (!alive(member)) return;
   nodes_[member].alive = false;
   network_.crash(name(member));
+  porch_.gone({member, nodes_[member].run});
 }
 
 void Cluster::crash_before_ballot(Rank member, std::size_t count,

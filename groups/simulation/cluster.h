@@ -2,9 +2,11 @@
 // A group of members on the simulated fabric, in one thread and virtual time. The driver is seeded:
 // it decides who turns when, and lets time pass only when nobody has anything to do.
 //
-// Not here: rendezvous and configuration files. Members know each other from the start.
+// Members of the first view know each other from the start; others join through the porch
+// (porch.h). Not here: configuration files, and a rendezvous with sockets.
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -14,8 +16,11 @@
 #include "core/base/random.h"
 #include "core/base/time.h"
 #include "core/engine/turn.h"
+#include "core/membership/admission.h"
 #include "core/membership/ballot_wire.h"
+#include "core/membership/joining.h"
 #include "groups/simulation/clock.h"
+#include "groups/simulation/porch.h"
 #include "groups/simulation/tap.h"
 #include "groups/stack/stack.h"
 #include "providers/sim/sim.h"
@@ -34,6 +39,8 @@ struct Options {
   /// it turns in every round of the driver.
   std::vector<std::uint64_t> laziness;
   std::vector<Clock> clocks;  ///< by rank; absent: the simulation's own
+  /// The group's state, by node; empty: it has none.
+  std::function<engine::StateHooks(Rank)> state;
   sim::Options network;
 };
 
@@ -59,6 +66,20 @@ class Cluster {
   bool run_until(const std::function<bool()>& done, Time limit);
   /// Everyone is in phase `running`.
   bool start(Time limit);
+
+  /// A new node, the next in number, comes into being and asks those that there are to let it in.
+  /// Its view comes by `on_view` of a turn that does not exist yet: see `set_came`.
+  Rank join();
+  /// A node whose process ended runs again, and asks to be let in as a later run of itself.
+  void restart(Rank member);
+  /// Called when a node that joins has its turn, before that turns.
+  void set_came(std::function<void(Rank member)> came) { came_ = std::move(came); }
+  /// It has a turn: it was there from the start, or was let in.
+  bool is_member(Rank member) const { return nodes_[member].turn != nullptr; }
+  /// Why it was not let in, and will not be.
+  const std::optional<Error>& refused(Rank member) const { return nodes_[member].refused; }
+  Rank node_count() const { return static_cast<Rank>(nodes_.size()); }
+  Incarnation run_of(Rank member) const { return Incarnation{nodes_[member].run}; }
 
   /// The member's process ends here and now.
   void crash(Rank member);
@@ -90,6 +111,10 @@ class Cluster {
   struct Node {
     std::unique_ptr<Tap> fabric;
     std::unique_ptr<engine::Turn> turn;
+    std::unique_ptr<membership::Admission> admission;  // of a member
+    std::unique_ptr<membership::Joining> joining;      // of one that is none yet
+    std::optional<Error> refused;
+    std::uint64_t run = 1;
     bool alive = true;
     bool armed = false;   // its last turn found nothing to do; it looks once more before it sleeps
     bool asleep = false;  // found nothing to do, and turns again when the network wakes it
@@ -98,6 +123,12 @@ class Cluster {
     Time deadline = never;  // by its clock
   };
 
+  Porch::House house();
+  std::vector<engine::ChannelPlan> plans() const;
+  void begin(Rank member, View view, Rank rank, std::vector<engine::Contact> contacts, bool joins);
+  void ask(Rank member);
+  bool turn_joiner(Rank member);
+  void receive_guests(Rank member);
   bool has_work(Rank member) const;
   bool turn_node(Rank member);
   void rest(Node& node);
@@ -106,8 +137,14 @@ class Cluster {
   Options options_;
   Random random_;
   sim::Network network_;
-  std::vector<Node> nodes_;
+  multicast::StageFactory stages_;
+  // What was taken down stays until the end: others may still be looking at its memory.
+  std::vector<std::unique_ptr<Tap>> former_fabrics_;
+  std::vector<std::unique_ptr<engine::Turn>> former_turns_;
+  std::deque<Node> nodes_;  // references stay valid when one is added
+  Porch porch_;
   Deliver deliver_;
+  std::function<void(Rank)> came_;
   Application application_;
   std::function<void(Rank)> after_turn_;
 };
