@@ -74,14 +74,18 @@ std::optional<Rank> Control::rank_of(fabric::PeerId peer) const {
 }
 
 void Control::connected(fabric::PeerId peer) {
-  if (Link* link = find(peer)) link->up = true;
+  if (Link* link = find(peer)) {
+    link->up = true;
+    link->broken.clear();
+  }
 }
 
-void Control::lost(fabric::PeerId peer, Time now) {
+void Control::lost(fabric::PeerId peer, std::string_view reason, Time now) {
   Link* link = find(peer);
   if (link == nullptr) return;
   const bool member = rank_of(peer).has_value();
   drop(*link);
+  link->broken = reason;
   if (member) link->dial_at = now + dial_interval;
 }
 

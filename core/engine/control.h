@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/base/bytes.h"
@@ -38,7 +39,9 @@ class Control {
   std::optional<Rank> rank_of(fabric::PeerId peer) const;
   void connected(fabric::PeerId peer);
   /// It broke: a member's is dialled again after a while.
-  void lost(fabric::PeerId peer, Time now);
+  void lost(fabric::PeerId peer, std::string_view reason, Time now);
+  /// Why this member's connection broke, while it has no new one; empty otherwise.
+  std::string_view broken(Rank rank) const { return links_[rank].broken; }
   bool up(Rank rank) const { return links_[rank].up; }
   /// Every other member can be heard.
   bool all_up(Rank self) const {
@@ -65,6 +68,7 @@ class Control {
     std::optional<fabric::PeerId> id;
     bool up = false;
     Time dial_at = never;
+    std::string broken{};
   };
   void dial(Link& link, Time now);
   void drop(Link& link);

@@ -71,6 +71,9 @@ void Turn::begin(Time now, Epoch::Inheritance inheritance) {
   auto epoch = Epoch::create(fabric_, view_, self_, contacts_, plans_, std::move(inheritance));
   if (!epoch) return stop(epoch.error());
   epoch_ = std::move(*epoch);
+  // Who died while the view before ended is not to be waited for until the timeout.
+  for (Rank rank = 0; rank < members && formed_once_; ++rank)
+    if (const auto why = control_.broken(rank); !why.empty() && rank != self_) lose(rank, why);
   // What a joiner gave for its address may be anything: that costs the group no more than it.
   for (const auto& [rank, error] : epoch_->unreachable()) {
     const std::string why = fmt::format("cannot connect to {} over {}: {}",
@@ -136,7 +139,7 @@ void Turn::handle(Time now, const fabric::Event& event) {
     } else if (event.kind == Kind::message) {
       on_control(now, event.peer, rank, event.bytes);
     } else if (event.kind == Kind::lost) {
-      control_.lost(event.peer, now);
+      control_.lost(event.peer, event.text, now);
       if (rank) lose(*rank, event.text);
     }
   } else if (const auto rank = epoch_->rank_of(event.peer)) {
@@ -217,7 +220,7 @@ bool Turn::is_decision(Bytes message) {
 void Turn::answer_late(Time now, std::span<const fabric::Event> events) {
   for (const fabric::Event& event : events) {
     if (!control_.knows(event.peer)) continue;
-    if (event.kind == fabric::Event::Kind::lost) control_.lost(event.peer, now);
+    if (event.kind == fabric::Event::Kind::lost) control_.lost(event.peer, event.text, now);
     if (event.kind == fabric::Event::Kind::message && !is_decision(event.bytes))
       answer_old_view(event.peer);
   }
