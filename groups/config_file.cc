@@ -17,11 +17,7 @@
 #include "core/base/ring_math.h"
 #include "core/membership/timing.h"
 #include "groups/config_values.h"
-
-// The only place that compiles toml++; its errors come back as values.
-#define TOML_EXCEPTIONS 0
-#define TOML_ENABLE_FORMATTERS 0
-#include <toml++/toml.h>
+#include "groups/toml_parser.h"
 
 namespace squall {
 namespace {
@@ -60,25 +56,6 @@ struct Context {
                 std::move(remedy));
   }
 };
-
-std::string_view kind_of(const toml::node& node) {
-  switch (node.type()) {
-    case toml::node_type::table:
-      return "a table";
-    case toml::node_type::array:
-      return "an array";
-    case toml::node_type::string:
-      return "a string";
-    case toml::node_type::integer:
-      return "an integer";
-    case toml::node_type::floating_point:
-      return "a floating-point number";
-    case toml::node_type::boolean:
-      return "a boolean";
-    default:
-      return "a date or time";
-  }
-}
 
 // --- values
 
@@ -396,7 +373,7 @@ Result<> check_names(const Context& context) {
 
 }  // namespace
 
-Result<Config> parse_config(std::string_view text, std::string_view source_name) {
+Result<Config> parse_config(std::string_view text, std::string_view source_name) try {
   const toml::parse_result parsed = toml::parse(text);
   Context context{
       .source = source_name, .config = {}, .group = nullptr, .name_at = {}, .senders = {}};
@@ -406,6 +383,9 @@ Result<Config> parse_config(std::string_view text, std::string_view source_name)
     return tl::unexpected(read.error());
   if (auto checked = check_names(context); !checked) return tl::unexpected(checked.error());
   return std::move(context.config);
+} catch (const TomlParserGaveUp&) {
+  return fail(Code::invalid, fmt::format("{} is no TOML: a name is malformed", source_name),
+              "look for a '[' or a '.' with no name after it");
 }
 
 Result<Config> load_config(std::string_view path) {

@@ -165,6 +165,17 @@ TEST_CASE("whatever cannot be right names file, line and what was expected") {
   }
 }
 
+TEST_CASE("what makes the TOML parser give up is an error, too") {
+  const auto config = parse_config("[\n", "x.toml");
+  REQUIRE_FALSE(config);
+  CHECK(config.error().code == Code::invalid);
+  CHECK(config.error().text().find("x.toml") != std::string::npos);
+}
+
+TEST_CASE("letters that the TOML parser has no place for are an error, too") {
+  CHECK_FALSE(parse_config("\u0203 = 1", "x.toml"));
+}
+
 TEST_CASE("the command line's name wins over the file's, and must be a contact") {
   auto config = parse_config(complete, "x.toml");
   REQUIRE(config);

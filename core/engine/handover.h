@@ -80,7 +80,6 @@ class Handover {
   std::optional<Loader> loader_;
   Backlog backlog_;
   Upcalls keeping_;
-  const View* view_ = nullptr;  // during a turn
 };
 
 }  // namespace squall::engine

@@ -1,39 +1,19 @@
 #pragma once
-// Connection management for FI_EP_MSG: the passive endpoint, what a dialler says first, and
-// requests whose ticket nobody expects yet. Strangers cost at most `most_held` requests for a
-// few seconds. Owned by ofi_msg.
-
-#include <sys/socket.h>
+// Connection management for FI_EP_MSG: the passive endpoint, and requests whose ticket nobody
+// expects yet. Strangers cost at most `most_held` requests for a few seconds. Owned by ofi_msg.
 
 #include <memory>
-#include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "core/base/error.h"
 #include "core/base/time.h"
 #include "providers/ofi/ofi_domain.h"
+#include "providers/ofi/ofi_greeting.h"
 #include "providers/ofi/ofi_queue.h"
 #include "providers/ofi/ofi_transport.h"
 
 namespace squall::ofi {
-
-/// What a dialler sends along with its request; verbs carries at most 56 bytes.
-struct Greeting {
-  std::uint32_t magic = wire_magic;
-  std::uint16_t version = wire_version;
-  std::uint8_t lane = 0;
-  std::uint8_t zero = 0;
-  Ticket ticket{};
-};
-static_assert(sizeof(Greeting) == 24);
-
-/// Empty if it is none of ours.
-std::optional<Greeting> read_greeting(Bytes bytes);
-
-/// "1.2.3.4:5" or "[v6]:5".
-Result<sockaddr_storage> parse_address(std::string_view text);
 
 class Listener {
  public:

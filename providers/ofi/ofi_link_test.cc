@@ -13,7 +13,7 @@
 #include <thread>
 
 #include "providers/ofi/ofi.h"
-#include "providers/ofi/ofi_cm.h"
+#include "providers/ofi/ofi_greeting.h"
 #include "providers/ofi/ofi_msg.h"
 #include "providers/ofi/ofi_test_kit.h"
 

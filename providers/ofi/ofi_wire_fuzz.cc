@@ -1,5 +1,4 @@
-// libFuzzer on the wire codec:
-//   bazel run --config=fuzz //providers/ofi:ofi_wire_fuzz -- -max_total_time=60
+// Hostile messages of a peer: nothing is written but replicas, and those keep their size.
 #include <vector>
 
 #include "core/base/assert.h"
