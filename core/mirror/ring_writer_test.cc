@@ -239,6 +239,33 @@ TEST_CASE("a message of any size is appended whole, and nothing beside it is tou
   }
 }
 
+TEST_CASE(
+    "the owner's log keeps any number of appended messages, of one size or of changing ones") {
+  constexpr std::size_t bytes = std::size_t{1} << 16;
+  for (const bool changing : {false, true}) {
+    auto writer = RingWriter::create(bytes).value();
+    RingReader peer{writer->memory().data(), bytes};
+    RingReader own{writer->memory().data(), bytes, &writer->log()};
+    Round next = 0, read = 0;
+    for (int lap = 0; lap < 3; ++lap) {
+      std::size_t appended = 0;
+      while (writer->append_here(as_bytes(changing && appended % 2 == 1 ? "x" : ""))) ++appended;
+      CHECK(appended > 2000);
+      CHECK(writer->publish(next) == appended);
+      REQUIRE(peer.extend(writer->published()));
+      REQUIRE(own.extend(writer->published()));
+      while (peer.advance() && own.advance() && own.head_round() != no_round) {
+        REQUIRE(own.head_round() == read++);
+        REQUIRE(own.head_round() == peer.head_round());
+        REQUIRE(as_text(own.head()) == as_text(peer.head()));
+      }
+      CHECK(read == next);
+      CHECK(own.consumed() == writer->published());
+      writer->release(own.consumed());
+    }
+  }
+}
+
 TEST_CASE("a rewound ring publishes again what was lost, with new rounds, in its old order") {
   Ring ring;
   for (const char* text : {"kept", "lost 1", "lost 2"}) ring.append(text);
