@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "groups/simulation/cluster.h"
-
 namespace squall::scenarios {
 namespace {
 
@@ -17,37 +15,36 @@ double ms(Time time) {
   return std::chrono::duration<double, std::milli>(time - Time{}).count();
 }
 
-std::string names(std::vector<Rank> members) {
-  std::ranges::sort(members);
+std::string names(std::vector<std::string> who) {
+  std::ranges::sort(who);
   std::string text;
-  for (const Rank member : members)
-    text += (text.empty() ? "" : " ") + simulation::Cluster::name(member);
+  for (const std::string& name : who) text += (text.empty() ? "" : " ") + name;
   return text;
 }
 
 }  // namespace
 
-void Journal::add(Time now, Rank member, std::string kind, std::string what) {
+void Journal::add(Time now, std::string who, std::string kind, std::string what) {
   for (Entry& entry : entries_)
     if (entry.kind == kind && entry.what == what &&
-        std::ranges::find(entry.members, member) == entry.members.end()) {
-      entry.members.push_back(member);
+        std::ranges::find(entry.who, who) == entry.who.end()) {
+      entry.who.push_back(std::move(who));
       entry.last = now;
       return;
     }
-  entries_.push_back({now, now, {member}, std::move(kind), std::move(what)});
+  entries_.push_back({now, now, {std::move(who)}, std::move(kind), std::move(what)});
 }
 
 std::string Journal::take() {
   std::string text;
   for (std::size_t at = 0; at < entries_.size();) {
     const Entry& entry = entries_[at];
-    const std::string who = names(entry.members);
+    const std::string who = names(entry.who);
     std::size_t end = at;
     std::string what;
     Time last = entry.last;
     for (; end < entries_.size() && entries_[end].kind == entry.kind &&
-           names(entries_[end].members) == who;
+           names(entries_[end].who) == who;
          ++end) {
       last = std::max(last, entries_[end].last);
       if (end - at < shown && !entry.what.empty()) what += ' ' + entries_[end].what;

@@ -5,15 +5,14 @@
 #include <string>
 #include <vector>
 
-#include "core/base/ids.h"
 #include "core/base/time.h"
 
 namespace squall::scenarios {
 
 class Journal {
  public:
-  /// Things of one `kind` that the same members do one after another share a line.
-  void add(Time now, Rank member, std::string kind, std::string what);
+  /// Things of one `kind` that the same processes do one after another share a line.
+  void add(Time now, std::string who, std::string kind, std::string what);
   /// A line of its own, of nobody.
   void say(std::string line) { said_ += line + '\n'; }
   /// All since the last call, as text.
@@ -23,7 +22,7 @@ class Journal {
   struct Entry {
     Time first;
     Time last;
-    std::vector<Rank> members;
+    std::vector<std::string> who;
     std::string kind;
     std::string what;
   };

@@ -10,26 +10,84 @@ namespace squall::scenarios {
 using simulation::Cluster;
 using Phase = engine::Turn::Phase;
 
-void Story::build(const simulation::Options& options) {
+std::string Story::name_of(const checker::Process& process) {
+  const std::string name = Cluster::name(static_cast<Rank>(raw(process.node) - 1));
+  const std::uint64_t run = raw(process.incarnation);
+  return run == 1 ? name : fmt::format("{}#{}", name, run);
+}
+
+std::string Story::name_of(Rank member) const {
+  return name_of({NodeId{member + 1}, cluster_->run_of(member)});
+}
+
+std::string Story::text_of(const View& view) const {
+  std::string text;
+  for (const Member& each : view.members) text += ' ' + name_of({each.id, each.incarnation});
+  return text.substr(1);
+}
+
+void Story::build(simulation::Options options) {
   members_.assign(options.members, {});
-  recorder_ = std::make_unique<Recorder>(options.members);
+  recorder_ = std::make_unique<Recorder>();
   stack_ = options.stack;
+  options.state = [this](Rank member) { return state_of(member); };
   cluster_ = std::make_unique<Cluster>(
       options,
       [this](Rank member, const multicast::Delivery& message) { deliver(member, message); });
-  for (Rank rank = 0; rank < options.members; ++rank) {
-    recorder_->install(rank, cluster_->state(rank).view());
-    cluster_->turn(rank).on_view([this, rank](const engine::Installed& installed) {
-      recorder_->install(rank, installed.view);
-      std::string members;
-      for (const Member& each : installed.view.members) members += ' ' + each.name;
-      journal_.add(now(), rank, fmt::format("view {}:", raw(installed.view.id)),
-                   fmt::format("{}{}{}", members.substr(1), installed.gone.empty() ? "" : "; ",
-                               fmt::join(installed.gone, "; ")));
-    });
-  }
+  for (Rank rank = 0; rank < options.members; ++rank) come(rank);
   cluster_->set_application([this](Rank rank) { return application(rank); });
   cluster_->set_after_turn([this](Rank rank) { look(rank); });
+  cluster_->set_came([this](Rank rank) {
+    journal_.add(now(), name_of(rank),
+                 fmt::format("joins in view {}:", raw(cluster_->state(rank).view().id)),
+                 text_of(cluster_->state(rank).view()));
+    members_[rank].arriving = true;
+    come(rank);
+  });
+}
+
+/// It is a member from here on.
+void Story::come(Rank member) {
+  recorder_->begin(member, cluster_->run_of(member), cluster_->state(member).view());
+  cluster_->turn(member).on_view([this, member](const engine::Installed& installed) {
+    recorder_->install(member, installed.view);
+    told_view(installed, member);
+  });
+}
+
+void Story::told_view(const engine::Installed& installed, Rank member) {
+  std::string text = text_of(installed.view);
+  if (!installed.gone.empty()) text += fmt::format("; {}", fmt::join(installed.gone, "; "));
+  if (!installed.came.empty()) text += fmt::format("; new: {}", fmt::join(installed.came, " "));
+  journal_.add(now(), name_of(member), fmt::format("view {}:", raw(installed.view.id)), text);
+}
+
+/// What was delivered, as numbers for the recorder and as text, a line each.
+engine::StateHooks Story::state_of(Rank member) {
+  return state_hooks(
+      padding_,
+      [this, member] {
+        std::vector<std::byte> bytes = recorder_->past(member).encode();
+        for (const std::string& each : members_[member].delivered) {
+          const Bytes line = as_bytes(each);
+          bytes.insert(bytes.end(), line.begin(), line.end());
+          bytes.push_back(std::byte{'\n'});
+        }
+        return bytes;
+      },
+      [this, member](Bytes bytes) -> Result<> {
+        auto past = Past::decode(bytes);
+        if (!past) return tl::unexpected(past.error());
+        recorder_->load(member, std::move(*past));
+        auto& lines = members_[member].delivered;
+        for (std::string_view text = as_text(bytes); !text.empty();) {
+          lines.emplace_back(text.substr(0, text.find('\n')));
+          text.remove_prefix(lines.back().size() + 1);
+        }
+        journal_.add(now(), name_of(member), "has the state:",
+                     fmt::format("{} message{}", lines.size(), lines.size() == 1 ? "" : "s"));
+        return {};
+      });
 }
 
 bool Story::try_send(Rank member, const std::string& text) {
@@ -50,11 +108,12 @@ bool Story::application(Rank member) {
 }
 
 void Story::deliver(Rank member, const multicast::Delivery& message) {
-  const Rank sender = recorder_->deliver(member, cluster_->state(member).view(), message);
+  const checker::Process process = recorder_->deliver(member, message);
+  const auto sender = static_cast<Rank>(raw(process.node) - 1);
   const std::string text(as_text(message.bytes));
-  journal_.add(now(), member, "delivered", fmt::format("{}:{}", Cluster::name(sender), text));
+  journal_.add(now(), name_of(member), "delivered", fmt::format("{}:{}", name_of(process), text));
   Of& of = members_[member];
-  of.delivered.push_back(fmt::format("{}:{}", Cluster::name(sender), text));
+  of.delivered.push_back(fmt::format("{}:{}", name_of(process), text));
   if (of.replies && sender != member && !text.starts_with("re-")) {
     // Inside the upcall, if the ring has space; else after it, as an application has to.
     const std::string answer = "re-" + text;
@@ -63,19 +122,25 @@ void Story::deliver(Rank member, const multicast::Delivery& message) {
 }
 
 void Story::look(Rank member) {
-  const auto& turn = cluster_->state(member);
   Of& of = members_[member];
+  if (!cluster_->is_member(member)) {
+    if (cluster_->alive(member) || of.gone) return;
+    of.gone = true;
+    journal_.add(now(), name_of(member), "crashed", "");
+    return;
+  }
+  const auto& turn = cluster_->state(member);
   recorder_->look(member, turn);
   if (of.gone) return;
   if (!cluster_->alive(member)) {
-    journal_.add(now(), member, "crashed", "");
+    journal_.add(now(), name_of(member), "crashed", "");
   } else if (turn.left()) {
-    journal_.add(now(), member, "left", "");
+    journal_.add(now(), name_of(member), "left", "");
   } else if (turn.phase() == Phase::stopped) {
-    journal_.add(now(), member, "stopped:", turn.failure() ? turn.failure()->what : "");
+    journal_.add(now(), name_of(member), "stopped:", turn.failure() ? turn.failure()->what : "");
   } else {
     if (turn.isolated() != of.isolated)
-      journal_.add(now(), member,
+      journal_.add(now(), name_of(member),
                    turn.isolated() ? "lost the majority" : "found the majority again", "");
     of.isolated = turn.isolated();
     return;
@@ -86,7 +151,8 @@ void Story::look(Rank member) {
 
 bool Story::quiet() const {
   for (Rank rank = 0; rank < members_.size(); ++rank) {
-    if (members_[rank].gone) continue;
+    if (members_[rank].gone || cluster_->refused(rank)) continue;
+    if (!cluster_->is_member(rank) || cluster_->state(rank).arriving()) return false;
     const auto& turn = cluster_->state(rank);
     if (turn.phase() != Phase::running || raw(turn.view().id) != recorder_->last_view() ||
         !members_[rank].outbox.empty())

@@ -35,6 +35,7 @@ class Story {
     bool replies = false;
     bool isolated = false;
     bool gone = false;
+    bool arriving = false;
   };
 
   // Commands; `words` without the first. See story_commands.cc.
@@ -42,6 +43,8 @@ class Story {
   Result<> start(const Words& words);
   Result<> run_for(const Words& words);
   Result<> send(const Words& words);
+  Result<> join(const Words& words);
+  Result<> restart(const Words& words);
   Result<> reply(const Words& words);
   Result<> leave(const Words& words);
   Result<> crash(const Words& words);
@@ -57,7 +60,14 @@ class Story {
   Result<> status(const Words& words);
 
   Result<Rank> member(std::string_view name) const;
-  void build(const simulation::Options& options);
+  void build(simulation::Options options);
+  void come(Rank member);
+  void told_view(const engine::Installed& installed, Rank member);
+  std::string text_of(const View& view) const;
+  /// "b", and "b#2" of a later run of it.
+  static std::string name_of(const checker::Process& process);
+  std::string name_of(Rank member) const;
+  engine::StateHooks state_of(Rank member);
   Time now() const { return cluster_->now(); }
 
   // What the members do.
@@ -71,7 +81,8 @@ class Story {
 
   std::string stack_;
   std::unique_ptr<Recorder> recorder_;
-  std::vector<Of> members_;
+  std::size_t padding_ = 0;  // of the state
+  std::deque<Of> members_;   // by node; of its run of now
   std::unique_ptr<simulation::Cluster> cluster_;
   Journal journal_;
   bool quiet_ = false;  ///< the last command ended in quiet

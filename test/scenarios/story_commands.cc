@@ -42,12 +42,13 @@ std::string shortened(const std::vector<std::string>& list) {
 std::string Story::run(std::string_view command) {
   using Command = Result<> (Story::*)(const Words&);
   constexpr std::pair<std::string_view, Command> commands[] = {
-      {"group", &Story::group},         {"start", &Story::start},   {"run", &Story::run_for},
-      {"send", &Story::send},           {"reply", &Story::reply},   {"leave", &Story::leave},
-      {"crash", &Story::crash},         {"cut", &Story::cut},       {"heal", &Story::heal},
-      {"partition", &Story::partition}, {"stall", &Story::stall},   {"slow", &Story::slow},
-      {"delay", &Story::delay},         {"clock", &Story::clock},   {"views", &Story::views},
-      {"delivered", &Story::delivered}, {"status", &Story::status},
+      {"group", &Story::group},   {"start", &Story::start},     {"run", &Story::run_for},
+      {"send", &Story::send},     {"reply", &Story::reply},     {"leave", &Story::leave},
+      {"join", &Story::join},     {"restart", &Story::restart}, {"crash", &Story::crash},
+      {"cut", &Story::cut},       {"heal", &Story::heal},       {"partition", &Story::partition},
+      {"stall", &Story::stall},   {"slow", &Story::slow},       {"delay", &Story::delay},
+      {"clock", &Story::clock},   {"views", &Story::views},     {"delivered", &Story::delivered},
+      {"status", &Story::status},
   };
   const Words words = words_of(command);
   const auto* found = std::ranges::find(commands, words.at(0),
@@ -71,6 +72,7 @@ Result<Rank> Story::member(std::string_view name) const {
 
 Result<> Story::group(const Words& words) {
   simulation::Options options;
+  padding_ = 0;
   for (const std::string& word : words) {
     const std::size_t equals = word.find('=');
     if (equals == word.npos) return usage("group key=value ...");
@@ -80,11 +82,12 @@ Result<> Story::group(const Words& words) {
     } else if (key == "senders") {
       for (const char name : value)
         if (name != ',') options.senders.push_back(static_cast<Rank>(name - 'a'));
-    } else if (key == "members" || key == "seed" || key == "ring") {
+    } else if (key == "members" || key == "state" || key == "seed" || key == "ring") {
       const auto count = number(value);
       if (!count) return tl::unexpected(count.error());
       if (key == "members") options.members = static_cast<Rank>(*count);
       if (key == "seed") options.seed = options.network.seed = *count;
+      if (key == "state") padding_ = *count;
       if (key == "ring") options.ring_bytes = *count;
     } else if (key == "timeout" || key == "latency" || key == "jitter" || key == "notice") {
       const auto time = duration(value);
@@ -145,6 +148,32 @@ Result<> Story::send(const Words& words) {
   return {};
 }
 
+Result<> Story::join(const Words& words) {
+  if (!words.empty() && words.size() != 1) return usage("join [TIMES]");
+  const auto times = words.empty() ? Result<std::uint64_t>(1) : number(words[0]);
+  if (!times) return tl::unexpected(times.error());
+  for (std::uint64_t left = *times; left > 0; --left) {
+    members_.emplace_back();
+    const Rank rank = cluster_->join();
+    journal_.add(now(), name_of(rank), "asks to be let in", "");
+  }
+  return {};
+}
+
+Result<> Story::restart(const Words& words) {
+  if (words.size() != 1) return usage("restart WHO");
+  const auto who = member(words[0]);
+  if (!who) return tl::unexpected(who.error());
+  if (cluster_->alive(*who)) {
+    cluster_->crash(*who);
+    look(*who);
+  }
+  members_[*who] = {};
+  cluster_->restart(*who);
+  journal_.add(now(), name_of(*who), "asks to be let in", "");
+  return {};
+}
+
 Result<> Story::reply(const Words& words) {
   if (words.size() != 1) return usage("reply WHO");
   const auto who = member(words[0]);
@@ -157,6 +186,8 @@ Result<> Story::leave(const Words& words) {
   if (words.size() != 1) return usage("leave WHO");
   const auto who = member(words[0]);
   if (!who) return tl::unexpected(who.error());
+  if (!cluster_->is_member(*who))
+    return fail(Code::closed, fmt::format("{} is no member yet", words[0]));
   cluster_->turn(*who).leave();
   return {};
 }
@@ -270,15 +301,17 @@ Result<> Story::clock(const Words& words) {
 Result<> Story::views(const Words&) {
   std::vector<std::pair<std::string, std::string>> lines;  // what, who
   for (Rank rank = 0; rank < members_.size(); ++rank) {
-    const View& view = cluster_->state(rank).view();
-    std::string what = fmt::format("view {}:", raw(view.id));
-    for (const Member& each : view.members) what += ' ' + each.name;
+    std::string what = "in no view";
+    if (cluster_->is_member(rank)) {
+      const View& view = cluster_->state(rank).view();
+      what = fmt::format("view {}: {}", raw(view.id), text_of(view));
+    }
     if (members_[rank].gone) what = "(gone) " + what;
     const auto same = std::ranges::find(lines, what, &std::pair<std::string, std::string>::first);
     if (same == lines.end())
-      lines.emplace_back(what, Cluster::name(rank));
+      lines.emplace_back(what, name_of(rank));
     else
-      same->second += ' ' + Cluster::name(rank);
+      same->second += ' ' + name_of(rank);
   }
   for (const auto& [what, who] : lines) journal_.say(fmt::format("{}  {}", who, what));
   return {};
@@ -292,7 +325,7 @@ Result<> Story::delivered(const Words&) {
     for (Rank other = 0; other < members_.size(); ++other) {
       if (members_[other].delivered != mine) continue;
       told |= other < rank;
-      who += (who.empty() ? "" : " ") + Cluster::name(other);
+      who += (who.empty() ? "" : " ") + name_of(other);
     }
     if (!told)
       journal_.say(fmt::format("{}  {} message{}:{}", who, mine.size(), mine.size() == 1 ? "" : "s",
@@ -303,12 +336,21 @@ Result<> Story::delivered(const Words&) {
 
 Result<> Story::status(const Words&) {
   for (Rank rank = 0; rank < members_.size(); ++rank) {
+    if (!cluster_->is_member(rank)) {
+      const auto& refused = cluster_->refused(rank);
+      journal_.say(fmt::format("{}  {}", name_of(rank),
+                               refused                 ? refused->text()
+                               : cluster_->alive(rank) ? "asks to be let in"
+                                                       : "crashed"));
+      continue;
+    }
     const auto& turn = cluster_->state(rank);
     std::string line = fmt::format(
-        "{}  {}, view {}", Cluster::name(rank),
+        "{}  {}, view {}", name_of(rank),
         !cluster_->alive(rank) ? "crashed" : phase_names[static_cast<std::size_t>(turn.phase())],
         raw(turn.view().id));
     if (!members_[rank].gone) {
+      if (turn.arriving()) line += ", without the state yet";
       if (turn.isolated()) line += ", without a majority";
       if (const auto missing = turn.waiting_for(); turn.phase() == Phase::forming)
         line += fmt::format(", waits for {}", missing);

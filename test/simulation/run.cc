@@ -1,10 +1,11 @@
 #include "test/simulation/run.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstdint>
+#include <deque>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "core/base/random.h"
 #include "core/engine/turn.h"
 #include "test/checker/checker.h"
+#include "test/simulation/past.h"
 #include "test/simulation/recorder.h"
 
 namespace squall::scenarios {
@@ -19,6 +21,9 @@ namespace {
 
 // A hundred times what the busiest takes.
 constexpr std::uint64_t most_turns = 20'000'000;
+constexpr std::size_t most_told = 8;  // violations
+// Faults of the network are between nodes that are there, or may still come.
+constexpr Rank most_nodes = 10;
 
 class Run {
  public:
@@ -26,23 +31,24 @@ class Run {
       : scenario_(scenario),
         random_(scenario.seed),
         members_(scenario.options.members),
-        recorder_(scenario.options.members),
-        cluster_(scenario.options, [this](Rank member, const multicast::Delivery& message) {
-          deliver(member, message);
-        }) {}
+        cluster_(
+            with_state(scenario.options),
+            [this](Rank member, const multicast::Delivery& message) { deliver(member, message); }) {
+  }
 
   Outcome go() {
     for (Rank rank = 0; rank < scenario_.options.members; ++rank) {
-      recorder_.install(rank, cluster_.state(rank).view());
-      cluster_.turn(rank).on_view([this, rank](const engine::Installed& installed) {
-        recorder_.install(rank, installed.view);
-      });
+      come(rank);
       traffic_end_ =
           std::max(traffic_end_, Time{} + scenario_.gaps[rank] *
                                               static_cast<std::int64_t>(scenario_.messages[rank]));
     }
     cluster_.set_application([this](Rank member) { return application(member); });
     cluster_.set_after_turn([this](Rank member) { look_at(member); });
+    cluster_.set_came([this](Rank member) {
+      come(member);
+      traffic_end_ = std::max(traffic_end_, cluster_.now() + gap(member) * to_send(member));
+    });
     for (std::size_t index = 0; index < scenario_.faults.size(); ++index) {
       const Fault& fault = scenario_.faults[index];
       if (fault.when == Fault::When::time)
@@ -74,9 +80,53 @@ class Run {
 
   // --- what the members do
 
+  simulation::Options with_state(simulation::Options options) {
+    options.state = [this](Rank member) {
+      return state_hooks(
+          scenario_.padding, [this, member] { return recorder_.past(member).encode(); },
+          [this, member](Bytes bytes) -> Result<> {
+            auto past = Past::decode(bytes);
+            if (!past) return tl::unexpected(past.error());
+            recorder_.load(member, std::move(*past));
+            compare(member);
+            return {};
+          });
+    };
+    return options;
+  }
+
+  /// A run of it is a member from here on.
+  void come(Rank member) {
+    if (member >= members_.size()) members_.resize(member + 1);
+    members_[member] = {};
+    recorder_.begin(member, cluster_.run_of(member), cluster_.state(member).view());
+    cluster_.turn(member).on_view([this, member](const engine::Installed& installed) {
+      recorder_.install(member, installed.view);
+    });
+  }
+
+  /// Replica equality: same version, same state, whoever has it and whenever.
+  void compare(Rank member) {
+    if (!scenario_.total || !scenario_.stable) return;
+    const Past& past = recorder_.past(member);
+    const auto [seen, is_first] = states_.emplace(past.version, past);
+    if (!is_first && seen->second != past && outcome_.violations.size() < most_told)
+      outcome_.violations.push_back(
+          fmt::format("replica equality: at position {} node {} has another state than one before",
+                      past.version, member));
+  }
+
+  std::int64_t to_send(Rank member) const {
+    if (member < scenario_.messages.size())
+      return static_cast<std::int64_t>(scenario_.messages[member]);
+    return scenario_.options.senders.empty() ? static_cast<std::int64_t>(scenario_.messages[0]) : 0;
+  }
+  Duration gap(Rank member) const { return scenario_.gaps[member % scenario_.gaps.size()]; }
+
   bool application(Rank member) {
     Of& of = members_[member];
-    if (recorder_.sent(member) == scenario_.messages[member] || cluster_.now() < of.next_send)
+    if (static_cast<std::int64_t>(recorder_.sent(member)) == to_send(member) ||
+        cluster_.now() < of.next_send)
       return false;
     if (out(member) || of.leaving || (scenario_.waits_for_start && !of.formed)) return false;
     // The ends of the range more often than chance would have them.
@@ -88,17 +138,27 @@ class Run {
     for (std::byte& byte : message_) byte = static_cast<std::byte>(random_.next());
     if (!cluster_.try_send(member, message_)) return false;
     recorder_.send(member, message_);
-    of.next_send = cluster_.now() + scenario_.gaps[member];
+    of.next_send = cluster_.now() + gap(member);
     if (of.next_send > cluster_.now())
       cluster_.network().at(of.next_send, [this, member] { cluster_.wake(member); });
     return true;
   }
 
-  /// Crashed, or stopped.
-  bool out(Rank member) const { return recorder_.ended(member); }
+  /// Crashed, or stopped, or never (again) a member so far.
+  bool out(Rank member) const { return !cluster_.is_member(member) || recorder_.ended(member); }
+  /// Asks to be let in.
+  bool asking(Rank member) const { return cluster_.alive(member) && !cluster_.is_member(member); }
 
   void deliver(Rank member, const multicast::Delivery& message) {
-    recorder_.deliver(member, cluster_.state(member).view(), message);
+    // Stability leaves nothing between what a state has and what comes after it.
+    const std::uint64_t expected = recorder_.past(member).version;
+    const checker::Process sender = recorder_.deliver(member, message);
+    if (scenario_.stable && scenario_.total && message.position != expected &&
+        outcome_.violations.size() < most_told)
+      outcome_.violations.push_back(fmt::format(
+          "replica equality: node {} has everything before position {}, and is delivered {} of {}",
+          member, expected, message.position, checker::to_text(sender)));
+    compare(member);
     ++outcome_.deliveries;
     for (std::size_t index = 0; index < scenario_.faults.size(); ++index)
       if (const Fault& fault = scenario_.faults[index];
@@ -108,6 +168,7 @@ class Run {
 
   void look_at(Rank member) {
     ++turns_;
+    if (!cluster_.is_member(member)) return;
     Of& of = members_[member];
     recorder_.look(member, cluster_.state(member));
     const auto phase = cluster_.state(member).phase();
@@ -146,6 +207,7 @@ class Run {
     const std::string from = simulation::Cluster::name(fault.victim);
     const std::string to = simulation::Cluster::name(fault.other);
     Duration lasts = fault.lasts;
+    const bool there = fault.victim < cluster_.node_count();
     switch (fault.kind) {
       case Fault::Kind::crash:
         lasts = Duration{0};
@@ -153,12 +215,24 @@ class Run {
         break;
       case Fault::Kind::leave:
         lasts = Duration{0};
+        if (!there || out(fault.victim)) break;
         members_[fault.victim].leaving = true;
         if (cluster_.alive(fault.victim)) cluster_.turn(fault.victim).leave();
         break;
+      case Fault::Kind::join:
+        lasts = Duration{0};
+        if (cluster_.node_count() < most_nodes) cluster_.join();
+        break;
+      case Fault::Kind::restart:
+        lasts = Duration{0};
+        if (!there) break;
+        crash(fault.victim);
+        cluster_.restart(fault.victim);
+        break;
       case Fault::Kind::crash_ballots:
         lasts = Duration{0};
-        cluster_.crash_before_ballot(fault.victim, fault.count);
+        if (there && cluster_.alive(fault.victim))
+          cluster_.crash_before_ballot(fault.victim, fault.count);
         break;
       case Fault::Kind::cut_crash:
       case Fault::Kind::cut:
@@ -175,14 +249,14 @@ class Run {
         network.slow(from, fault.lag);
         break;
       case Fault::Kind::stall:
-        cluster_.stall(fault.victim, now + lasts);
+        if (there) cluster_.stall(fault.victim, now + lasts);
         break;
       case Fault::Kind::clock:
         lasts = Duration{0};
-        cluster_.jump_clock(fault.victim, fault.lag);
+        if (there) cluster_.jump_clock(fault.victim, fault.lag);
         break;
       case Fault::Kind::clock_back:
-        cluster_.jump_clock(fault.victim, -fault.lag);
+        if (there) cluster_.jump_clock(fault.victim, -fault.lag);
         break;
     }
     // What left late arrives late.
@@ -216,6 +290,8 @@ class Run {
         break;
       case Fault::Kind::crash:
       case Fault::Kind::leave:
+      case Fault::Kind::join:
+      case Fault::Kind::restart:
       case Fault::Kind::crash_ballots:
       case Fault::Kind::stall:
       case Fault::Kind::clock:
@@ -226,20 +302,21 @@ class Run {
 
   template <class Action>
   void across(const Fault& fault, Action action) {
-    for (Rank one = 0; one < members_.size(); ++one)
-      for (Rank two = 0; two < members_.size(); ++two)
+    for (Rank one = 0; one < most_nodes; ++one)
+      for (Rank two = 0; two < most_nodes; ++two)
         if ((fault.side >> one & 1) != (fault.side >> two & 1))
           action(simulation::Cluster::name(one), simulation::Cluster::name(two));
   }
 
   void delay(const Fault& fault, Duration lag) {
-    for (Rank rank = 0; rank < members_.size(); ++rank)
+    for (Rank rank = 0; rank < most_nodes; ++rank)
       if (rank != fault.victim && (rank == fault.other || fault.victim == fault.other))
         cluster_.network().delay(simulation::Cluster::name(fault.victim),
                                  simulation::Cluster::name(rank), lag);
   }
 
   void crash(Rank victim) {
+    if (victim >= cluster_.node_count()) return;
     cluster_.crash(victim);
     look_at(victim);
   }
@@ -251,12 +328,18 @@ class Run {
   /// Those that live are running in the last view, which is theirs alone.
   bool connected_core() {
     Rank live = 0;
-    for (Rank rank = 0; rank < members_.size(); ++rank) live += !out(rank);
-    for (Rank rank = 0; rank < members_.size(); ++rank) {
+    bool wait = false;
+    for (Rank rank = 0; rank < cluster_.node_count(); ++rank) {
+      live += !out(rank);
+      wait |= asking(rank);
+    }
+    // Where no member is left there is nobody to let one in.
+    if (wait && live != 0) return false;
+    for (Rank rank = 0; rank < cluster_.node_count(); ++rank) {
       if (out(rank)) continue;
       const auto& turn = cluster_.state(rank);
       if (turn.phase() != engine::Turn::Phase::running || turn.view().size() != live ||
-          raw(turn.view().id) != recorder_.last_view())
+          turn.arriving() || raw(turn.view().id) != recorder_.last_view())
         return false;
     }
     return true;
@@ -278,11 +361,13 @@ class Run {
     if (storm()) return true;
     watch_core();
     if (pending_ != 0) return false;
-    for (Rank rank = 0; rank < members_.size(); ++rank) {
+    for (Rank rank = 0; rank < cluster_.node_count(); ++rank) {
       if (out(rank)) continue;
       // Who leaves is gone in the end.
-      if (members_[rank].leaving || recorder_.sent(rank) != scenario_.messages[rank]) return false;
-      for (Rank sender = 0; sender < members_.size(); ++sender)
+      if (members_[rank].leaving ||
+          static_cast<std::int64_t>(recorder_.sent(rank)) != to_send(rank))
+        return false;
+      for (Rank sender = 0; sender < cluster_.node_count(); ++sender)
         if (!out(sender) && recorder_.delivered(rank, sender) < recorder_.sent(sender))
           return false;
     }
@@ -293,12 +378,19 @@ class Run {
     std::string text =
         fmt::format("liveness: at {} us, {} ms after the last fault, not done:",
                     (cluster_.now() - Time{}) / 1us, (cluster_.now() - last_fault_) / 1ms);
-    for (Rank rank = 0; rank < members_.size(); ++rank) {
+    for (Rank rank = 0; rank < cluster_.node_count(); ++rank) {
+      text += fmt::format("\n    node {}#{}{}: ", rank, raw(cluster_.run_of(rank)),
+                          cluster_.alive(rank) ? "" : " (dead)");
+      if (const auto& refused = cluster_.refused(rank)) text += "refused: " + refused->text();
+      if (asking(rank)) text += "asks to be let in";
+      if (!cluster_.is_member(rank)) continue;
       const auto& turn = cluster_.state(rank);
-      text += fmt::format("\n    member {}{}: view {} of {}, phase {}{}, sent {}, delivered {}",
-                          rank, out(rank) ? " (out)" : "", raw(turn.view().id), turn.view().size(),
-                          static_cast<int>(turn.phase()), turn.isolated() ? " (isolated)" : "",
-                          recorder_.sent(rank), fmt::join(recorder_.delivered(rank), " "));
+      text += fmt::format("{}view {} of {}, phase {}{}{}, sent {}, delivered",
+                          out(rank) ? "out, " : "", raw(turn.view().id), turn.view().size(),
+                          static_cast<int>(turn.phase()), turn.isolated() ? ", isolated" : "",
+                          turn.arriving() ? ", arriving" : "", recorder_.sent(rank));
+      for (Rank sender = 0; sender < cluster_.node_count(); ++sender)
+        text += fmt::format(" {}", recorder_.delivered(rank, sender));
       if (turn.failure()) text += ", " + turn.failure()->text();
     }
     outcome_.violations.push_back(std::move(text));
@@ -318,7 +410,8 @@ class Run {
   const Scenario& scenario_;
   Random random_;
   Outcome outcome_;
-  std::vector<Of> members_;  // by rank in the first view
+  std::deque<Of> members_;                // by node: of its last run that was a member
+  std::map<std::uint64_t, Past> states_;  // the first seen of each version
   Recorder recorder_;
   std::vector<std::byte> message_;
   std::uint64_t turns_ = 0;

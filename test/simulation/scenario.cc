@@ -18,6 +18,7 @@ namespace squall::scenarios {
 namespace {
 
 constexpr std::uint64_t leaving_seed = 0x1eaf;
+constexpr std::uint64_t joining_seed = 0x901;
 
 constexpr std::array<std::string_view, 4> stacks{"total | stable", "total", "fifo",
                                                  "fifo | stable"};
@@ -148,10 +149,31 @@ Scenario draw_common(std::uint64_t seed, Random& random, std::string stack) {
   return scenario;
 }
 
+/// Up to three nodes that join or run again, at a set time or after another fault, in some of all
+/// scenarios: from a generator of its own, so that all else is as it was.
+void draw_joins(Random& random, Scenario& scenario, Duration length) {
+  constexpr std::size_t paddings[] = {0, 0, 20'000, 200'000, 1'000'000};
+  scenario.padding = paddings[random.below(std::size(paddings))];
+  for (std::size_t left = 1 + random.below(3); left > 0; --left) {
+    Fault fault;
+    fault.kind = random.one_in(3) ? Fault::Kind::restart : Fault::Kind::join;
+    fault.victim = static_cast<Rank>(random.below(scenario.options.members));
+    fault.at = microseconds(random.below(static_cast<std::uint64_t>(length / 1us)));
+    if (random.one_in(2)) {
+      // Right after another one, which keeps the place of what may follow on it.
+      constexpr std::uint64_t most_us[] = {300, 3'000, 30'000, 300'000};
+      fault.at = microseconds(random.below(most_us[random.below(std::size(most_us))]));
+      if (!scenario.faults.empty()) fault.when = Fault::When::after;
+    }
+    scenario.faults.push_back(fault);
+  }
+}
+
 constexpr std::string_view name(Fault::Kind kind) {
-  constexpr std::string_view names[] = {"crash", "leave",     "crash at ballot", "cut, then crash",
-                                        "cut",   "partition", "delay",           "slow",
-                                        "stall", "clock",     "clock back"};
+  constexpr std::string_view names[] = {
+      "crash",     "leave", "crash at ballot", "cut, then crash", "cut",  "partition",
+      "delay",     "slow",  "stall",           "clock",           "join", "restart",
+      "clock back"};
   return names[static_cast<std::size_t>(kind)];
 }
 
@@ -170,7 +192,7 @@ std::string Fault::text() const {
   else
     line += fmt::format("{} {} us", whens[static_cast<std::size_t>(when)], at / 1us);
   if (kind != Kind::crash && kind != Kind::crash_ballots && kind != Kind::clock &&
-      kind != Kind::leave)
+      kind != Kind::leave && kind != Kind::join && kind != Kind::restart)
     line += fmt::format(", for {} us", lasts / 1us);
   if (lag != Duration{0}) line += fmt::format(" by {} us", lag / 1us);
   return line;
@@ -210,6 +232,8 @@ Scenario draw(std::uint64_t seed) {
   const auto stack = random.one_in(2) ? stacks[0] : stacks[random.below(stacks.size())];
   Scenario scenario = draw_common(seed, random, std::string(stack));
   if (!random.one_in(4)) draw_faults(random, scenario);
+  if (Random mind(seed ^ joining_seed); scenario.stable && mind.one_in(3))
+    draw_joins(mind, scenario, 500ms);
   return scenario;
 }
 
@@ -274,6 +298,32 @@ Scenario draw_change(std::uint64_t seed) {
       fault.when = Fault::When::after;
       fault.at = microseconds(random.below(250'000));
     }
+    scenario.faults.push_back(fault);
+  }
+  return scenario;
+}
+
+Scenario draw_join(std::uint64_t seed) {
+  using Kind = Fault::Kind;
+  Random random(seed);
+  Scenario scenario = draw_common(seed, random, std::string(stacks[0]));
+  scenario.replay += " --join";
+  draw_joins(random, scenario, 300ms);
+  // Trouble for members and joiners alike, most of all for the first rank: in the change, in the
+  // transfer, or after it.
+  constexpr Kind troubles[] = {Kind::crash,         Kind::crash, Kind::crash_ballots,
+                               Kind::crash_ballots, Kind::leave, Kind::stall,
+                               Kind::cut,           Kind::delay, Kind::partition};
+  const Rank members = scenario.options.members;
+  for (std::size_t left = random.below(4); left > 0; --left) {
+    Fault fault = draw_fault(random, scenario, troubles);
+    if (random.one_in(3)) fault.victim = 0;
+    if (random.one_in(4)) fault.victim = members + static_cast<Rank>(random.below(2));
+    if (fault.victim == fault.other) fault.other = (fault.victim + 1) % members;
+    fault.count = 1 + random.below(3 * members);
+    fault.when = Fault::When::after;
+    constexpr std::uint64_t most_us[] = {1'000, 3'000, 30'000, 300'000};
+    fault.at = microseconds(random.below(most_us[random.below(std::size(most_us))]));
     scenario.faults.push_back(fault);
   }
   return scenario;
@@ -347,6 +397,8 @@ Scenario draw_long(std::uint64_t seed) {
           random.one_in(2) ? timeout : 2 * timeout);
     }
   }
+  if (Random mind(seed ^ joining_seed); scenario.stable && mind.one_in(2))
+    draw_joins(mind, scenario, length);
   return scenario;
 }
 

@@ -24,6 +24,8 @@ struct Fault {
     slow,           ///< everything reaches `victim` later by `lag`, for a while
     stall,          ///< `victim` does not turn for a while
     clock,          ///< the clock of `victim` jumps ahead by `lag`
+    join,           ///< a node more, the next in number, asks to be let in
+    restart,        ///< the process of `victim` ends, if it lives, and runs again at once
     clock_back,     ///< it jumps back by `lag`, which no clock should, and has caught up after that
   };
   enum class When : std::uint8_t {
@@ -41,7 +43,9 @@ struct Fault {
   Duration lasts{0};
   Duration lag{0};
 
-  bool crashes() const { return kind != Kind::leave && kind <= Kind::cut_crash; }
+  bool crashes() const {
+    return kind == Kind::restart || (kind != Kind::leave && kind <= Kind::cut_crash);
+  }
   std::string text() const;
 };
 
@@ -56,6 +60,7 @@ struct Scenario {
   std::vector<Duration> gaps;
   /// Nobody sends before its first view is running.
   bool waits_for_start = true;
+  std::size_t padding = 0;  ///< bytes that a state has besides what was delivered
   std::vector<Fault> faults;
   /// By timeouts: how soon after the last fault all must be well.
   Duration patience() const { return 3 * options.member.timing.timeout; }
@@ -78,6 +83,9 @@ Scenario draw_change(std::uint64_t seed);
 /// Five members under 60 s of faults: most of them shorter than the timeout, some that cost a
 /// member, and more in the middle of the change that follows.
 Scenario draw_long(std::uint64_t seed);
+/// The default stack; nodes join, and others run again, while members, joiners and those who let
+/// them in die, leave, fall silent, or are cut off.
+Scenario draw_join(std::uint64_t seed);
 /// With this stack and no fault.
 Scenario draw_calm(std::uint64_t seed, const std::string& stack);
 
