@@ -1,6 +1,8 @@
 #include "core/engine/handover.h"
 
 #include <algorithm>
+#include <functional>
+#include <utility>
 
 #include "core/base/log.h"
 
@@ -13,6 +15,13 @@ constexpr std::size_t drained_at_once = 8192;
 std::size_t piece_bytes(std::size_t most_message_bytes) {
   constexpr std::size_t header = state_piece_header_bytes + 1;  // and the kind of message
   return std::min(largest_piece, most_message_bytes - header);
+}
+
+StateSource when_asked(std::function<StateSource()> save) {
+  return [save = std::move(save), source = StateSource{}](MutableBytes to) mutable {
+    if (!source) source = save();
+    return source(to);
+  };
 }
 
 }  // namespace
@@ -50,13 +59,13 @@ const std::optional<Error>& Handover::failure() const {
   return loader_ ? loader_->failure() : none;
 }
 
-void Handover::save_for(const membership::Change& change) {
+void Handover::save_for(const membership::Change& change, bool late) {
   // Who has no state yet has none to give.
   if (arriving()) return;
   for (const membership::Joiner& joiner : change.joiners) {
     std::vector<StateSource> sources;
     for (const StateHooks& hooks : hooks_)
-      sources.push_back(hooks.save ? hooks.save() : StateSource{});
+      sources.push_back(!hooks.save ? StateSource{} : late ? when_asked(hooks.save) : hooks.save());
     donor_.hold(joiner.member, change.next.id, std::move(sources));
   }
 }

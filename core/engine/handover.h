@@ -55,8 +55,8 @@ class Handover {
   // --- others join
 
   /// Between two views, when everything below the trim is delivered: takes the state for those who
-  /// come.
-  void save_for(const membership::Change& change);
+  /// come. `late` is a deliberate mistake: takes it when it is asked for.
+  void save_for(const membership::Change& change, bool late = false);
   void arrived(const Member& joiner) { donor_.release(joiner); }
 
   // --- both

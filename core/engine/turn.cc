@@ -37,7 +37,7 @@ Turn::Turn(fabric::Fabric& fabric, View view, Rank self, std::vector<Contact> co
     }
     first.writers.push_back(writers_[index].get());
     // A joiner learns from the others where the order stands.
-    if (options_.joins)
+    if (options_.joins && options_.bug != membership::Bug::joiner_at_zero)
       first.pasts.emplace_back();
     else
       first.pasts.push_back({{}, 0});
@@ -106,7 +106,7 @@ Turn::Outcome Turn::run(Time now, std::span<const fabric::Event> events) {
   if (handover_.busy()) hand_over(now);
   if (phase_ == Phase::stopped) return outcome_;
   const bool early = options_.bug == membership::Bug::install_early;
-  const bool keeps = handover_.keeps();
+  const bool keeps = handover_.keeps() && options_.bug != membership::Bug::deliver_early;
   const auto turned = epoch_->turn(now, keeps ? handover_.kept_upcalls(upcalls_) : upcalls_,
                                    closing_ ? early : isolated_ || (keeps && handover_.full()));
   outcome_.worked |= turned.worked;

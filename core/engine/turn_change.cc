@@ -95,7 +95,7 @@ void Turn::install(Time now) {
     else
       gone.push_back(fmt::format("{}: {}", view_.members[rank].name, why_gone(change, rank)));
   }
-  handover_.save_for(change);
+  handover_.save_for(change, options_.bug == membership::Bug::save_late);
   Epoch::Inheritance inheritance = inherit(change);
   const NodeId me = view_.members[self_].id;
   handover_.view_changed(view_, change.next);

@@ -22,6 +22,9 @@ enum class Bug : std::uint8_t {
   lose_trimmed,       ///< a live sender does not send again what was trimmed
   forget_leaver,      ///< the trim does not ask those that leave, though they deliver up to it
   restart_positions,  ///< positions begin again with every view
+  save_late,       ///< a joiner gets the state of when it asks for it, not of when its view began
+  deliver_early,   ///< a joiner is delivered messages before it has the state
+  joiner_at_zero,  ///< a joiner counts positions and messages from 0, not from where the group is
 };
 
 }  // namespace squall::membership

@@ -54,5 +54,17 @@ TEST_CASE("a command that is none, or not understood, says so") {
   CHECK(story.violations().empty());
 }
 
+TEST_CASE("a later run of a node is told as such, and one that is no member cannot leave") {
+  Story story;
+  CHECK(story.run("group members=2").empty());
+  CHECK(story.run("start") == "a b  view 1: a b\n");
+  CHECK(story.run("join") == "0.04 ms  c  asks to be let in\n");
+  CHECK(story.run("leave c").find("c is no member yet") != std::string::npos);
+  CHECK(story.run("status").find("c  asks to be let in") != std::string::npos);
+  CHECK(story.run("restart b").find("b#2  asks to be let in") != std::string::npos);
+  CHECK(story.run("run until quiet").find("b#2  joins in view") != std::string::npos);
+  CHECK(story.violations().empty());
+}
+
 }  // namespace
 }  // namespace squall::scenarios

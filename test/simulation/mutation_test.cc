@@ -183,13 +183,14 @@ TEST_CASE("total without promises stalls behind an idle sender: found within 10 
 }
 
 /// The first seed in which views change wrongly because of `bug`, or 0. Without it that seed is
-/// right, and so are all (swarm_change_test).
-std::uint64_t found_at(membership::Bug bug, std::string_view property, std::uint64_t most) {
+/// right, and so are all (swarm_change_test, swarm_join_test).
+std::uint64_t found_at(membership::Bug bug, std::string_view property, std::uint64_t most,
+                       Scenario (*draw_one)(std::uint64_t) = draw_change) {
   const Level before = log_level();
   set_log_level(Level::error);
   std::uint64_t found = 0;
   for (std::uint64_t seed = 1; seed <= most && found == 0; ++seed) {
-    Scenario scenario = draw_change(seed);
+    Scenario scenario = draw_one(seed);
     scenario.options.member.bug = bug;
     const Outcome wrong = run(scenario);
     for (const std::string& violation : wrong.violations)
@@ -242,6 +243,18 @@ TEST_CASE("forget_accepted: two next views: found within 150 changes") {
 
 TEST_CASE("accept_below: a proposal that comes late is still decided: found within 500 changes") {
   CHECK(found_at(membership::Bug::accept_below, "view agreement", 500) != 0);
+}
+
+TEST_CASE("save_late: what came before the state was taken comes twice: found within 50 joins") {
+  CHECK(found_at(membership::Bug::save_late, "replica equality", 50, draw_join) != 0);
+}
+
+TEST_CASE("deliver_early: the state wipes out what came before it: found within 20 joins") {
+  CHECK(found_at(membership::Bug::deliver_early, "replica equality", 20, draw_join) != 0);
+}
+
+TEST_CASE("joiner_at_zero: found within 20 joins") {
+  CHECK(found_at(membership::Bug::joiner_at_zero, "total order", 20, draw_join) != 0);
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 #include "test/simulation/past.h"
 
-#include <algorithm>
 #include <cstring>
 
 namespace squall::scenarios {
@@ -20,16 +19,14 @@ std::uint64_t take(Bytes& bytes) {
 
 }  // namespace
 
-void Past::deliver(std::uint64_t position, const checker::Process& sender, MessageNumber number,
-                   Bytes message) {
+void Past::deliver(std::uint64_t position, const checker::Process& sender, Bytes message) {
   std::vector<std::byte> link;
   for (const std::uint64_t value :
        {chain, position, raw(sender.node), raw(sender.incarnation), checker::digest(message)})
     put(link, value);
   chain = checker::digest(link);
   version = position + 1;
-  std::uint64_t& count = counts[sender];
-  count = std::max(count, number + 1);
+  ++counts[sender];
 }
 
 std::uint64_t Past::count_of(const checker::Process& sender) const {

@@ -17,11 +17,10 @@ struct Past {
   std::uint64_t version = 0;  ///< the position of the next delivery
   /// A chain over (position, sender, bytes), so of what was delivered and in which order.
   std::uint64_t chain = 0;
-  /// By sender: how many of its messages, none left out.
+  /// By sender: how many of its messages.
   std::map<checker::Process, std::uint64_t> counts;
 
-  void deliver(std::uint64_t position, const checker::Process& sender, MessageNumber number,
-               Bytes message);
+  void deliver(std::uint64_t position, const checker::Process& sender, Bytes message);
   std::uint64_t count_of(const checker::Process& sender) const;
 
   /// Equal pasts give equal bytes, each of its own length; what follows them is not read.

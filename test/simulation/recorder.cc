@@ -41,7 +41,7 @@ checker::Process Recorder::deliver(Rank node, const multicast::Delivery& message
   Of& of = nodes_[node];
   const Member& member = of.view.members[message.sender];
   const checker::Process sender{member.id, member.incarnation};
-  of.past.deliver(message.position, sender, message.number, message.bytes);
+  of.past.deliver(message.position, sender, message.bytes);
   trace_.add(checker::deliver(of.process, of.view.id, message.position, sender, message.number,
                               checker::digest(message.bytes)));
   return sender;

@@ -397,6 +397,11 @@ class Run {
   }
 
   void check(bool done) {
+    // Whoever asks here has every right to be let in.
+    for (Rank rank = 0; rank < cluster_.node_count(); ++rank)
+      if (const auto& refused = cluster_.refused(rank))
+        outcome_.violations.push_back(
+            fmt::format("liveness: node {} was refused: {}", rank, refused->text()));
     checker::Guarantees guarantees;
     guarantees.total = scenario_.total;
     // While no view ends nothing is trimmed, so every stack gives what `stable` would.

@@ -72,7 +72,9 @@ void draw_load(Random& random, Scenario& scenario) {
 void draw_clocks(std::uint64_t seed, simulation::Options& options) {
   Random random(~seed);
   constexpr std::uint64_t month_s = 30 * 86'400, most_ppm = 200;
-  for (Rank rank = 0; rank < options.members; ++rank) {
+  // Also of those that join.
+  constexpr Rank most_joiners = 4;
+  for (Rank rank = 0; rank < options.members + most_joiners; ++rank) {
     const auto ahead = std::chrono::seconds(random.below(month_s));
     const auto drift = static_cast<std::int64_t>(random.below(2 * most_ppm + 1));
     options.clocks.emplace_back(ahead, drift - static_cast<std::int64_t>(most_ppm));
