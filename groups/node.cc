@@ -120,6 +120,7 @@ class NodeImpl final : public Node, public GroupHost {
   void keep_view(const View& view);
   void installed(const engine::Installed& installed);
   std::optional<Rank> rank_of(std::string_view name) const;
+  std::optional<Rank> rank_of_run(const Member& member) const;
   void announce_stop();
   Result<> wait_until_running(Time deadline);
   Result<> wait_until_finished(Time deadline, std::string_view remedy);
@@ -204,13 +205,15 @@ NodeImpl::~NodeImpl() {
 
 Result<> NodeImpl::wait_until_running(Time deadline) {
   using Phase = engine::Turn::Phase;
-  while (turn_->phase() != Phase::running) {
+  // A joiner may see its first view end before it runs: with what that view still has to deliver,
+  // it waits for the application.
+  while (turn_->phase() == Phase::forming || turn_->phase() == Phase::stopped) {
     if (!loop_->poll()) loop_->idle(deadline);
     if (turn_->phase() == Phase::stopped) {
       say_why();
       return tl::unexpected(*turn_->failure());
     }
-    if (turn_->phase() != Phase::running && Monotonic::now() >= deadline)
+    if (turn_->phase() == Phase::forming && Monotonic::now() >= deadline)
       return fail(Code::timeout,
                   fmt::format("these members were met, but do not answer over {}: {}",
                               met_.fabric->name(), turn_->waiting_for()),
@@ -249,7 +252,7 @@ void NodeImpl::turn_rendezvous(Time now) {
     if (doorway_->handle(event, now)) continue;
     if (event.kind != Kind::gone && event.kind != Kind::left) continue;
     // The rendezvous numbers those who met; who is in the view no more is gone already.
-    const auto member = rank_of(met_.view.members[event.rank].name);
+    const auto member = rank_of_run(met_.view.members[event.rank]);
     if (!member) continue;
     if (event.kind == Kind::gone) turn_->lose(*member, event.error.what);
     if (event.kind == Kind::left) said_goodbye(*member, event.error.what);
@@ -292,6 +295,13 @@ std::optional<Rank> NodeImpl::rank_of(std::string_view name) const {
   const auto found = std::ranges::find(members, name, &Member::name);
   if (found == members.end()) return std::nullopt;
   return static_cast<Rank>(found - members.begin());
+}
+
+/// Not of its next run, which may be in the view already.
+std::optional<Rank> NodeImpl::rank_of_run(const Member& member) const {
+  const auto rank = turn_->view().rank_of(member.id);
+  if (rank && turn_->view().members[*rank].incarnation == member.incarnation) return rank;
+  return std::nullopt;
 }
 
 void NodeImpl::keep_view(const View& view) {

@@ -247,9 +247,12 @@ bool Channel::close(ConstFrontier trim) {
   if (trim.size() != received_.size()) return false;
   for (SenderIndex sender = 0; sender < trim.size(); ++sender)
     if (trim[sender] > received_[sender]) return false;
+  // Who came with this view learns where its order stands from whoever it has anything from, and
+  // delivers what the others do, be it that nobody has listened here so far.
+  static_cast<void>(find_position());
   // What has been delivered is beyond recall; with a stable stack it lies below the trim.
+  deliverable_moved_ |= !std::ranges::equal(deliverable_, trim);
   deliverable_.assign(trim.begin(), trim.end());
-  deliverable_moved_ = true;
   return true;
 }
 

@@ -37,6 +37,8 @@ constexpr Duration accept_pause = std::chrono::milliseconds(100);
 /// How long a refused peer may take to read why, and how many such connections there may be.
 constexpr Duration linger = std::chrono::seconds(1);
 constexpr std::size_t lingering_most = 256;
+/// What may wait for a peer that does not read: the largest word, and what comes before and after.
+constexpr std::size_t unread_most = 2 * fabric::Limits::word_bytes;
 constexpr Duration resolver_pause = std::chrono::seconds(2);
 
 fabric::Nonce system_nonce() {
@@ -57,8 +59,8 @@ class TcpRendezvous final : public fabric::Rendezvous {
   }
 
   void poll(Time now, std::vector<Event>& events) override {
-    now_ = now;
-    meeting_.tick(now);
+    now_ = std::max(now_, now);
+    meeting_.tick(now_);
     act();
     if (listen_again_ != never && now >= listen_again_) resume_listening();
     for (int round = 0; round < rounds_per_poll && turn(); ++round) {
@@ -78,6 +80,8 @@ class TcpRendezvous final : public fabric::Rendezvous {
   std::string missing() const override { return meeting_.missing(); }
 
   LineId visit(Rank rank) override {
+    // The last poll may be long ago, or yet to come.
+    now_ = std::max(now_, Monotonic::now());
     const LineId line = meeting_.visit(rank, now_);
     act();
     return line;
@@ -245,6 +249,9 @@ void TcpRendezvous::act() {
         Wire& wire = at->second;
         wire.out.insert(wire.out.end(), action.bytes.begin(), action.bytes.end());
         flush(action.line, wire);
+        if (wire.out.size() <= unread_most) continue;
+        drop(action.line);
+        meeting_.ended(action.line, now_, "does not read what it is told");
       }
     }
   }

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "core/base/digest.h"
 #include "test/checker/checker.h"
@@ -36,6 +37,7 @@ Seats::Seats(std::size_t members, const std::string& fabric) : configs(members) 
     config.listen_fd = fd;
     config.name = std::string(1, static_cast<char>('a' + contacts.size()));
     contacts.push_back({config.name, address});
+    addresses.push_back(address);
   }
   each([&](Config& config) {
     config.contacts = contacts;
@@ -109,7 +111,8 @@ std::vector<std::byte> flooded(Rank seat, MessageNumber number) {
   return payload(seat, number, 8192);
 }
 
-Recorder::Recorder(Node& node, Group& group) {
+Recorder::Recorder(Node& node, Group& group, Upcall also, ViewUpcall also_view)
+    : also_(std::move(also)), also_view_(std::move(also_view)) {
   install(*node.view());
   self_ = members_[node.rank()];
   add(checker::install(self_, view_, members_));
@@ -149,6 +152,48 @@ std::size_t Recorder::delivered() const {
 std::string Recorder::trace() const {
   const std::lock_guard lock(mutex_);
   return checker::to_text(events_);
+}
+
+std::vector<checker::Event> events_of(const std::vector<std::string>& traces,
+                                      const std::vector<Rank>& killed) {
+  using Kind = checker::Event::Kind;
+  std::vector<checker::Event> all;
+  std::set<checker::Process> known;
+  for (const std::string& trace : traces) {
+    auto events = checker::parse(trace);
+    REQUIRE_MESSAGE(events, (events ? "" : events.error().text()));
+    for (checker::Event& event : *events) {
+      known.insert(event.process);
+      all.push_back(std::move(event));
+    }
+  }
+  // Of whom there is no trace: its first view, and how much the others have delivered of it.
+  std::map<checker::Process, std::pair<checker::Event, MessageNumber>> gone;
+  for (const checker::Event& event : all) {
+    if (event.kind == Kind::install)
+      for (const checker::Process& member : event.members) {
+        if (known.contains(member)) continue;
+        auto& [first, sent] = gone[member];
+        if (first.members.empty() || event.view < first.view)
+          first = checker::install(member, event.view, event.members);
+      }
+    if (event.kind == Kind::deliver && !known.contains(event.sender)) {
+      auto& sent = gone[event.sender].second;
+      sent = std::max(sent, event.number + 1);
+    }
+  }
+  REQUIRE(gone.size() <= killed.size());
+  for (const auto& [process, what] : gone) {
+    const auto seat = std::ranges::find_if(killed, [&, id = process.node](Rank each) {
+      return NodeId{squall::digest(as_bytes(std::string(1, static_cast<char>('a' + each))))} == id;
+    });
+    REQUIRE(seat != killed.end());
+    all.push_back(what.first);
+    for (MessageNumber number = 0; number < what.second; ++number)
+      all.push_back(checker::send(process, number, digest(streamed(*seat, number))));
+    all.push_back(checker::crash(process));
+  }
+  return all;
 }
 
 void check_traces(const std::vector<std::string>& traces, std::string_view stack,

@@ -56,6 +56,7 @@ struct Seats {
   void close_all();
 
   std::vector<Config> configs;
+  std::vector<std::string> addresses;  ///< of their rendezvous, by seat
 };
 
 /// A member as a process: `play` runs with the seat's configuration.
@@ -78,13 +79,13 @@ std::vector<std::byte> flooded(Rank seat, MessageNumber number);
 /// Writes down what one member does, for the checker. Deliveries may come from another thread.
 class Recorder {
  public:
-  /// Records from here on all that `group` delivers.
-  Recorder(Node& node, Group& group);
-
   /// Beside recording it, for every delivery.
   using Upcall = std::function<void(const Delivery&)>;
-  void also(Upcall upcall) { also_ = std::move(upcall); }
   using ViewUpcall = std::function<void(const ViewChange&)>;
+  /// Records from here on all that `group` delivers.
+  Recorder(Node& node, Group& group, Upcall also = {}, ViewUpcall also_view = {});
+
+  void also(Upcall upcall) { also_ = std::move(upcall); }
   void also_view(ViewUpcall upcall) { also_view_ = std::move(upcall); }
 
   void sending(Bytes message);
@@ -106,6 +107,11 @@ class Recorder {
   std::vector<checker::Event> events_;
   std::size_t delivered_ = 0;
 };
+
+/// In the test: what these traces say, and what is known of members of these seats that were killed
+/// and took theirs along: they sent what `streamed` gives.
+std::vector<checker::Event> events_of(const std::vector<std::string>& traces,
+                                      const std::vector<Rank>& killed);
 
 /// Who was not there until the end, for check_traces.
 struct Ends {

@@ -54,6 +54,8 @@ class Process {
   void say(std::string_view word) { line_.say(word); }
   /// The next word. Fails the test if it does not come, or if the process broke.
   std::string hear(Duration limit = longest_patience);
+  /// The next word, if it comes within that time.
+  std::optional<std::string> hear_soon(Duration limit) { return line_.hear(limit); }
   /// The next word, which must be this one.
   void expect_word(std::string_view word, Duration limit = longest_patience);
   /// What it has said and nobody has heard, also that it broke; never fails, and waits for nothing

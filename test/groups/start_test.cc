@@ -6,9 +6,11 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <functional>
 #include <memory>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "groups/node.h"
@@ -89,6 +91,74 @@ TEST_CASE("a second member of a name that is here already does not get in, and h
   auto doubles = start_members(spare, start_and_listen);
   const std::string said = doubles[0]->hear();
   CHECK_MESSAGE(says(said, "a member named b is already here"), said);
+}
+
+/// What a joiner hears from a group that `a` has created, or that a and b have formed.
+std::string why_not_let_in(Seats& seats, const std::function<void(Config&)>& change) {
+  const std::size_t joiner = seats.configs.size() - 1;
+  seats.each([&](Config& config) {
+    config.contacts.resize(joiner);
+    config.engine_thread = true;
+    config.start = joiner == 1 ? Start::create : Start::together;
+  });
+  seats.configs[joiner].start = Start::join;
+  change(seats.configs[joiner]);
+  auto members = start_members(seats, [joiner](Line& line, const Config& config) {
+    const bool joins = config.name == std::string(1, static_cast<char>('a' + joiner));
+    if (joins) expect(line.hear(longest_patience) == "go", "the group comes first");
+    const auto node = Node::start(config);
+    line.say(node ? "up" : node.error().text());
+    line.hear(longest_patience);
+  });
+  for (std::size_t at = 0; at < joiner; ++at) members[at]->expect_word("up");
+  members[joiner]->say("go");
+  return members[joiner]->hear();
+}
+
+TEST_CASE("a joiner that is configured otherwise than the group is told the line that differs") {
+  struct Case {
+    std::function<void(Config&)> change;
+    std::string_view told;
+  };
+  const Case cases[] = {
+      {[](Config& config) { config.groups[0].stack = "fifo"; },
+       "a has \"group.test: stack total | stable, senders all, ring_bytes 1048576\", b has "
+       "\"group.test: stack fifo, senders all, ring_bytes 1048576\""},
+      {[](Config& config) { config.groups[0].ring_bytes = 8192; }, "ring_bytes 8192\""},
+      {[](Config& config) { config.failure_timeout = std::chrono::seconds(1); },
+       "a has \"failure_timeout 2000 ms, losses are survived\", b has \"failure_timeout 1000 ms"},
+      {[](Config& config) { config.provider = "tcp"; },
+       "a has \"fabric shm\", b has \"fabric tcp\""},
+  };
+  for (const Case& each : cases) {
+    Seats seats(2, "shm");
+    const std::string why = why_not_let_in(seats, each.change);
+    CHECK_MESSAGE(says(why, each.told), why);
+    CHECK_MESSAGE(says(why, "a refused: "), why);
+  }
+}
+
+TEST_CASE("a group that stays as it was formed lets nobody in, and says so") {
+  Seats seats(3, "shm");
+  seats.each([](Config& config) { config.survive_losses = false; });
+  const std::string why = why_not_let_in(seats, [](Config&) {});
+  CHECK_MESSAGE(says(why, "this group stays as it was formed"), why);
+}
+
+TEST_CASE("with `auto` the creator's fabric is the group's, whatever else a joiner offers") {
+  Seats seats(2, "auto");
+  CHECK(why_not_let_in(seats, [](Config&) {}) == "up");
+}
+
+TEST_CASE("a joiner whose only contact is dead says so at its deadline, with the name") {
+  Seats seats(2, "shm");
+  seats.configs[1].contacts.resize(1);
+  seats.configs[1].start = Start::join;
+  seats.configs[1].start_timeout = std::chrono::milliseconds(200);
+  close(std::exchange(seats.configs[0].listen_fd, -1));
+  const std::string why = why_not(seats, 1);
+  CHECK_MESSAGE(says(why, "nobody has let b in: a: Connection refused"), why);
+  CHECK_MESSAGE(says(why, "node.start = \"create\""), why);
 }
 
 TEST_CASE("the example: three processes greet, and see the same greetings in the same order") {
