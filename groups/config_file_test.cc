@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <string>
+#include <utility>
 
 namespace squall {
 namespace {
@@ -59,6 +60,7 @@ TEST_CASE("an empty file is the default configuration") {
   REQUIRE(config);
   CHECK(config->name.empty());
   CHECK(config->provider == "auto");
+  CHECK(config->start == Start::together);
   CHECK(config->start_timeout == 10s);
   CHECK(config->failure_timeout == 200ms);
   CHECK(config->survive_losses);
@@ -121,6 +123,9 @@ TEST_CASE("whatever cannot be right names file, line and what was expected") {
       {"[node]\ncontacts = [\n\"a@h:1\",\n\"a@h:2\"]\n", "x.toml:4:", "'a' is named twice"},
       {"[node]\ncontacts = [\"a@h:1\", \"b@h:1\"]\n", "x.toml:2:", "the same address h:1"},
       {"[node]\nname = \"c\"\ncontacts = [\"a@h:1\"]\n", "x.toml:2:", "none of the contacts"},
+      {"[node]\nstart = \"later\"\n", "x.toml:2:",
+       "'start' is \"later\"; expected \"together\", \"create\", \"join\" or \"auto\""},
+      {"[node]\nstart = true\n", "x.toml:2:", "'start' is a boolean"},
       {"[node]\nstart_timeout_ms = 0\n", "x.toml:2:", "an integer of 1 to"},
       {"[node]\nfailure_timeout = 9\n", "x.toml:2:", "an integer of 10 to 3600000 (milliseconds)"},
       {"[node]\nfailure_timeout = \"slow\"\n", "x.toml:2:", "\"fast\", \"safe\" or an integer"},
@@ -185,6 +190,18 @@ TEST_CASE("the command line's name wins over the file's, and must be a contact")
   REQUIRE_FALSE(chosen);
   CHECK(chosen.error().text().find("known here: a, b") != std::string::npos);
   CHECK(config->name == "b");
+}
+
+TEST_CASE("every way to start has its word") {
+  const std::pair<const char*, Start> words[] = {{"together", Start::together},
+                                                 {"create", Start::create},
+                                                 {"join", Start::join},
+                                                 {"auto", Start::automatic}};
+  for (const auto& [word, start] : words) {
+    const auto config = parse_config("[node]\nstart = \"" + std::string(word) + "\"\n", "x.toml");
+    REQUIRE_MESSAGE(config, config.error().text());
+    CHECK(config->start == start);
+  }
 }
 
 TEST_CASE("who joins need not be a contact, nor those who may send") {
