@@ -128,11 +128,13 @@ void add_by_hand(CLI::App& app, const char* name, const char* help, terminal::Op
 
 void add_membership(CLI::App& bench, Parsed& parsed) {
   bench::MembershipOptions& options = parsed.membership;
-  auto* command =
-      bench.add_subcommand("membership", "From the end of a member to the others' next view");
-  command->add_option("--event", parsed.event, "What happens to a member, each in turn")
+  auto* command = bench.add_subcommand("membership",
+                                       "What it costs when a member ends, stalls, leaves or comes");
+  command
+      ->add_option("--event", parsed.event,
+                   "What happens to a member, each in turn; or one more joins")
       ->required()
-      ->check(CLI::IsMember({"kill", "leave", "stop"}));
+      ->check(CLI::IsMember({"join", "kill", "leave", "stop"}));
   command->add_option("--members", options.members, "Members")
       ->check(CLI::Range(2u, bench::max_crew))
       ->capture_default_str();
@@ -193,7 +195,8 @@ Command chosen(const CLI::App& app, Parsed& parsed) {
   }
   if (app.get_subcommand("bench")->got_subcommand("suite")) return parsed.suite;
   if (app.get_subcommand("bench")->got_subcommand("membership")) {
-    for (const bench::Event event : {bench::Event::kill, bench::Event::stop, bench::Event::leave})
+    for (const bench::Event event :
+         {bench::Event::kill, bench::Event::stop, bench::Event::leave, bench::Event::join})
       if (parsed.event == bench::name_of(event)) parsed.membership.event = event;
     return parsed.membership;
   }

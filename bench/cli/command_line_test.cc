@@ -16,6 +16,13 @@ TEST_CASE("a replication on this host") {
   CHECK(options->out == "o");
 }
 
+TEST_CASE("one more that joins") {
+  const auto command = parse({"bench", "membership", "--event", "join", "--members", "2"});
+  const auto* options = std::get_if<bench::MembershipOptions>(&command);
+  REQUIRE(options != nullptr);
+  CHECK(options->event == bench::Event::join);
+}
+
 TEST_CASE("a member by hand, with a file or without") {
   const auto join =
       parse({"join", "--name", "c", "--listen", "127.0.0.1:7072", "--contact", "a@127.0.0.1:7070",

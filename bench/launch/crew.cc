@@ -73,12 +73,13 @@ std::string member_name(unsigned index) {
 }
 
 Result<Crew> Crew::start(const Plan& plan) {
-  if (plan.members < 1 || plan.members > max_crew)
+  if (plan.members < 1 || plan.members > max_crew || plan.joiners >= plan.members)
     return fail(Code::invalid, fmt::format("a group of {} members", plan.members),
                 fmt::format("1 to {}", max_crew));
   Config config = plan.config;
   config.contacts.clear();
   std::vector<int> listeners;
+  std::vector<std::string> addresses;
   const auto close_listeners = [&] {
     for (const int fd : listeners) close(fd);
   };
@@ -89,7 +90,9 @@ Result<Crew> Crew::start(const Plan& plan) {
       return tl::unexpected(listener.error());
     }
     listeners.push_back(listener->fd);
-    config.contacts.push_back({member_name(i), listener->address});
+    addresses.push_back(listener->address);
+    if (i + plan.joiners < plan.members)
+      config.contacts.push_back({member_name(i), listener->address});
   }
   config.listen_fd = member_listen_fd;
 
@@ -116,6 +119,10 @@ Result<Crew> Crew::start(const Plan& plan) {
     if (!started) break;
     crew.members_.push_back(std::move(member));
     config.name = member_name(i);
+    if (i + plan.joiners >= plan.members) {
+      config.start = Start::join;
+      config.listen = addresses[i];
+    }
     crew.tell(i, {{"config", to_json(config)}, {"task", plan.task(i)}});
   }
   close_listeners();

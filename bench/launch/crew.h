@@ -30,10 +30,12 @@ class Crew {
     /// Of the program, for example {"member", "replicate"}; the program is this one.
     std::vector<std::string> arguments;
     unsigned members = 1;
-    /// Shared by all; name, contacts and listen_fd are filled in.
+    /// Shared by all; name, contacts and listen_fd are filled in; of joiners also start and listen.
     Config config;
     /// What else member `index` is told.
     std::function<nlohmann::json(unsigned index)> task;
+    /// The last so many of them join the others, who are the contacts of all.
+    unsigned joiners = 0;
   };
   static Result<Crew> start(const Plan& plan);
   Crew(Crew&&) = default;

@@ -117,6 +117,7 @@ TEST_CASE("a configuration crosses whole") {
   config.name = "b";
   config.listen = "h:1";
   config.contacts = {{"a", "h:2"}, {"b", "h:1"}};
+  config.start = Start::automatic;
   config.start_timeout = 123ms;
   config.failure_timeout = 456ms;
   config.survive_losses = false;
@@ -128,6 +129,7 @@ TEST_CASE("a configuration crosses whole") {
   const auto back = config_from_json(to_json(config));
   REQUIRE(back);
   CHECK(to_json(*back) == to_json(config));
+  CHECK(back->start == Start::automatic);
   CHECK(back->groups[0].senders == std::vector<std::string>{"a"});
   CHECK_FALSE(config_from_json(json::object()));
 }

@@ -21,6 +21,7 @@ json to_json(const Config& config) {
   return {{"name", config.name},
           {"listen", config.listen},
           {"contacts", std::move(contacts)},
+          {"start", static_cast<unsigned>(config.start)},
           {"start_timeout_ns", config.start_timeout.count()},
           {"failure_timeout_ns", config.failure_timeout.count()},
           {"survive_losses", config.survive_losses},
@@ -37,6 +38,7 @@ Result<Config> config_from_json(const json& from) try {
   config.listen = from.at("listen");
   for (const json& contact : from.at("contacts"))
     config.contacts.push_back({contact.at("name"), contact.at("address")});
+  config.start = static_cast<Start>(from.at("start").get<unsigned>());
   config.start_timeout = Duration(from.at("start_timeout_ns").get<Duration::rep>());
   config.failure_timeout = Duration(from.at("failure_timeout_ns").get<Duration::rep>());
   config.survive_losses = from.at("survive_losses");

@@ -12,11 +12,20 @@
 
 #include <array>
 #include <csignal>
+#include <exception>
 #include <filesystem>
 
 #include "bench/process/die_with.h"
 
 namespace squall::bench {
+namespace {
+
+bool readable(int fd, int timeout_ms) {
+  pollfd ready{fd, POLLIN, 0};
+  return poll(&ready, 1, timeout_ms) > 0;
+}
+
+}  // namespace
 
 Tool::Tool(const std::vector<std::string>& words) {
   static const std::string program = std::filesystem::absolute("bench/squall");
@@ -50,6 +59,12 @@ Tool::~Tool() {
   if (pid_ > 0) {
     kill(pid_, SIGKILL);
     waitpid(pid_, nullptr, 0);
+    // Of a test that has failed one wants to know what all of them said.
+    if (std::uncaught_exceptions() > 0) {
+      while (readable(output_fd_, 0) && read_some(never)) {
+      }
+      MESSAGE(output_);
+    }
   }
   end_input();
   close(output_fd_);
@@ -69,15 +84,13 @@ void Tool::signal(int number) {
 }
 
 bool Tool::read_some(Time deadline) {
-  for (std::array<char, 4096> piece;;) {
+  while (!readable(output_fd_, 100))
     REQUIRE_MESSAGE(Monotonic::now() < deadline, "squall hangs; it said: " << output_);
-    pollfd ready{output_fd_, POLLIN, 0};
-    if (poll(&ready, 1, 100) <= 0) continue;
-    const ssize_t got = read(output_fd_, piece.data(), piece.size());
-    if (got <= 0) return false;
-    output_.append(piece.data(), static_cast<std::size_t>(got));
-    return true;
-  }
+  std::array<char, 4096> piece;
+  const ssize_t got = read(output_fd_, piece.data(), piece.size());
+  if (got <= 0) return false;
+  output_.append(piece.data(), static_cast<std::size_t>(got));
+  return true;
 }
 
 std::string Tool::expect(std::string_view text) {

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "bench/launch/interrupt.h"
 #include "bench/launch/link.h"
 #include "bench/membership/event.h"
+#include "bench/membership/lull.h"
 #include "groups/node.h"
 
 namespace squall::bench {
@@ -32,16 +34,28 @@ struct Stamp {
   std::uint64_t seat;
 };
 
+/// When a joiner called Node::start, and when that returned.
+struct Entry {
+  Time asked{};
+  Time started{};
+};
+
 class Stream {
  public:
-  Stream(Link& link, Node& node)
+  /// `entry`: of one that joined.
+  Stream(Link& link, Node& node, std::optional<Entry> entry)
       : link_(link),
         node_(node),
         group_(*node.group(membership_group)),
         seat_(node.rank()),
         payload_(membership_message_bytes, std::byte{0x5a}),
         heard_(node.view()->size(), 0),
-        awaited_(flowing_after) {
+        entry_(entry),
+        awaited_(entry ? 1 : flowing_after),
+        first_view_(!entry),
+        watches_lull_(!entry && link.task().value("event", "") == name_of(Event::join)) {
+    // Who joins comes in the middle of what the others say.
+    if (!entry) expected_.fill(0);
     group_.on_deliver([this](const Delivery& delivery) { on_deliver(delivery); });
     node_.on_view([this](const ViewChange& change) { on_view(change); });
   }
@@ -64,6 +78,7 @@ class Stream {
   bool flows() const;
   /// Tells what is new since the last turn.
   Result<> tell();
+  Result<> tell_lull();
   Result<> say(const char* word, json what) { return link_.channel().send({{word, what}}); }
 
   Link& link_;
@@ -72,12 +87,17 @@ class Stream {
   std::uint64_t seat_;
   std::vector<std::byte> payload_;
   std::uint64_t sent_ = 0;
-  std::array<std::uint64_t, max_crew> expected_{};  // by seat
+  std::array<std::optional<std::uint64_t>, max_crew> expected_;  // by seat
   bool wrong_ = false;
   std::vector<unsigned> heard_;  // by rank in the current view
-  unsigned awaited_;             // of each; 0: it was said already
-  bool first_view_ = true;
-  json views_ = json::array();  // not said yet
+  std::optional<Entry> entry_;   // not said yet
+  std::optional<Time> first_delivery_;
+  unsigned awaited_;  // of each; 0: it was said already
+  bool first_view_;
+  bool watches_lull_;
+  Lull lull_;
+  std::optional<Time> changed_at_;  // not said yet what that cost
+  json views_ = json::array();      // not said yet
 };
 
 /// Across views each sender's messages go on, without a gap and without a repeat.
@@ -85,8 +105,15 @@ void Stream::on_deliver(const Delivery& delivery) {
   Stamp stamp{};
   wrong_ = wrong_ || delivery.bytes.size() != membership_message_bytes;
   if (!wrong_) std::memcpy(&stamp, delivery.bytes.data(), sizeof(stamp));
-  wrong_ = wrong_ || stamp.seat >= max_crew || stamp.number != expected_[stamp.seat]++;
+  wrong_ = wrong_ || stamp.seat >= max_crew;
+  if (!wrong_) {
+    auto& expected = expected_[stamp.seat];
+    wrong_ = expected && stamp.number != *expected;
+    expected = stamp.number + 1;
+  }
   ++heard_[delivery.sender];
+  if (!first_delivery_ && entry_) first_delivery_ = Monotonic::now();
+  if (watches_lull_) lull_.delivered(Monotonic::now(), delivery.sender == node_.rank());
 }
 
 void Stream::on_view(const ViewChange& change) {
@@ -99,6 +126,7 @@ void Stream::on_view(const ViewChange& change) {
   heard_.assign(change.view->size(), 0);
   awaited_ = 1;
   first_view_ = false;
+  if (watches_lull_ && !change.came.empty()) changed_at_ = now;
 }
 
 Result<> Stream::send_next() {
@@ -106,6 +134,7 @@ Result<> Stream::send_next() {
   std::memcpy(payload_.data(), &stamp, sizeof(stamp));
   auto sent = group_.try_send(payload_);
   if (sent) ++sent_;
+  if (sent && watches_lull_) lull_.sent(Monotonic::now());
   if (!sent && sent.error().code == Code::would_block) return {};  // nobody takes anything just now
   return sent;
 }
@@ -122,12 +151,31 @@ Result<> Stream::tell() {
   if (wrong_)
     return fail(Code::lost, "a message was lost, delivered twice, out of order or damaged");
   if (const auto error = node_.stopped()) return tl::unexpected(*error);
+  if (entry_ && first_delivery_) {
+    auto said = say("joined", {{"asked_ns", entry_->asked.time_since_epoch().count()},
+                               {"started_ns", entry_->started.time_since_epoch().count()},
+                               {"at_ns", first_delivery_->time_since_epoch().count()}});
+    entry_.reset();
+    if (!said) return said;
+  }
+  if (changed_at_ && now > *changed_at_ + Lull::around)
+    if (auto said = tell_lull(); !said) return said;
   if (!flows()) return {};
   awaited_ = 0;
   return say(first_view_ ? "ready" : "resumed", {{"fabric", node_.fabric()},
                                                  {"heartbeat_ns", node_.timing().interval.count()},
                                                  {"timeout_ns", node_.timing().timeout.count()},
                                                  {"at_ns", now.time_since_epoch().count()}});
+}
+
+Result<> Stream::tell_lull() {
+  const Lull::Span cost = lull_.at_change(*changed_at_);
+  const Lull::Span normal = lull_.before_change(*changed_at_);
+  changed_at_.reset();
+  return say("lull", {{"gap_ns", cost.gap.count()},
+                      {"slowest_ns", cost.slowest.count()},
+                      {"normal_gap_ns", normal.gap.count()},
+                      {"normal_slowest_ns", normal.slowest.count()}});
 }
 
 Result<> Stream::leave() {
@@ -166,9 +214,16 @@ int stream_as_member() {
     static_cast<void>(link->channel().send({{"failed", error.text()}}));
     return 1;
   };
+  std::optional<Entry> entry;
+  if (link->config().start == Start::join) {
+    static_cast<void>(link->channel().send({{"ready", json::object()}}));
+    if (!link->channel().receive_until(never)) return 0;  // it is not wanted any more
+    entry = Entry{Monotonic::now(), {}};
+  }
   auto node = Node::start(link->config());
   if (!node) return failed(node.error());
-  const auto ran = Stream(*link, **node).run();
+  if (entry) entry->started = Monotonic::now();
+  const auto ran = Stream(*link, **node, entry).run();
   return ran ? 0 : failed(ran.error());
 }
 

@@ -88,6 +88,22 @@ TEST_CASE("whoever leaves, the others go on, and it is out") {
   CHECK(two.at("another_latency_us").at("p50") > 0);
 }
 
+TEST_CASE("one more joins, and everybody goes on with it") {
+  for (const std::string fabric : {"shm", "tcp"}) {
+    CAPTURE(fabric);
+    const auto row = run_in_json("--event join --count 3 --fabric " + fabric);
+    CHECK(row.at("event") == "join");
+    CHECK(row.at("members") == 3);
+    CHECK(row.at("count") == 3);
+    CHECK(row.at("failed") == 0);
+    CHECK(row.at("latency_us").at("p50") > 0);
+    CHECK(row.at("started_us").at("p50") <= row.at("latency_us").at("p50"));
+    CHECK(row.at("resumed_us").at("p50") >= row.at("view_us").at("p50"));
+    CHECK(row.at("pause_us").at("p50") > 0);
+    CHECK(row.at("bars").size() == 2);
+  }
+}
+
 TEST_CASE("of two members the second is killed, and the first goes on alone") {
   const auto row = run_in_json("--event kill --members 2 --count 3");
   CHECK(row.at("count") == 3);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <vector>
 
 #include "bench/samples/samples.h"
 
@@ -50,14 +51,104 @@ struct Floor {
 };
 
 std::optional<Floor> floor_of(const MembershipOptions& options, const Tally& tally) {
-  if (options.event == Event::leave) return std::nullopt;
+  if (options.event == Event::leave || options.event == Event::join) return std::nullopt;
   if (options.event == Event::stop) return Floor{"the timeout", options.timeout()};
   return Floor{"the killed process ended",
                samples(tally, Which::all, &Outcome::ended).percentile(0.5)};
 }
 
 std::string_view in_words(Event event) {
-  return event == Event::kill ? "killed" : event == Event::stop ? "stopped" : "leaves";
+  switch (event) {
+    case Event::kill:
+      return "one killed";
+    case Event::stop:
+      return "one stopped";
+    case Event::leave:
+      return "one leaves";
+    case Event::join:
+      break;
+  }
+  return "one more joins";
+}
+
+struct Bar {
+  std::string_view what;
+  Duration required;
+  Duration measured;
+};
+
+std::vector<Bar> bars_of(const MembershipOptions& options, const Tally& tally) {
+  if (options.event != Event::join || options.members != join_bar_members || tally.outcomes.empty())
+    return {};
+  const auto median = [&](Duration Outcome::*time) {
+    return samples(tally, Which::all, time).percentile(0.5);
+  };
+  return {{"to the joiner's first delivery", join_bar, median(&Outcome::joined)},
+          {"longest time without a delivery", join_pause_bar, median(&Outcome::pause)}};
+}
+
+std::string lines_of_join(const MembershipOptions& options, const Tally& tally) {
+  const auto one = [&](std::string_view what, Duration Outcome::*time) {
+    return line(what, samples(tally, Which::all, time));
+  };
+  std::string text = one("to the joiner's first delivery", &Outcome::joined) +
+                     one("  its Node::start returned", &Outcome::ended) +
+                     one("to the last old member's new view", &Outcome::view) +
+                     one("to everybody's deliveries from all", &Outcome::resumed) +
+                     one("old members: longest without a delivery", &Outcome::pause) +
+                     one("  before that", &Outcome::normal_pause) +
+                     one("old members: slowest send to own delivery", &Outcome::slowest) +
+                     one("  before that", &Outcome::normal_slowest);
+  for (const Bar& bar : bars_of(options, tally))
+    text += fmt::format("  bar: {}, median at most {} ms: {}\n", bar.what, bar.required / 1ms,
+                        bar.measured <= bar.required ? "pass" : "missed");
+  return text;
+}
+
+std::string lines_of_end(const MembershipOptions& options, const Tally& tally) {
+  const bool leave = options.event == Event::leave;
+  const Samples all = samples(tally, Which::all, &Outcome::view);
+  std::string text = line("to the last survivor's new view", all);
+  text += line("  of the coordinator's end", samples(tally, Which::coordinator, &Outcome::view));
+  text += line("  of another's", samples(tally, Which::another, &Outcome::view));
+  if (options.event != Event::stop)
+    text += line(leave ? "the leaver's leave() returned" : "the killed process ended",
+                 samples(tally, Which::all, &Outcome::ended));
+  else
+    text += line("the same, less the timeout", all, options.timeout());
+  text += line("to the last survivor's deliveries from all",
+               samples(tally, Which::all, &Outcome::resumed));
+  return text;
+}
+
+std::string_view since(Event event) {
+  switch (event) {
+    case Event::leave:
+      return "from the leaver's request, ms";
+    case Event::join:
+      return "from the joiner's request, ms";
+    case Event::kill:
+    case Event::stop:
+      break;
+  }
+  return "from the signal, ms";
+}
+
+void add_join(nlohmann::ordered_json& line, const MembershipOptions& options, const Tally& tally) {
+  const auto of = [&](Duration Outcome::*time) { return times(samples(tally, Which::all, time)); };
+  line["started_us"] = of(&Outcome::ended);
+  line["view_us"] = of(&Outcome::view);
+  line["pause_us"] = of(&Outcome::pause);
+  line["normal_pause_us"] = of(&Outcome::normal_pause);
+  line["slowest_us"] = of(&Outcome::slowest);
+  line["normal_slowest_us"] = of(&Outcome::normal_slowest);
+  line["bars"] = nlohmann::ordered_json::array();
+  for (const Bar& bar : bars_of(options, tally))
+    line["bars"].push_back({{"what", bar.what},
+                            {"required", in_us(bar.required)},
+                            {"measured", in_us(bar.measured)},
+                            {"unit", "us"},
+                            {"pass", bar.measured <= bar.required}});
 }
 
 }  // namespace
@@ -68,32 +159,22 @@ std::string name_of(const MembershipOptions& options) {
 }
 
 std::string for_people(const MembershipOptions& options, const Tally& tally) {
-  const Samples all = samples(tally, Which::all, &Outcome::view);
-  const bool leave = options.event == Event::leave;
   std::string text =
-      fmt::format("{}, {} members, all sending, {}, one {}\n  {}\n", tally.fabric, options.members,
+      fmt::format("{}, {} members, all sending, {}, {}\n  {}\n", tally.fabric, options.members,
                   membership_stack, in_words(options.event), tally.timing.text());
-  text += fmt::format("  {:<44}{:>5}{:>10}{:>10}{:>10}\n",
-                      leave ? "from the leaver's request, ms" : "from the signal, ms", "", "median",
+  text += fmt::format("  {:<44}{:>5}{:>10}{:>10}{:>10}\n", since(options.event), "", "median",
                       "p99", "max");
-  text += line("to the last survivor's new view", all);
-  text += line("  of the coordinator's end", samples(tally, Which::coordinator, &Outcome::view));
-  text += line("  of another's", samples(tally, Which::another, &Outcome::view));
-  if (options.event != Event::stop)
-    text += line(leave ? "the leaver's leave() returned" : "the killed process ended",
-                 samples(tally, Which::all, &Outcome::ended));
-  else
-    text += line("the same, less the timeout", all, options.timeout());
-  text += line("to the last survivor's deliveries from all",
-               samples(tally, Which::all, &Outcome::resumed));
+  text +=
+      options.event == Event::join ? lines_of_join(options, tally) : lines_of_end(options, tally);
   if (tally.failed > 0)
-    text += fmt::format("  {} of {} events after which not all survivors went on\n", tally.failed,
+    text += fmt::format("  {} of {} events after which not all members went on\n", tally.failed,
                         tally.failed + tally.outcomes.size());
   return text;
 }
 
 std::string as_json(const MembershipOptions& options, const Tally& tally) {
-  const Samples all = samples(tally, Which::all, &Outcome::view);
+  const auto figure = figure_of(options.event);
+  const Samples all = samples(tally, Which::all, figure);
   nlohmann::ordered_json line;
   line["case"] = name_of(options);
   line["figure"] = "membership";
@@ -109,12 +190,13 @@ std::string as_json(const MembershipOptions& options, const Tally& tally) {
   line["count"] = tally.outcomes.size();
   line["failed"] = tally.failed;
   line["latency_us"] = times(all);
-  line["coordinator_latency_us"] = times(samples(tally, Which::coordinator, &Outcome::view));
-  line["another_latency_us"] = times(samples(tally, Which::another, &Outcome::view));
+  line["coordinator_latency_us"] = times(samples(tally, Which::coordinator, figure));
+  line["another_latency_us"] = times(samples(tally, Which::another, figure));
   if (options.event == Event::stop) line["beyond_timeout_us"] = times(all, options.timeout());
   line["resumed_us"] = times(samples(tally, Which::all, &Outcome::resumed));
   if (options.event == Event::leave)
     line["left_us"] = times(samples(tally, Which::all, &Outcome::ended));
+  if (options.event == Event::join) add_join(line, options, tally);
   line["limits"] = nlohmann::ordered_json::array();
   line["ratio"] = nullptr;
   if (const auto floor = floor_of(options, tally)) {

@@ -80,6 +80,31 @@ TEST_CASE("of who leaves it is told when it was out; no limit stands beside it")
   CHECK(for_people(options, example()).find("from the leaver's request") != std::string::npos);
 }
 
+TEST_CASE("of who joins the first delivery is the figure, and the bars stand beside it") {
+  MembershipOptions options;
+  options.event = Event::join;
+  Tally tally = example();
+  for (Outcome& outcome : tally.outcomes) {
+    outcome.victim = 3;
+    outcome.joined = 20ms;
+    outcome.pause = 11ms;
+  }
+  const auto json = nlohmann::json::parse(as_json(options, tally));
+  CHECK(json.at("case") == "membership join shm 3x");
+  CHECK(json.at("latency_us").at("p50") == 20000);
+  CHECK(json.at("view_us").at("p50") == 2000);
+  CHECK(json.at("started_us").at("p50") == 1000);
+  CHECK(json.at("pause_us").at("p99") == 11000);
+  CHECK(json.at("coordinator_latency_us").at("p50").is_null());
+  CHECK(json.at("bars").at(0).at("pass") == true);
+  CHECK(json.at("bars").at(1).at("pass") == false);
+  const std::string text = for_people(options, tally);
+  CHECK(text.find("from the joiner's request") != std::string::npos);
+  CHECK(text.find("at most 10 ms: missed") != std::string::npos);
+  options.members = 4;
+  CHECK(nlohmann::json::parse(as_json(options, tally)).at("bars").empty());
+}
+
 TEST_CASE("events that failed are told, and give no times") {
   Tally tally;
   tally.fabric = "shm";

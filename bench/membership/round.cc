@@ -12,6 +12,7 @@
 #include "bench/launch/crew.h"
 #include "bench/launch/gather.h"
 #include "bench/launch/interrupt.h"
+#include "bench/membership/lull.h"
 #include "bench/membership/member.h"
 #include "core/base/log.h"
 
@@ -27,8 +28,9 @@ Time at_of(const json& from) {
   return Time(Duration(from.at("at_ns").get<Duration::rep>()));
 }
 
-/// What the members say after the event, until each survivor has a view without the victim and is
-/// delivered messages in it, and the victim has ended or left, unless it is stopped.
+/// What the members say after the event, until each survivor has a view without the victim (or with
+/// the joiner) and is delivered messages in it, and the victim has ended or left, unless it is
+/// stopped, or the joiner is delivered messages, too.
 class Survivors {
  public:
   /// `asked`: when the command did what it did.
@@ -38,19 +40,26 @@ class Survivors {
         view_at_(asked),
         resumed_at_(asked),
         ended_at_(asked) {
-    heard_.resize(options.members);
-    heard_[victim].gone = true;
-    victim_ = victim;
+    const bool joins = event_ == Event::join;
+    heard_.resize(options.members + (joins ? 1 : 0));
+    heard_[victim].gone = !joins;
+    outcome_.victim = victim;
     ends_ = event_ != Event::stop;
   }
 
   bool done() const {
     return !ends_ &&
-           std::ranges::all_of(heard_, [](const Heard& one) { return one.gone || one.resumed; });
+           std::ranges::all_of(heard_, [](const Heard& one) { return one.gone || one.resumed; }) &&
+           (event_ != Event::join || lulls_ + 1 == heard_.size());
   }
   Result<> take(const Crew::News& news);
   Outcome outcome() const {
-    return {victim_, view_at_ - since_, resumed_at_ - since_, ended_at_ - since_};
+    Outcome outcome = outcome_;
+    outcome.view = view_at_ - since_;
+    outcome.resumed = resumed_at_ - since_;
+    outcome.ended = ended_at_ - since_;
+    if (event_ == Event::join) outcome.joined = joined_at_ - since_;
+    return outcome;
   }
   /// Those that are not done, by name and what they lack.
   std::string missing() const;
@@ -62,20 +71,29 @@ class Survivors {
     bool resumed = false;
   };
   Result<> take_victim(const Crew::News& news);
+  void take_joined(const json& joined);
+  void take_lull(const json& lull);
   Result<> take_view(unsigned member, const json& view);
 
   Event event_;
-  unsigned victim_ = 0;
+  Outcome outcome_;   // what is no time since the event
   bool ends_ = true;  // the victim's end is waited for, too
   Time since_;
   Time view_at_, resumed_at_, ended_at_;  // of the last survivor; of the victim
+  Time joined_at_{};
+  unsigned lulls_ = 0;  // so many have told what it cost them
   std::vector<Heard> heard_;
 };
 
 Result<> Survivors::take(const Crew::News& news) {
-  if (news.member == victim_) return take_victim(news);
+  if (news.member == outcome_.victim && event_ != Event::join) return take_victim(news);
   Heard& one = heard_[news.member];
   if (auto fine = check(news); !fine) return fine;
+  if (news.message->contains("lull")) take_lull((*news.message)["lull"]);
+  if (news.message->contains("joined")) {
+    take_joined((*news.message)["joined"]);
+    one.view = true;  // its first one
+  }
   if (news.message->contains("view")) return take_view(news.member, (*news.message)["view"]);
   if (one.view && news.message->contains("resumed")) {
     one.resumed = true;
@@ -100,6 +118,29 @@ Result<> Survivors::take_victim(const Crew::News& news) {
   log(Level::info, "{} after {} us: {}", member_name(news.member), (ended_at_ - since_) / 1us,
       news.message ? "left" : news.how);
   return {};
+}
+
+void Survivors::take_joined(const json& joined) {
+  const auto at = [&](const char* key) {
+    return Time(Duration(joined.at(key).get<Duration::rep>()));
+  };
+  since_ = at("asked_ns");
+  ended_at_ = at("started_ns");
+  joined_at_ = at_of(joined);
+  ends_ = false;
+  log(Level::info, "the joiner started after {} us, delivered after {} us",
+      (ended_at_ - since_) / 1us, (joined_at_ - since_) / 1us);
+}
+
+void Survivors::take_lull(const json& lull) {
+  const auto raise = [&](Duration Outcome::*to, const char* key) {
+    outcome_.*to = std::max(outcome_.*to, Duration(lull.at(key).get<Duration::rep>()));
+  };
+  raise(&Outcome::pause, "gap_ns");
+  raise(&Outcome::normal_pause, "normal_gap_ns");
+  raise(&Outcome::slowest, "slowest_ns");
+  raise(&Outcome::normal_slowest, "normal_slowest_ns");
+  ++lulls_;
 }
 
 Result<> Survivors::take_view(unsigned member, const json& view) {
@@ -155,22 +196,30 @@ Result<Round> run_round(const MembershipOptions& options, unsigned victim, Durat
   group.name = membership_group;
   group.stack = membership_stack;
   config.groups = {group};
-  auto crew = Crew::start(
-      {{"member", "membership"}, options.members, config, [](unsigned) { return json::object(); }});
+  const unsigned joiners = options.event == Event::join ? 1 : 0;
+  auto crew = Crew::start({{"member", "membership"},
+                           options.members + joiners,
+                           config,
+                           [&](unsigned) {
+                             return json{{"event", name_of(options.event)}};
+                           },
+                           joiners});
   if (!crew) return tl::unexpected(crew.error());
   Round round;
   auto ready = gather(*crew, "ready", Monotonic::now() + config.start_timeout + grace,
                       [&](const json& from) {
+                        if (from.empty()) return;  // it has not joined yet
                         round.fabric = from.at("fabric");
                         round.timing = {Duration(from.at("heartbeat_ns").get<Duration::rep>()),
                                         Duration(from.at("timeout_ns").get<Duration::rep>())};
                       });
   if (!ready) return tl::unexpected(ready.error());
 
-  std::this_thread::sleep_for(wait);
+  // What is normal has to be known before it changes.
+  std::this_thread::sleep_for(wait + (joiners > 0 ? 4 * Lull::around : Duration{0}));
   Survivors survivors(options, victim, Monotonic::now());
-  if (options.event == Event::leave)
-    crew->tell(victim, {{"leave", true}});
+  if (options.event == Event::leave || options.event == Event::join)
+    crew->tell(victim, {{name_of(options.event), true}});
   else
     crew->signal(victim, options.event == Event::kill ? SIGKILL : SIGSTOP);
   round.outcome = hear(*crew, survivors, Monotonic::now() + options.timeout() + grace);

@@ -1,5 +1,6 @@
 #pragma once
-// The command's side of one event: starts a group, takes one member out of it, hears the others.
+// The command's side of one event: starts a group, takes one member out of it or sends one to it,
+// hears the others.
 
 #include "bench/membership/event.h"
 #include "core/base/error.h"
@@ -14,7 +15,8 @@ struct Round {
   Result<Outcome> outcome;
 };
 
-/// `wait` passes between the moment when the group flows and the signal, or the word to leave.
+/// `wait` passes between the moment when the group flows and the signal, or the word to leave or to
+/// join.
 /// Fails when the group does not start, or when `interrupted()`. The victim does not outlive the
 /// call.
 Result<Round> run_round(const MembershipOptions& options, unsigned victim, Duration wait);
