@@ -50,6 +50,8 @@ std::vector<Finding> check_floors(const std::filesystem::path& root);
 std::vector<Finding> check_layout(const std::filesystem::path& root);
 // What README.md shows as a program is the file it names, to the letter.
 std::vector<Finding> check_readme(const std::filesystem::path& root);
+// What every target needs for the sanitizer builds.
+std::vector<Finding> check_targets(const std::filesystem::path& root);
 // What a line and a file may look like.
 std::vector<Finding> check_style(const std::filesystem::path& root);
 

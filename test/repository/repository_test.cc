@@ -41,6 +41,12 @@ TEST_CASE("the README shows the programs as they are") {
   CHECK(findings.empty());
 }
 
+TEST_CASE("every target has the prelude") {
+  const auto findings = check_targets(workspace_root());
+  INFO(report(findings));
+  CHECK(findings.empty());
+}
+
 TEST_CASE("the text keeps to the style") {
   const auto findings = check_style(workspace_root());
   INFO(report(findings));

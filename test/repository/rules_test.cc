@@ -154,5 +154,18 @@ TEST_CASE("strings and comments may name what code may not") {
   CHECK(finding(check_style, "core/a.cc", accents) == "");
 }
 
+TEST_CASE("a target that depends on nothing of ours has no prelude") {
+  const auto target = [](std::string_view rest) {
+    return "cc_library(\n    name = \"a\",\n    srcs = [\"a.cc\"],\n" + std::string(rest) + ")\n";
+  };
+  CHECK(contains(finding(check_targets, "core/a/BUILD.bazel", target("")), "BUILD.bazel:1"));
+  CHECK(contains(finding(check_targets, "core/a/BUILD.bazel",
+                         target("    visibility = [\"//core:__subpackages__\"],\n")),
+                 "//third_party:prelude"));
+  CHECK(finding(check_targets, "core/a/BUILD.bazel",
+                target("    deps = [\"//third_party:prelude\"],\n")) == "");
+  CHECK(finding(check_targets, "core/a/BUILD.bazel", target("    deps = [\":b\"],\n")) == "");
+}
+
 }  // namespace
 }  // namespace squall::repository
