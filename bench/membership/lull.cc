@@ -17,7 +17,7 @@ void Lull::delivered(Time at, bool mine) {
 Lull::Span Lull::between(Time from, Time to) const {
   Span span;
   auto one = std::ranges::lower_bound(deliveries_, from, {}, &Delivered::at);
-  for (; one != deliveries_.end() && one->at - one->gap <= to; ++one) {
+  for (; one != deliveries_.end() && (one->at <= to || one->at - one->gap < to); ++one) {
     span.gap = std::max(span.gap, one->gap);
     if (one->at <= to) span.slowest = std::max(span.slowest, one->took);
   }
