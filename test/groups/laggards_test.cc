@@ -30,6 +30,11 @@ bool only(const std::vector<Laggard>& laggards, std::string_view name) {
   return laggards.size() == 1 && laggards[0].name == name;
 }
 
+/// Turning all the while: a member that has started may still be needed by one that has not.
+void hear_turning(Line& line, Node& node, std::string_view word) {
+  turn_until(node, "the test says when", [&] { return line.hear(Duration::zero()) == word; });
+}
+
 /// Member a fills its ring until the test says that b is well again; it must be told who it was.
 void ask(Line& line, const Config& config, bool stopped) {
   const auto node = started(config);
@@ -38,7 +43,7 @@ void ask(Line& line, const Config& config, bool stopped) {
   group.on_deliver([&](const Delivery&) { ++delivered; });
   turn_until(*node, "all begin with everything", [&] { return group.laggards().empty(); });
   line.say("asking");
-  expect(line.hear(patience) == "fill", "the test says when");
+  hear_turning(line, *node, "fill");
   std::vector<Laggard> laggards;
   turn_until(*node, "b alone is named, with a full ring", [&] {
     while (group.try_send(payload(0, sent, 1000))) ++sent;
@@ -54,7 +59,7 @@ void ask(Line& line, const Config& config, bool stopped) {
   turn_until(*node, "nobody is named in the end",
              [&] { return group.laggards().empty() && delivered == sent; });
   line.say("nobody");
-  expect(line.hear(patience) == "end", "the test says when");
+  hear_turning(line, *node, "end");
 }
 
 /// Turns; until it hears "listen" its application takes nothing.
