@@ -47,6 +47,14 @@ TEST_CASE("a member by hand, with a file or without") {
   CHECK(options->failure_timeout_ms == 0);
 }
 
+TEST_CASE("a replication that loses a member and gets another") {
+  const auto command = parse({"replicate", "x", "--kill", "b", "--join", "--out", "o"});
+  const auto* options = std::get_if<replicate::Options>(&command);
+  REQUIRE(options != nullptr);
+  CHECK(options->kill == "b");
+  CHECK(options->join);
+}
+
 TEST_CASE("a replication across hosts; receivers need no PATH") {
   const auto command = parse({"replicate", "--config", "f.toml", "--name", "b", "--out", "o"});
   const auto* options = std::get_if<replicate::Options>(&command);
@@ -142,6 +150,8 @@ TEST_CASE("wrong arguments say what is wrong, with status 2") {
       {{"replicate", "x", "--out", "o", "--members", "27"}, "members"},
       {{"replicate", "x", "--out", "o", "--members", "three"}, "members"},
       {{"replicate", "x", "--out", "o", "--name", "a"}, "--config"},
+      {{"replicate", "x", "--out", "o", "--config", "f", "--kill", "a"}, "kill"},
+      {{"replicate", "x", "--out", "o", "--listen", "h:1"}, "--config"},
       {{"replicate", "x", "--out", "o", "--config", "f", "--members", "3"}, "members"},
       {{"bench"}, "subcommand"},
       {{"bench", "throughput", "--size", "-1"}, "size"},
