@@ -156,6 +156,8 @@ void add_membership(CLI::App& bench, Parsed& parsed) {
       ->check(CLI::Range(1u, max_events))
       ->capture_default_str();
   add_failure_timeout(*command, options.timeout_ms)->capture_default_str();
+  command->add_flag("--warm", options.warm,
+                    "Of a join: the joiner has looked for fabrics before it asks");
   command->add_flag("--json", options.json, "One line of JSON");
 }
 

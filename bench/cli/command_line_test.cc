@@ -17,10 +17,12 @@ TEST_CASE("a replication on this host") {
 }
 
 TEST_CASE("one more that joins") {
-  const auto command = parse({"bench", "membership", "--event", "join", "--members", "2"});
+  const auto command =
+      parse({"bench", "membership", "--event", "join", "--members", "2", "--warm"});
   const auto* options = std::get_if<bench::MembershipOptions>(&command);
   REQUIRE(options != nullptr);
   CHECK(options->event == bench::Event::join);
+  CHECK(options->warm);
 }
 
 TEST_CASE("a member by hand, with a file or without") {
