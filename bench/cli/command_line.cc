@@ -62,6 +62,18 @@ void add_replicate(CLI::App& app, replicate::Options& options) {
       ->type_name("NAME");
   command->add_option("--stack", options.stack, "Modules of the group (\"total | stable\")")
       ->type_name("STACK");
+  command
+      ->add_option("--kill", options.kill,
+                   "Kill this member (SIGKILL) in the middle, to see the others go on")
+      ->excludes(config)
+      ->type_name("NAME");
+  command->add_flag(
+      "--join", options.join,
+      "With --config: come to a replication that runs; else: one more member does, in "
+      "the middle");
+  command->add_option("--listen", options.listen, "With --config and --join: where others find it")
+      ->needs(config)
+      ->type_name("HOST:PORT");
 }
 
 void add_figure(CLI::App& bench, const char* name, const char* help, Parsed& parsed) {
@@ -144,6 +156,8 @@ void add_membership(CLI::App& bench, Parsed& parsed) {
       ->check(CLI::Range(1u, max_events))
       ->capture_default_str();
   add_failure_timeout(*command, options.timeout_ms)->capture_default_str();
+  command->add_flag("--warm", options.warm,
+                    "Of a join: the joiner has looked for fabrics before it asks");
   command->add_flag("--json", options.json, "One line of JSON");
 }
 

@@ -17,10 +17,12 @@ TEST_CASE("a replication on this host") {
 }
 
 TEST_CASE("one more that joins") {
-  const auto command = parse({"bench", "membership", "--event", "join", "--members", "2"});
+  const auto command =
+      parse({"bench", "membership", "--event", "join", "--members", "2", "--warm"});
   const auto* options = std::get_if<bench::MembershipOptions>(&command);
   REQUIRE(options != nullptr);
   CHECK(options->event == bench::Event::join);
+  CHECK(options->warm);
 }
 
 TEST_CASE("a member by hand, with a file or without") {
@@ -45,6 +47,14 @@ TEST_CASE("a member by hand, with a file or without") {
   CHECK(options->start == Start::create);
   CHECK(options->config == "f.toml");
   CHECK(options->failure_timeout_ms == 0);
+}
+
+TEST_CASE("a replication that loses a member and gets another") {
+  const auto command = parse({"replicate", "x", "--kill", "b", "--join", "--out", "o"});
+  const auto* options = std::get_if<replicate::Options>(&command);
+  REQUIRE(options != nullptr);
+  CHECK(options->kill == "b");
+  CHECK(options->join);
 }
 
 TEST_CASE("a replication across hosts; receivers need no PATH") {
@@ -142,6 +152,8 @@ TEST_CASE("wrong arguments say what is wrong, with status 2") {
       {{"replicate", "x", "--out", "o", "--members", "27"}, "members"},
       {{"replicate", "x", "--out", "o", "--members", "three"}, "members"},
       {{"replicate", "x", "--out", "o", "--name", "a"}, "--config"},
+      {{"replicate", "x", "--out", "o", "--config", "f", "--kill", "a"}, "kill"},
+      {{"replicate", "x", "--out", "o", "--listen", "h:1"}, "--config"},
       {{"replicate", "x", "--out", "o", "--config", "f", "--members", "3"}, "members"},
       {{"bench"}, "subcommand"},
       {{"bench", "throughput", "--size", "-1"}, "size"},

@@ -40,6 +40,9 @@ struct MembershipOptions {
   std::string fabric = "shm";
   unsigned count = 20;
   unsigned timeout_ms = 200;  ///< of silence, until a member is suspected
+  /// Who joins has looked for fabrics before it asks, as a process has that was a member already:
+  /// libfabric's own start takes longer than all the rest, once in a process.
+  bool warm = false;
   bool json = false;
 
   Duration timeout() const { return std::chrono::milliseconds(timeout_ms); }

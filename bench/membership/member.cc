@@ -17,6 +17,7 @@
 #include "bench/membership/event.h"
 #include "bench/membership/lull.h"
 #include "groups/node.h"
+#include "providers/catalog/catalog.h"
 
 namespace squall::bench {
 namespace {
@@ -216,6 +217,7 @@ int stream_as_member() {
   };
   std::optional<Entry> entry;
   if (link->config().start == Start::join) {
+    if (link->task().value("warm", false)) static_cast<void>(catalog::survey());
     static_cast<void>(link->channel().send({{"ready", json::object()}}));
     if (!link->channel().receive_until(never)) return 0;  // it is not wanted any more
     entry = Entry{Monotonic::now(), {}};

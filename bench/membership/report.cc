@@ -57,7 +57,7 @@ std::optional<Floor> floor_of(const MembershipOptions& options, const Tally& tal
                samples(tally, Which::all, &Outcome::ended).percentile(0.5)};
 }
 
-std::string_view in_words(Event event) {
+std::string_view in_words(Event event, bool warm) {
   switch (event) {
     case Event::kill:
       return "one killed";
@@ -68,7 +68,7 @@ std::string_view in_words(Event event) {
     case Event::join:
       break;
   }
-  return "one more joins";
+  return warm ? "one more joins, which has looked for fabrics before" : "one more joins";
 }
 
 struct Bar {
@@ -154,14 +154,14 @@ void add_join(nlohmann::ordered_json& line, const MembershipOptions& options, co
 }  // namespace
 
 std::string name_of(const MembershipOptions& options) {
-  return fmt::format("membership {} {} {}x", name_of(options.event), options.fabric,
-                     options.members);
+  return fmt::format("membership {} {} {}x{}", name_of(options.event), options.fabric,
+                     options.members, options.warm ? " warm" : "");
 }
 
 std::string for_people(const MembershipOptions& options, const Tally& tally) {
   std::string text =
       fmt::format("{}, {} members, all sending, {}, {}\n  {}\n", tally.fabric, options.members,
-                  membership_stack, in_words(options.event), tally.timing.text());
+                  membership_stack, in_words(options.event, options.warm), tally.timing.text());
   text += fmt::format("  {:<44}{:>5}{:>10}{:>10}{:>10}\n", since(options.event), "", "median",
                       "p99", "max");
   text +=

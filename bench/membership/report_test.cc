@@ -101,6 +101,9 @@ TEST_CASE("of who joins the first delivery is the figure, and the bars stand bes
   const std::string text = for_people(options, tally);
   CHECK(text.find("from the joiner's request") != std::string::npos);
   CHECK(text.find("at most 10 ms: missed") != std::string::npos);
+  options.warm = true;
+  CHECK(name_of(options) == "membership join shm 3x warm");
+  CHECK(for_people(options, tally).find("has looked for fabrics") != std::string::npos);
   options.members = 4;
   CHECK(nlohmann::json::parse(as_json(options, tally)).at("bars").empty());
 }

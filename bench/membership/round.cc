@@ -201,7 +201,7 @@ Result<Round> run_round(const MembershipOptions& options, unsigned victim, Durat
                            options.members + joiners,
                            config,
                            [&](unsigned) {
-                             return json{{"event", name_of(options.event)}};
+                             return json{{"event", name_of(options.event)}, {"warm", options.warm}};
                            },
                            joiners});
   if (!crew) return tl::unexpected(crew.error());

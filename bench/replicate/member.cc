@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <deque>
 
+#include "bench/replicate/journal.h"
 #include "bench/replicate/record.h"
+#include "bench/replicate/state.h"
 #include "bench/replicate/status.h"
 #include "bench/replicate/store.h"
 #include "bench/samples/samples.h"
@@ -22,6 +24,8 @@ constexpr Duration good_order = 5s;
 /// send in batches.
 constexpr std::size_t turn_after_bytes = std::size_t{64} << 10;
 constexpr unsigned turn_after_records = 32;
+/// Of all members together.
+constexpr std::size_t max_completes_bytes = std::size_t{1} << 20;
 constexpr std::size_t status_ring_bytes = std::size_t{64} << 10;
 
 class Member final : public RecordSink {
@@ -31,11 +35,13 @@ class Member final : public RecordSink {
         job_(job),
         watcher_(watcher),
         files_(*node.group(files_group)),
-        status_(*node.group(status_group)),
-        complete_(node.view()->size()) {}
+        status_(*node.group(status_group)) {}
   ~Member() override {
     files_.on_deliver(nullptr);
     status_.on_deliver(nullptr);
+    files_.on_state({});
+    status_.on_state({});
+    node_.on_view(nullptr);
   }
   Member(const Member&) = delete;
   Member& operator=(const Member&) = delete;
@@ -49,9 +55,16 @@ class Member final : public RecordSink {
 
  private:
   Result<> step();
+  Result<> open();
   Result<> replicate();
   Result<> agree();
   void on_record(const Delivery& delivery);
+  void on_view(const ViewChange& change);
+  StateHooks state_of_files();
+  StateHooks state_of_status();
+  Result<> take(Bytes bytes);
+  bool is_here(std::string_view name) const;
+  void forget_the_gone();
   void on_status(const Delivery& delivery);
   void give_up(Error error, std::string caused_by = {});
   Result<> check() const {
@@ -67,10 +80,12 @@ class Member final : public RecordSink {
   Group& files_;
   Group& status_;
 
-  std::optional<Store> store_;  // none: nothing more is written here
-  Digest stream_;
+  std::optional<Store> store_;      // none: nothing more is written here
+  std::optional<Journal> journal_;  // as long as the store
+  StateReader state_;               // that this member is given
+  std::vector<std::byte> said_;     // before it came; as much of it as is there
   std::optional<Trouble> trouble_;
-  std::vector<std::optional<Complete>> complete_;  // by rank
+  Completes complete_;
   Summary summary_;
   std::optional<Time> first_record_;
   Time look_around_{};
@@ -87,6 +102,7 @@ void Member::give_up(Error error, std::string caused_by) {
   if (trouble_) return;  // the first is the cause
   trouble_ = Trouble{std::move(error), std::move(caused_by)};
   store_.reset();  // also removes what is half written
+  journal_.reset();
 }
 
 void Member::on_record(const Delivery& delivery) {
@@ -101,20 +117,100 @@ void Member::on_record(const Delivery& delivery) {
   }
   ++summary_.messages;
   if (!store_) return;  // given up: the rings must drain all the same
-  const auto size = static_cast<std::uint64_t>(delivery.bytes.size());
-  stream_.update(as_bytes({reinterpret_cast<const char*>(&size), sizeof(size)}));
-  stream_.update(delivery.bytes);
-  const auto record = decode(delivery.bytes);
-  if (!record) return give_up(record.error());
-  if (auto applied = store_->apply(*record); !applied) give_up(applied.error());
+  if (auto taken = take(delivery.bytes); !taken) give_up(taken.error());
+}
+
+/// One record, from the sender or out of a state.
+Result<> Member::take(Bytes bytes) {
+  const auto record = decode(bytes);
+  if (!record) return tl::unexpected(record.error());
+  if (auto applied = store_->apply(*record); !applied) return applied;
+  const bool noted =
+      !std::holds_alternative<FileData>(*record) && !std::holds_alternative<Padding>(*record);
+  return noted ? journal_->append(bytes) : Result<>{};
+}
+
+bool Member::is_here(std::string_view name) const {
+  const auto view = node_.view();
+  return std::ranges::find(view->members, name, &squall::Member::name) != view->members.end();
+}
+
+/// What members that are gone have said counts no more: under their names others may come.
+void Member::forget_the_gone() {
+  std::erase_if(complete_, [&](const auto& each) { return !is_here(each.first); });
+}
+
+void Member::on_view(const ViewChange& change) {
+  forget_the_gone();
+  watcher_.view(change);
+  // Everybody has delivered the same until here: who has the end needs the sender no more.
+  if (is_here(job_.sender) || !store_ || store_->ended()) return;
+  const auto why = std::ranges::find_if(
+      change.gone, [&](const std::string& gone) { return gone.starts_with(job_.sender + ":"); });
+  give_up(
+      Error{Code::lost,
+            fmt::format("the sender is lost: {}", why != change.gone.end() ? *why : job_.sender),
+            "replicate again"},
+      job_.sender);
+}
+
+StateHooks Member::state_of_files() {
+  StateHooks hooks;
+  hooks.save = [this]() -> StateSource {
+    const auto cannot = [](Error error) -> StateSource {
+      return [error = std::move(error)](MutableBytes) -> Result<std::size_t> {
+        return tl::unexpected(error);
+      };
+    };
+    if (!store_) return cannot({Code::unavailable, "this member has given up", {}});
+    auto journal = journal_->reading();
+    if (!journal) return cannot(journal.error());
+    auto store = store_->reading();
+    if (!store) return cannot(store.error());
+    return hand_out(std::move(*journal), std::move(*store));
+  };
+  hooks.load = [this](Bytes piece, bool last) -> Result<> {
+    if (!store_) return {};  // given up: the others are told
+    if (!first_record_) first_record_ = Monotonic::now();
+    auto loaded = state_.read(piece, [this](Bytes record) { return take(record); });
+    if (loaded && last && !state_.whole())
+      loaded = fail(Code::refused, "a state that ends in the middle of a record");
+    if (!loaded) give_up(loaded.error());
+    return {};
+  };
+  return hooks;
+}
+
+StateHooks Member::state_of_status() {
+  StateHooks hooks;
+  hooks.save = [this]() -> StateSource {
+    return [said = encode_completes(complete_), at = std::size_t{0}](MutableBytes to) mutable {
+      const std::size_t count = std::min(to.size(), said.size() - at);
+      std::copy_n(said.data() + at, count, to.data());
+      at += count;
+      return Result<std::size_t>(count);
+    };
+  };
+  hooks.load = [this](Bytes piece, bool last) -> Result<> {
+    if (said_.size() + piece.size() > max_completes_bytes)
+      return fail(Code::refused, "a state that is longer than any");
+    said_.insert(said_.end(), piece.begin(), piece.end());
+    if (!last) return {};
+    auto completes = decode_completes(said_);
+    if (!completes) return tl::unexpected(completes.error());
+    complete_ = std::move(*completes);
+    forget_the_gone();
+    return {};
+  };
+  return hooks;
 }
 
 void Member::on_status(const Delivery& delivery) {
   const auto status = decode_status(delivery.bytes);
-  const std::string& who = name_of(delivery.sender);
+  const std::string who = name_of(delivery.sender);
   if (!status) return give_up(status.error(), who);
   if (const auto* complete = std::get_if<Complete>(&*status)) {
-    complete_[delivery.sender] = *complete;
+    complete_[who] = complete->digest;
   } else if (delivery.sender != node_.rank()) {
     const auto what = printable(std::get<Failed>(*status).what);
     give_up(Error{Code::lost, fmt::format("member {} failed: {}", who, what), {}}, who);
@@ -169,10 +265,17 @@ Result<> Member::tell(const Status& status, Time deadline) {
   }
 }
 
-Result<> Member::replicate() {
+Result<> Member::open() {
   auto store = Store::open(job_.out, name_of(node_.rank()));
   if (!store) return tl::unexpected(store.error());
+  auto journal = Journal::open(job_.out);
+  if (!journal) return tl::unexpected(journal.error());
   store_.emplace(std::move(*store));
+  journal_.emplace(std::move(*journal));
+  return {};
+}
+
+Result<> Member::replicate() {
   if (summary_.sender) {
     auto walked = walk(job_.sources, *this);
     if (trouble_) return check();  // whatever else the walk says, this came first
@@ -186,17 +289,18 @@ Result<> Member::replicate() {
   return {};
 }
 
-/// Tells its digest, waits for everybody's, compares.
+/// Tells its digest, waits for everybody's who is there, compares.
 Result<> Member::agree() {
-  const Digest::Value mine = stream_.value();
+  const Digest::Value mine = journal_->digest();
   if (auto told = tell(Complete{mine}, never); !told) return told;
-  while (!std::all_of(complete_.begin(), complete_.end(), [](const auto& c) { return c; }))
+  const auto said = [&](const squall::Member& member) { return complete_.contains(member.name); };
+  while (!std::ranges::all_of(node_.view()->members, said))
     if (auto stepped = step(); !stepped) return stepped;
-  for (Rank rank = 0; rank < complete_.size(); ++rank)
-    if (complete_[rank]->digest != mine)
-      return fail(Code::lost, fmt::format("members {} and {} hold different bytes: {} and {}",
-                                          name_of(node_.rank()), name_of(rank), to_hex(mine),
-                                          to_hex(complete_[rank]->digest)));
+  for (const auto& [name, digest] : complete_)
+    if (digest != mine)
+      return fail(Code::lost,
+                  fmt::format("members {} and {} hold different bytes: {} and {}",
+                              name_of(node_.rank()), name, to_hex(mine), to_hex(digest)));
   summary_.digest = to_hex(mine);
   return {};
 }
@@ -211,10 +315,15 @@ void Member::say_why() {
 
 tl::expected<Summary, Trouble> Member::run() {
   summary_.fabric = node_.fabric();
-  summary_.sender = job_.sender;
+  summary_.sender = job_.sender == name_of(node_.rank());
+  auto done = open();
+  if (!done) give_up(done.error());
+  files_.on_state(state_of_files());
+  status_.on_state(state_of_status());
+  node_.on_view([this](const ViewChange& change) { on_view(change); });
   files_.on_deliver([this](const Delivery& delivery) { on_record(delivery); });
   status_.on_deliver([this](const Delivery& delivery) { on_status(delivery); });
-  auto done = replicate();
+  if (done) done = replicate();
   if (done) done = agree();
   if (!done) give_up(done.error());
   if (trouble_) {
@@ -233,8 +342,7 @@ tl::expected<Summary, Trouble> Member::run() {
 }  // namespace
 
 Result<std::string> set_groups(Config& config) {
-  // The proof at the end is one of all members. Who waits for a slow disk in an upcall is not dead.
-  config.survive_losses = false;
+  // Who waits for a slow disk in an upcall is not dead.
   config.failure_timeout = std::max<Duration>(config.failure_timeout, std::chrono::seconds(5));
   GroupConfig files;
   for (const GroupConfig& group : config.groups)

@@ -1,7 +1,8 @@
 #pragma once
 // One member of a replication, from the started node to equal digests everywhere. Two groups: the
 // sender's records in `files`; in `status` every member says how it ended, so that one that fails
-// (a full disk, a file that changed) stops the others with its message.
+// (a full disk, a file that changed) stops the others with its message. A member that dies is not
+// waited for, unless it is the sender; one that joins gets what was written before it came.
 // Turns a poll-driven node; one thread.
 
 #include <cstdint>
@@ -26,7 +27,7 @@ inline constexpr std::string_view status_group = "status";
 Result<std::string> set_groups(Config& config);
 
 struct Job {
-  bool sender = false;
+  std::string sender;           ///< the name of the member that sends
   std::vector<Source> sources;  ///< read by the sender only
   std::string out;
 };
@@ -50,6 +51,8 @@ class Watcher {
  public:
   virtual ~Watcher() = default;
   virtual void progress(std::uint64_t files, std::uint64_t bytes) = 0;
+  /// As it happens, in order with the records.
+  virtual void view(const ViewChange& change) = 0;
   virtual bool cancelled() = 0;
 };
 

@@ -1,8 +1,6 @@
 #include "bench/replicate/replicate.h"
 
 #include <fmt/format.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -13,10 +11,13 @@
 #include "bench/launch/crew.h"
 #include "bench/launch/interrupt.h"
 #include "bench/launch/link.h"
+#include "bench/replicate/bar.h"
+#include "bench/replicate/conductor.h"
 #include "bench/replicate/member.h"
 #include "bench/replicate/record.h"
 #include "bench/replicate/report.h"
 #include "bench/replicate/walk.h"
+#include "bench/text/views.h"
 #include "groups/config_file.h"
 #include "groups/node.h"
 
@@ -25,40 +26,10 @@ namespace {
 
 using nlohmann::json;
 
-/// For members to say why they stopped, once one of them has.
-constexpr Duration last_words = 4s;
-
 int complain(const Error& error) {
   fmt::print(stderr, "squall: {}\n", error.text());
   return error.code == Code::invalid ? 2 : 1;
 }
-
-/// The bar on standard error, where that is a terminal.
-class Bar {
- public:
-  explicit Bar(const Totals& totals) : totals_(totals), shown_(isatty(STDERR_FILENO) != 0) {}
-  ~Bar() { clear(); }
-  void show(std::uint64_t files, std::uint64_t bytes) {
-    if (!shown_) return;
-    winsize size{};
-    const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
-    const unsigned columns = known ? size.ws_col - 1u : 79u;
-    fmt::print(stderr, "\r\x1b[K{}",
-               progress_line(totals_, files, bytes, Monotonic::now() - start_, columns));
-    std::fflush(stderr);
-    dirty_ = true;
-  }
-  void clear() {
-    if (dirty_) fmt::print(stderr, "\r\x1b[K");
-    dirty_ = false;
-  }
-
- private:
-  Totals totals_;
-  bool shown_;
-  bool dirty_ = false;
-  Time start_ = Monotonic::now();
-};
 
 /// Replicating a folder into itself would never end.
 Result<> check_out(const Options& options) {
@@ -78,138 +49,6 @@ Result<> check_out(const Options& options) {
   return {};
 }
 
-json to_json(const Summary& s) {
-  return {{"fabric", s.fabric},
-          {"files", s.files},
-          {"bytes", s.bytes},
-          {"messages", s.messages},
-          {"skipped", s.skipped},
-          {"seconds", s.seconds},
-          {"digest", s.digest},
-          {"sender", s.sender},
-          {"latency_p50_ns", s.latency_p50.count()},
-          {"latency_p99_ns", s.latency_p99.count()}};
-}
-
-Summary summary_from(const json& from) {
-  Summary s;
-  s.fabric = from.at("fabric");
-  s.files = from.at("files");
-  s.bytes = from.at("bytes");
-  s.messages = from.at("messages");
-  s.skipped = from.at("skipped");
-  s.seconds = from.at("seconds");
-  s.digest = from.at("digest");
-  s.sender = from.at("sender");
-  s.latency_p50 = Duration(from.at("latency_p50_ns").get<Duration::rep>());
-  s.latency_p99 = Duration(from.at("latency_p99_ns").get<Duration::rep>());
-  return s;
-}
-
-/// Hears the members of this host to their end.
-class Conductor {
- public:
-  Conductor(bench::Crew& crew, const Totals& totals)
-      : crew_(crew), bar_(totals), summaries_(crew.size()), failed_(crew.size()) {}
-
-  int run() {
-    while (crew_.running() > 0) {
-      auto news = crew_.next(deadline_);
-      if (!news) {
-        hang_up();
-        continue;
-      }
-      if (news->message)
-        on_message(news->member, *news->message);
-      else if (!news->clean_exit && !failed_[news->member])
-        on_failure(news->member, fmt::format("it ended unexpectedly ({})", news->how), false);
-      if (any_failed() && deadline_ == never) deadline_ = Monotonic::now() + last_words;
-    }
-    bar_.clear();
-    explain();
-    return any_failed() || bench::interrupted() ? 1 : finish();
-  }
-
- private:
-  /// Interrupted, or somebody took too long to stop: once politely, then the Crew ends them.
-  void hang_up() {
-    if (hung_up_ && Monotonic::now() >= deadline_) {
-      crew_.kill_all();
-      deadline_ = never;
-      return;
-    }
-    crew_.dismiss();
-    hung_up_ = true;
-    deadline_ = Monotonic::now() + last_words;
-  }
-
-  void on_message(unsigned member, const json& message) {
-    if (message.contains("progress")) {
-      if (message.value("sender", false))
-        bar_.show(message["progress"].value("files", std::uint64_t{0}),
-                  message["progress"].value("bytes", std::uint64_t{0}));
-    } else if (message.contains("failed")) {
-      on_failure(member, message.value("failed", ""), message.value("caused_by", "") != "");
-    } else if (message.contains("done")) {
-      summaries_[member] = summary_from(message["done"]);
-    }
-  }
-
-  void on_failure(unsigned member, const std::string& what, bool secondary) {
-    failed_[member] = true;
-    told_.push_back({member, what, secondary});
-  }
-
-  /// Causes only, unless nobody knows one; what all say is said once.
-  void explain() const {
-    const bool caused = std::any_of(told_.begin(), told_.end(),
-                                    [](const Failure& failure) { return !failure.secondary; });
-    const bool common = told_.size() > 1 && told_.size() == crew_.size() &&
-                        std::all_of(told_.begin(), told_.end(), [&](const Failure& failure) {
-                          return failure.what == told_.front().what;
-                        });
-    if (common) {
-      fmt::print(stderr, "squall: every member: {}\n", told_.front().what);
-      return;
-    }
-    for (const Failure& failure : told_)
-      if (!failure.secondary || !caused)
-        fmt::print(stderr, "squall: member {}: {}\n", bench::member_name(failure.member),
-                   failure.what);
-  }
-
-  bool any_failed() const {
-    return std::find(failed_.begin(), failed_.end(), true) != failed_.end();
-  }
-
-  int finish() {
-    const Summary* sender = nullptr;
-    for (unsigned i = 0; i < crew_.size(); ++i) {
-      if (!summaries_[i] || summaries_[i]->digest != summaries_[0]->digest) {
-        fmt::print(stderr, "squall: member {} did not report the same digest as member a\n",
-                   bench::member_name(i));
-        return 1;
-      }
-      if (summaries_[i]->sender) sender = &*summaries_[i];
-    }
-    if (sender != nullptr) fmt::print("{}", table(*sender, crew_.size()));
-    return 0;
-  }
-
-  bench::Crew& crew_;
-  Bar bar_;
-  std::vector<std::optional<Summary>> summaries_;
-  std::vector<bool> failed_;
-  struct Failure {
-    unsigned member;
-    std::string what;
-    bool secondary;  ///< another member's end caused it
-  };
-  std::vector<Failure> told_;
-  Time deadline_ = never;
-  bool hung_up_ = false;
-};
-
 int replicate_here(const Options& options, const std::vector<Source>& sources,
                    const Totals& totals) {
   Config config;
@@ -224,11 +63,24 @@ int replicate_here(const Options& options, const std::vector<Source>& sources,
     paths.push_back({{"path", std::vector<unsigned char>(source.path.begin(), source.path.end())},
                      {"as", std::vector<unsigned char>(source.as.begin(), source.as.end())}});
   const std::vector<unsigned char> out(options.out.begin(), options.out.end());
-  auto crew = bench::Crew::start({{"member", "replicate"}, options.members, config, [&](unsigned) {
+  Plot plot;
+  for (unsigned i = 0; i < options.members; ++i)
+    if (options.kill == bench::member_name(i)) plot.kill = i;
+  if (!options.kill.empty() && !plot.kill)
+    return complain({Code::invalid, fmt::format("there is no member '{}' to kill", options.kill),
+                     "members are called a, b, c and so on"});
+  if (options.join) plot.joiner = options.members;
+  const unsigned joiners = options.join ? 1 : 0;
+  auto crew = bench::Crew::start({{"member", "replicate"},
+                                  options.members + joiners,
+                                  config,
+                                  [&](unsigned) {
                                     return json{{"sources", paths}, {"out", out}};
-                                  }});
+                                  },
+                                  joiners});
   if (!crew) return complain(crew.error());
-  return Conductor(*crew, totals).run();
+  const unsigned wanted = options.members + joiners - (plot.kill ? 1 : 0);
+  return Conductor(*crew, totals, wanted, plot).run();
 }
 
 /// One member by hand: its own bar, its own signals.
@@ -236,6 +88,11 @@ class OwnTerminal final : public Watcher {
  public:
   explicit OwnTerminal(const Totals& totals) : bar_(totals) {}
   void progress(std::uint64_t files, std::uint64_t bytes) override { bar_.show(files, bytes); }
+  void view(const ViewChange& change) override {
+    bar_.clear();
+    fmt::print("{}\n", bench::shown(change));
+    std::fflush(stdout);
+  }
   bool cancelled() override { return bench::interrupted(); }
 
  private:
@@ -245,6 +102,8 @@ class OwnTerminal final : public Watcher {
 int replicate_across_hosts(const Options& options) {
   auto config = load_config(options.config);
   if (!config) return complain(config.error());
+  if (options.join) config->start = Start::join;
+  if (!options.listen.empty()) config->listen = options.listen;
   if (!options.name.empty())
     if (auto chosen = choose_name(*config, options.name); !chosen) return complain(chosen.error());
   if (config->name.empty())
@@ -255,9 +114,11 @@ int replicate_across_hosts(const Options& options) {
   if (!sender) return complain(sender.error());
   if (!options.stack.empty()) config->groups.front().stack = options.stack;
 
-  Job job{*sender == config->name, {}, options.out};
+  Job job{*sender, {}, options.out};
   Totals totals;
-  if (job.sender) {
+  if (job.sender == config->name) {
+    if (options.join)
+      return complain({Code::invalid, "the sender cannot join: it begins the replication", {}});
     auto sources = plan_sources(options.paths);
     if (!sources) return complain(sources.error());
     if (sources->empty())
@@ -289,6 +150,13 @@ class TellsCommand final : public Watcher {
     if (sender_)
       static_cast<void>(link_.channel().send(
           {{"progress", {{"files", files}, {"bytes", bytes}}}, {"sender", true}}));
+  }
+  void view(const ViewChange& change) override {
+    json names = json::array();
+    for (const auto& member : change.view->members) names.push_back(member.name);
+    static_cast<void>(link_.channel().send(
+        {{"view", {{"text", bench::shown(change)}, {"members", std::move(names)}}},
+         {"sender", sender_}}));
   }
   bool cancelled() override { return link_.told_to_stop(); }
 
@@ -327,12 +195,17 @@ int replicate_as_member() {
   Config config = link->config();
   auto sender = set_groups(config);
   if (!sender) return failed({sender.error(), {}});
-  Job job{*sender == config.name, {}, text_from(link->task().at("out"))};
+  Job job{*sender, {}, text_from(link->task().at("out"))};
   for (const json& source : link->task().at("sources"))
     job.sources.push_back({text_from(source.at("path")), text_from(source.at("as"))});
+  // Who joins waits to be called; or it is not wanted.
+  if (config.start == Start::join) {
+    const auto called = link->channel().receive_until(never);
+    if (!called || !called->value("join", false)) return 0;
+  }
   auto node = Node::start(config);
   if (!node) return failed({node.error(), {}});
-  TellsCommand watcher(*link, job.sender);
+  TellsCommand watcher(*link, *sender == config.name);
   const auto summary = run_member(**node, job, watcher);
   if (!summary) return failed(summary.error());
   static_cast<void>(link->channel().send({{"done", to_json(*summary)}}));

@@ -13,12 +13,17 @@ struct Options {
   unsigned members = 3;
   std::string fabric;  ///< empty: shm here, what the configuration says across hosts
   std::string stack;   ///< empty: the default
+  std::string kill;    ///< in the middle: this member, with SIGKILL; empty: nobody
   // across hosts
   std::string config;
   std::string name;
+  std::string listen;  ///< empty: what the configuration says
+  /// This member comes to a replication that runs. On this host: one more does, in the middle.
+  bool join = false;
 };
 
-/// Prints what people need; gives the exit status: 0, 1 for a failed run, 2 for wrong arguments.
+/// Prints what people need; gives the exit status: 0, 1 for a failed run or where fewer members
+/// than were asked for hold everything, 2 for wrong arguments.
 int replicate(const Options& options);
 
 /// What a member that `replicate` started runs.

@@ -25,33 +25,14 @@
 #include <thread>
 #include <vector>
 
+#include "bench/replicate/scratch.h"
 #include "core/base/time.h"
 
 namespace squall::replicate {
 namespace {
 
-namespace fs = std::filesystem;
-
 /// For anything that must happen at all, under whatever load.
 constexpr Duration patience = 60s;
-
-class Scratch {
- public:
-  Scratch() {
-    const char* base = std::getenv("TEST_TMPDIR");
-    std::string name = fmt::format("{}/replicateXXXXXX", base != nullptr ? base : "/tmp");
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~Scratch() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  fs::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  fs::path path_;
-};
 
 /// What a process is started under.
 struct Limits {
@@ -142,28 +123,6 @@ class Squall {
   int output_fd_ = -1;
   std::string output_;
 };
-
-void write_file(const fs::path& path, std::string_view content) {
-  std::ofstream(path, std::ios::binary).write(content.data(), std::ssize(content));
-}
-
-/// Kind, mode, and content or target of everything below a folder.
-std::map<std::string, std::string> picture(const fs::path& root) {
-  std::map<std::string, std::string> seen;
-  for (const auto& entry : fs::recursive_directory_iterator(root)) {
-    struct stat status {};
-    REQUIRE(lstat(entry.path().c_str(), &status) == 0);
-    std::string what = fmt::format("{:o} ", status.st_mode);
-    if (entry.is_symlink()) {
-      what += fs::read_symlink(entry.path()).string();
-    } else if (entry.is_regular_file()) {
-      std::ifstream file(entry.path(), std::ios::binary);
-      what.append(std::istreambuf_iterator<char>(file), {});
-    }
-    seen[fs::relative(entry.path(), root).string()] = what;
-  }
-  return seen;
-}
 
 void make_tree(const fs::path& root) {
   fs::create_directories(root / "sub" / "empty");
@@ -274,21 +233,65 @@ TEST_CASE("a file that changes while it is read ends the run, without it anywher
   CHECK(no_partial(scratch / "out"));
 }
 
-TEST_CASE("a member that is killed ends the run, which names it") {
+/// A folder that takes some time.
+void make_large_tree(const fs::path& root) {
+  make_tree(root);
+  for (const char* name : {"large", "larger", "largest"}) write_large(root / name, 64 << 20);
+}
+
+TEST_CASE("a receiver that is killed is named, and the others end with everything") {
+  const Scratch scratch;
+  make_large_tree(scratch / "in");
+  Squall squall({"replicate", scratch / "in", "--out", scratch / "out"});
+  const auto members = squall.members(3);
+  await([&] { return fs::exists(scratch / "out" / ".c.partial"); });
+  kill(members[1], SIGKILL);
+  CHECK(squall.wait() == 1);  // not all that were asked for
+  const std::string& said = squall.output();
+  CHECK_MESSAGE(
+      said.find("member b: it ended unexpectedly (killed by signal 9)") != std::string::npos, said);
+  CHECK_MESSAGE(said.find(": a, c; gone: b: ") != std::string::npos, said);
+  CHECK_MESSAGE(said.find("2 of 3 members hold everything") != std::string::npos, said);
+  const auto expected = picture(scratch / "in");
+  CHECK(picture(scratch / "out" / "a") == expected);
+  CHECK(picture(scratch / "out" / "c") == expected);
+  CHECK_FALSE(fs::exists(scratch / "out" / ".a.partial"));
+  CHECK_FALSE(fs::exists(scratch / "out" / ".c.partial"));
+}
+
+TEST_CASE("the sender is killed: the others stop, say so, and leave no part of a file") {
   const Scratch scratch;
   fs::create_directories(scratch / "in");
   write_large(scratch / "in" / "large", 256 << 20);
   Squall squall({"replicate", scratch / "in", "--out", scratch / "out"});
   const auto members = squall.members(3);
   await([&] { return fs::exists(scratch / "out" / ".c.partial"); });
-  kill(members[1], SIGKILL);
+  kill(members[0], SIGKILL);
   CHECK(squall.wait() == 1);
-  CHECK_MESSAGE(squall.output().find("member b: it ended unexpectedly (killed by signal 9)") !=
-                    std::string::npos,
-                squall.output());
-  CHECK_FALSE(fs::exists(scratch / "out" / "a" / "large"));
-  CHECK_FALSE(fs::exists(scratch / "out" / ".a.partial"));
-  CHECK_FALSE(fs::exists(scratch / "out" / ".c.partial"));
+  const std::string& said = squall.output();
+  CHECK_MESSAGE(said.find("the sender is lost: a: ") != std::string::npos, said);
+  for (const char* member : {"b", "c"}) {
+    CHECK_FALSE(fs::exists(scratch / "out" / member / "large"));
+    CHECK_FALSE(fs::exists(scratch / "out" / fmt::format(".{}.partial", member)));
+  }
+}
+
+TEST_CASE("one of three is killed in the middle, one more joins, and all have the same bytes") {
+  for (const std::string fabric : {"shm", "tcp"}) {
+    CAPTURE(fabric);
+    const Scratch scratch;
+    make_large_tree(scratch / "in");
+    Squall squall({"replicate", scratch / "in", "--fabric", fabric, "--kill", "b", "--join",
+                   "--out", scratch / "out"});
+    const int status = squall.wait();
+    const std::string& said = squall.output();
+    REQUIRE_MESSAGE(status == 0, said);
+    CHECK_MESSAGE(said.find(": a, c; gone: b: ") != std::string::npos, said);
+    CHECK_MESSAGE(said.find(": a, c, d; came: d") != std::string::npos, said);
+    CHECK_MESSAGE(said.find("to 3 members") != std::string::npos, said);
+    const auto expected = picture(scratch / "in");
+    for (const char* member : {"a", "c", "d"}) CHECK(picture(scratch / "out" / member) == expected);
+  }
 }
 
 TEST_CASE("Ctrl-C ends members and command, and cleans up") {

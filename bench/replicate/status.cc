@@ -3,13 +3,22 @@
 namespace squall::replicate {
 namespace {
 enum class Kind : std::uint8_t { complete = 1, failed };
+
+void put(Writer& to, const Digest::Value& digest) {
+  for (const std::byte byte : digest) to.put(byte);
+}
+Digest::Value get_digest(Reader& from) {
+  Digest::Value digest{};
+  for (std::byte& byte : digest) byte = from.get<std::byte>();
+  return digest;
+}
 }  // namespace
 
 std::vector<std::byte> encode_status(const Status& status) {
   Writer to;
   if (const auto* complete = std::get_if<Complete>(&status)) {
     to.put(Kind::complete);
-    for (const std::byte byte : complete->digest) to.put(byte);
+    put(to, complete->digest);
   } else {
     to.put(Kind::failed).put(std::get<Failed>(status).what.substr(0, max_status_text_bytes));
   }
@@ -21,9 +30,7 @@ Result<Status> decode_status(Bytes message) {
   Status status;
   const auto kind = from.get<Kind>();
   if (kind == Kind::complete) {
-    Complete complete;
-    for (std::byte& byte : complete.digest) byte = from.get<std::byte>();
-    status = complete;
+    status = Complete{get_digest(from)};
   } else if (kind == Kind::failed) {
     status = Failed{as_text(from.get_bytes(max_status_text_bytes))};
   } else {
@@ -31,6 +38,26 @@ Result<Status> decode_status(Bytes message) {
   }
   if (!from.done()) return fail(Code::refused, "malformed status: its length is wrong");
   return status;
+}
+
+std::vector<std::byte> encode_completes(const Completes& completes) {
+  Writer to;
+  for (const auto& [name, digest] : completes) {
+    to.put(std::string_view(name));
+    put(to, digest);
+  }
+  return to.take();
+}
+
+Result<Completes> decode_completes(Bytes state) {
+  Reader from(state);
+  Completes completes;
+  while (from.ok() && !from.rest().empty()) {
+    std::string name = from.get_string(max_status_text_bytes);
+    completes[std::move(name)] = get_digest(from);
+  }
+  if (!from.ok()) return fail(Code::refused, "malformed state: its length is wrong");
+  return completes;
 }
 
 }  // namespace squall::replicate

@@ -39,5 +39,16 @@ TEST_CASE("anything else is refused") {
   CHECK_FALSE(decode_status(as_bytes("\x07")));
 }
 
+TEST_CASE("who joins hears who has everything, and nothing that was cut") {
+  const Completes completes{{"a", Digest().update(as_bytes("x")).value()},
+                            {"bc", Digest().value()}};
+  const auto encoded = encode_completes(completes);
+  const auto back = decode_completes(encoded);
+  REQUIRE(back);
+  CHECK(*back == completes);
+  CHECK(decode_completes({})->empty());
+  CHECK_FALSE(decode_completes(Bytes(encoded).first(encoded.size() - 1)));
+}
+
 }  // namespace
 }  // namespace squall::replicate

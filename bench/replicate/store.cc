@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "bench/replicate/open_below.h"
+
 namespace squall::replicate {
 namespace {
 
@@ -66,6 +68,17 @@ Store::~Store() {
   if (out_ && file_) unlinkat(out_.get(), temporary_.c_str(), 0);
 }
 
+Result<Store::Reading> Store::reading() const {
+  Reading reading{FileDescriptor(fcntl(root_.get(), F_DUPFD_CLOEXEC, 0)), {}, 0};
+  if (reading.root && file_) {
+    reading.partial = FileDescriptor(fcntl(file_->fd.get(), F_DUPFD_CLOEXEC, 0));
+    reading.partial_bytes = file_->size - file_->left;
+  }
+  if (!reading.root || (file_ && !reading.partial))
+    return fail_errno("cannot read what was written", errno);
+  return reading;
+}
+
 tl::unexpected<Error> Store::cannot(std::string_view verb, std::string_view path, int error) const {
   const bool full = error == ENOSPC || error == EDQUOT || error == EFBIG;
   return fail_errno(fmt::format("cannot {} {}/{}", verb, shown_root_, printable(path)), error,
@@ -83,21 +96,14 @@ Result<Store::Place> Store::place_of(std::string_view path) {
   if (slash == std::string_view::npos) return Place{root_.get(), std::string(path)};
   const std::string_view parent = path.substr(0, slash);
   if (!parent_ || parent != parent_path_) {
-    FileDescriptor at;
-    for (std::size_t start = 0; start < parent.size();) {
-      const std::size_t end = std::min(parent.find('/', start), parent.size());
-      const std::string component(parent.substr(start, end - start));
-      FileDescriptor next(openat(at ? at.get() : root_.get(), component.c_str(), open_directory));
-      if (!next && (errno == ELOOP || errno == ENOTDIR))
-        return fail(Code::refused,
-                    fmt::format("refused the path {}/{}: {} is no folder of its own", shown_root_,
-                                printable(path), printable(component)),
-                    "remove it from the output directory");
-      if (!next) return cannot("open the folder of", path, errno);
-      at = std::move(next);
-      start = end + 1;
-    }
-    parent_ = std::move(at);
+    Below opened = open_below(root_.get(), parent, open_directory);
+    if (!opened.fd && (errno == ELOOP || errno == ENOTDIR))
+      return fail(Code::refused,
+                  fmt::format("refused the path {}/{}: {} is no folder of its own", shown_root_,
+                              printable(path), printable(opened.stopped_at)),
+                  "remove it from the output directory");
+    if (!opened.fd) return cannot("open the folder of", path, errno);
+    parent_ = std::move(opened.fd);
     parent_path_ = parent;
   }
   return Place{parent_.get(), std::string(path.substr(slash + 1))};
@@ -140,12 +146,12 @@ Result<> Store::on(const DirectoryEnd& record) {
 
 Result<> Store::on(const FileBegin& record) {
   if (file_) return out_of_turn("a file inside a file");
-  const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+  const int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
   FileDescriptor fd(openat(out_.get(), temporary_.c_str(), flags, 0600));
   if (!fd && errno == EEXIST && unlinkat(out_.get(), temporary_.c_str(), 0) == 0)
     fd = FileDescriptor(openat(out_.get(), temporary_.c_str(), flags, 0600));
   if (!fd) return cannot("create", record.path, errno);
-  file_ = Open{std::string(record.path), record.mode, record.size, std::move(fd)};
+  file_ = Open{std::string(record.path), record.mode, record.size, record.size, std::move(fd)};
   digest_ = Digest();
   return {};
 }

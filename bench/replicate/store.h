@@ -26,6 +26,15 @@ class Store {
 
   /// After an error nothing more is applied: call it no more.
   Result<> apply(const Record& record);
+  /// What has been written so far, for reading: the root, and the file that is being written, if
+  /// one is. Goes on to give the same while more is applied, and when the store is gone.
+  struct Reading {
+    FileDescriptor root;
+    FileDescriptor partial;
+    std::uint64_t partial_bytes = 0;
+  };
+  Result<Reading> reading() const;
+
   /// End has come.
   bool ended() const { return ended_; }
   std::uint64_t files() const { return files_; }
@@ -35,6 +44,7 @@ class Store {
   struct Open {
     std::string path;
     std::uint32_t mode = 0;
+    std::uint64_t size = 0;
     std::uint64_t left = 0;
     FileDescriptor fd;
   };

@@ -1,27 +1,11 @@
 #include "bench/terminal/shown.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
-
-#include <vector>
 
 #include "bench/text/printable.h"
 #include "core/base/bytes.h"
 
 namespace squall::terminal {
-
-std::string shown(const View& view) {
-  std::vector<std::string> names;
-  for (const Member& member : view.members) names.push_back(member.name);
-  return fmt::format("view {}: {}", raw(view.id), fmt::join(names, ", "));
-}
-
-std::string shown(const ViewChange& change) {
-  std::string line = shown(*change.view);
-  if (!change.came.empty()) line += fmt::format("; came: {}", fmt::join(change.came, ", "));
-  if (!change.gone.empty()) line += fmt::format("; gone: {}", fmt::join(change.gone, "; "));
-  return bench::printable(line);
-}
 
 std::string shown(std::string_view sender, const Delivery& message) {
   return bench::printable(fmt::format("{}#{}: {}", sender, message.number, as_text(message.bytes)));

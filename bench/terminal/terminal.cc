@@ -16,6 +16,7 @@
 #include "bench/launch/interrupt.h"
 #include "bench/terminal/lines.h"
 #include "bench/terminal/shown.h"
+#include "bench/text/views.h"
 #include "groups/node.h"
 
 namespace squall::terminal {
@@ -69,7 +70,7 @@ Terminal::Terminal(Node& node, const Config& config, const std::string& typed_gr
     });
     groups_.push_back(group);
   }
-  node.on_view([this](const ViewChange& change) { say(shown(change)); });
+  node.on_view([this](const ViewChange& change) { say(bench::shown(change)); });
 }
 
 Terminal::~Terminal() {
@@ -128,7 +129,7 @@ int Terminal::leave() {
 int Terminal::run() {
   say(fmt::format("{} runs over {}: {}", node_.view()->members[node_.rank()].name, node_.fabric(),
                   node_.timing().text()));
-  say(shown(*node_.view()));
+  say(bench::shown(*node_.view()));
   for (;;) {
     bool worked = true;
     for (unsigned turn = 0; worked && turn < turns_at_once; ++turn) worked = node_.poll();

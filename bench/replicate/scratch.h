@@ -1,0 +1,67 @@
+#pragma once
+// Folders for tests, and what is in them.
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <string>
+#include <string_view>
+
+namespace squall::replicate {
+
+namespace fs = std::filesystem;
+
+/// A folder of the test's own.
+class Scratch {
+ public:
+  Scratch() {
+    const char* base = std::getenv("TEST_TMPDIR");
+    std::string name = fmt::format("{}/squallXXXXXX", base != nullptr ? base : "/tmp");
+    REQUIRE(mkdtemp(name.data()) != nullptr);
+    path_ = name;
+  }
+  ~Scratch() {
+    std::error_code ignored;
+    fs::permissions(path_, fs::perms::owner_all, ignored);
+    fs::remove_all(path_, ignored);
+  }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  fs::path operator/(const std::string& name) const { return path_ / name; }
+
+ private:
+  fs::path path_;
+};
+
+inline std::string read_file(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+inline void write_file(const fs::path& path, std::string_view content, mode_t mode = 0644) {
+  std::ofstream(path, std::ios::binary).write(content.data(), std::ssize(content));
+  REQUIRE(chmod(path.c_str(), mode) == 0);
+}
+
+/// Kind, mode, and content or target of everything below a folder.
+inline std::map<std::string, std::string> picture(const fs::path& root) {
+  std::map<std::string, std::string> seen;
+  for (const auto& entry : fs::recursive_directory_iterator(root)) {
+    struct stat status {};
+    REQUIRE(lstat(entry.path().c_str(), &status) == 0);
+    std::string what = fmt::format("{:o} ", status.st_mode);
+    if (entry.is_symlink())
+      what += fs::read_symlink(entry.path()).string();
+    else if (entry.is_regular_file())
+      what += read_file(entry.path());
+    seen[fs::relative(entry.path(), root).string()] = what;
+  }
+  return seen;
+}
+
+}  // namespace squall::replicate

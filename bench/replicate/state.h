@@ -1,0 +1,38 @@
+#pragma once
+// A replication's state for one who joins: the records of the journal, and between those of a file
+// its bytes, read from the folder of the member that hands it out while that goes on writing. Who
+// joins takes them like records of the sender. Equal members give equal bytes.
+//
+// Wire: each record behind its length (32 bits, little-endian).
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "bench/replicate/journal.h"
+#include "bench/replicate/store.h"
+#include "core/base/bytes.h"
+#include "core/base/error.h"
+
+namespace squall::replicate {
+
+/// Fills the span with the next bytes and gives how many; 0: that was all. What is read was there
+/// when it was made; it may outlive the store and the journal.
+std::function<Result<std::size_t>(MutableBytes)> hand_out(Journal::Reading journal,
+                                                          Store::Reading store);
+
+/// Records out of pieces, however they were cut. What comes is hostile: a record longer than any is
+/// refused before it is kept.
+class StateReader {
+ public:
+  using Take = std::function<Result<>(Bytes record)>;
+  Result<> read(Bytes piece, const Take& take);
+  /// Nothing is left of a record that was cut off.
+  bool whole() const { return open_.empty(); }
+
+ private:
+  std::vector<std::byte> open_;  // a length and what there is of its record
+};
+
+}  // namespace squall::replicate
