@@ -19,7 +19,7 @@
 namespace squall::group_tests {
 namespace {
 
-constexpr const char* fabric_name = SQUALL_FABRIC;
+const std::string fabric_name = fabric_under_test();
 
 Time soon() {
   return Monotonic::now() + patience;
@@ -144,7 +144,7 @@ TEST_CASE("survivors that exit at once are not named instead of the one that die
 
 TEST_CASE("what a member left behind is delivered before the other stops, however much it is") {
   // Only mapped memory holds what nobody has received yet.
-  if (std::string_view(fabric_name) != "shm") return;
+  if (fabric_name != "shm") return;
   constexpr std::size_t count = 20'000;
   Seats seats(2, fabric_name);
   seats.each([](Config& config) {

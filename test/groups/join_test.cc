@@ -20,7 +20,7 @@
 namespace squall::group_tests {
 namespace {
 
-constexpr const char* fabric_name = SQUALL_FABRIC;
+const std::string fabric_name = fabric_under_test();
 
 /// Waits for "go", starts, says "in VIEW SIZE" (or "not in WHY", and ends), sends steadily and says
 /// "view ID SIZE came X gone Y" for every further view; "flowing SIZE" once it has delivered

@@ -14,7 +14,7 @@
 namespace squall::group_tests {
 namespace {
 
-constexpr const char* fabric_name = SQUALL_FABRIC;
+const std::string fabric_name = fabric_under_test();
 
 /// Turns until `done`; throws if that never comes.
 template <class Done>

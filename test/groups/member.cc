@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <set>
@@ -17,6 +18,11 @@
 #include "test/checker/checker.h"
 
 namespace squall::group_tests {
+
+std::string fabric_under_test() {
+  const char* asked = std::getenv("SQUALL_TEST_FABRIC");
+  return asked != nullptr ? asked : "shm";
+}
 
 Listener listen_somewhere() {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

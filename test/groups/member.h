@@ -31,6 +31,9 @@ inline constexpr bool sanitized = false;
 inline constexpr bool sanitized = false;
 #endif
 
+/// What SQUALL_TEST_FABRIC in the environment says; shm without.
+std::string fabric_under_test();
+
 /// A listening socket on a free port of 127.0.0.1, so that no test depends on a fixed one.
 struct Listener {
   int fd = -1;

@@ -18,7 +18,7 @@
 namespace squall::group_tests {
 namespace {
 
-constexpr const char* fabric_name = SQUALL_FABRIC;
+const std::string fabric_name = fabric_under_test();
 /// Silence counts from a heartbeat before the stop; a busy machine has `notice` beyond it.
 constexpr Duration timeout = std::chrono::seconds(sanitized ? 2 : 1);
 

@@ -1,8 +1,8 @@
 // Pauses shorter than half the timeout, of anyone and at any time, expel nobody, under full load:
 // three members of the default patience send whatever they can, and are stopped at random.
 //
-// Runs for SQUALL_SECONDS, as built or as the environment says, so that the same test is short in
-// every run and long when asked for.
+// Runs for SQUALL_TEST_SECONDS of the environment, so that the same test is short in every run and
+// long when asked for.
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 #include <poll.h>
@@ -27,10 +27,10 @@
 namespace squall::group_tests {
 namespace {
 
-constexpr const char* fabric_name = SQUALL_FABRIC;
+const std::string fabric_name = fabric_under_test();
 Duration length() {
-  const char* asked = std::getenv("SQUALL_SECONDS");
-  return std::chrono::seconds(asked != nullptr ? std::atoi(asked) : SQUALL_SECONDS);
+  const char* asked = std::getenv("SQUALL_TEST_SECONDS");
+  return std::chrono::seconds(asked != nullptr ? std::atoi(asked) : 10);
 }
 constexpr Duration timeout = 200ms;
 constexpr Duration longest_pause = 95ms;

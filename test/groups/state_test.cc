@@ -19,7 +19,7 @@
 namespace squall::group_tests {
 namespace {
 
-constexpr const char* fabric_name = SQUALL_FABRIC;
+const std::string fabric_name = fabric_under_test();
 
 /// What members replicate: a log of digests of everything delivered, behind ballast that makes the
 /// state as large as a test wants it.
