@@ -61,6 +61,8 @@ class RingMemory {
 
   // --- the engine
 
+  /// What the tail is when it is at this position.
+  RingTail tail_at(Position position) const { return position | newer_; }
   /// What peers see: all that is published in this view lies in it.
   const fabric::Memory& shown() const { return *shown_; }
   std::byte* shown_data() const { return shown_data_; }

@@ -38,21 +38,22 @@ RingWriter::RingWriter(std::unique_ptr<fabric::Memory> memory, std::size_t ring_
 /// Claims at least `least` and at most `most` contiguous bytes, padding the ring's end if need be.
 bool RingWriter::take(std::size_t least, std::size_t most, Space& space) {
   RingTail tail = tail_.load(std::memory_order_relaxed);
-  Position at;
+  Position begin, end;
+  std::uint64_t padding;
   do {
-    at = position_of(tail);
+    const Position at = position_of(tail);
     const std::uint64_t until_end = math_.until_end(at);
-    space.begin = at + (least > until_end ? until_end : 0);
+    padding = least > until_end ? until_end : 0;
+    begin = at + padding;
     // Acquire: the owner's clearing of the log happened before the limit moved.
     const Position limit = limit_.load(std::memory_order_acquire);
-    if (space.begin + least > limit) return false;
-    space.end = space.begin +
-                std::min({std::uint64_t{most}, math_.until_end(space.begin), limit - space.begin});
+    if (begin + least > limit) return false;
+    end = begin + std::min({std::uint64_t{most}, math_.until_end(begin), limit - begin});
     // Acquire: the memory that the tail names was made before the tail named it.
-  } while (!tail_.compare_exchange_weak(tail, moved_to(space.end, tail), std::memory_order_acquire,
+  } while (!tail_.compare_exchange_weak(tail, moved_to(end, tail), std::memory_order_acquire,
                                         std::memory_order_relaxed));
-  space.memory = memory_.claimed_in(tail);
-  if (at != space.begin) pad(header(space.memory, at), at, space.begin);
+  space = {begin, end, memory_.claimed_in(tail)};
+  if (padding != 0) pad(header(space.memory, begin - padding), begin - padding, begin);
   return true;
 }
 
@@ -111,9 +112,8 @@ void RingWriter::close_stretch() {
   log_.end_run();
   if (stretch_begin_ == stretch_end_) return;
   // Back to the tail, unless another thread has claimed behind it.
-  RingTail tail = tail_.load(std::memory_order_relaxed);
-  if (position_of(tail) != stretch_end_ ||
-      !tail_.compare_exchange_strong(tail, moved_to(stretch_begin_, tail),
+  RingTail tail = memory_.tail_at(stretch_end_);
+  if (!tail_.compare_exchange_strong(tail, moved_to(stretch_begin_, tail),
                                      std::memory_order_relaxed))
     pad(header(stretch_memory_, stretch_begin_), stretch_begin_, stretch_end_);
   stretch_begin_ = stretch_end_;
