@@ -158,7 +158,7 @@ class Turn {
   void expelled();
   void install(Time now);
   std::string why_gone(const membership::Change& change, Rank rank) const;
-  Epoch::Inheritance inherit(const membership::Change& change);
+  Result<Epoch::Inheritance> inherit(const membership::Change& change);
   void watch_again(Time by) { watch_due_ = std::min(watch_due_, by); }
   void note(Time deadline) { outcome_.deadline = std::min(outcome_.deadline, deadline); }
   std::string names_of(const RankSet& ranks) const;

@@ -96,7 +96,8 @@ void Turn::install(Time now) {
       gone.push_back(fmt::format("{}: {}", view_.members[rank].name, why_gone(change, rank)));
   }
   handover_.save_for(change, options_.bug == membership::Bug::save_late);
-  Epoch::Inheritance inheritance = inherit(change);
+  auto inheritance = inherit(change);
+  if (!inheritance) return stop(inheritance.error());
   const NodeId me = view_.members[self_].id;
   handover_.view_changed(view_, change.next);
   view_ = change.next;
@@ -117,7 +118,7 @@ void Turn::install(Time now) {
     handover_.keep(installed);
   else if (on_view_)
     on_view_(installed);
-  begin(now, std::move(inheritance));
+  begin(now, std::move(*inheritance));
 }
 
 std::string Turn::why_gone(const membership::Change& change, Rank rank) const {
@@ -128,8 +129,12 @@ std::string Turn::why_gone(const membership::Change& change, Rank rank) const {
 }
 
 /// Takes down the epoch, and keeps of it what the next one needs.
-Epoch::Inheritance Turn::inherit(const membership::Change& change) {
+Result<Epoch::Inheritance> Turn::inherit(const membership::Change& change) {
   Epoch::Inheritance next;
+  // Survivors and leavers have cut their mirrors before they promised. Who is neither may be stopped
+  // in the middle of a delivery, with our ring before it.
+  const bool left_behind = change.survivors() != RankSet::all(view_.size());
+  const bool renews = left_behind && fabric_.capabilities().maps;
   const std::vector<multicast::Past> pasts = epoch_->pasts();
   epoch_.reset();
   for (std::size_t index = 0; index < plans_.size(); ++index) {
@@ -143,11 +148,15 @@ Epoch::Inheritance Turn::inherit(const membership::Change& change) {
       past.next_numbers.push_back(
           number < pasts[index].next_numbers.size() ? pasts[index].next_numbers[number] : 0);
     }
-    for (std::size_t sender = 0; sender < before.size(); ++sender)
-      if (before[sender] == self_)
-        writers_[index]->rewind(options_.bug == membership::Bug::lose_trimmed
-                                    ? mirror::no_round
-                                    : change.trim[index][sender]);
+    for (std::size_t sender = 0; sender < before.size(); ++sender) {
+      if (before[sender] != self_) continue;
+      writers_[index]->rewind(options_.bug == membership::Bug::lose_trimmed
+                                  ? mirror::no_round
+                                  : change.trim[index][sender]);
+      if (!renews) continue;
+      if (auto renewed = writers_[index]->renew(); !renewed)
+        return tl::unexpected(renewed.error());
+    }
     next.writers.push_back(writers_[index].get());
     next.pasts.push_back(std::move(past));
   }

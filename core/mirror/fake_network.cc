@@ -124,8 +124,9 @@ void FakeNetwork::forge(Rank from, Rank to, fabric::RegionId region, std::size_t
   links_[{from, to}].push_back({region, offset, std::move(bytes)});
 }
 
-bool FakeNetwork::exposed(Rank owner, fabric::RegionId region) const {
-  return nodes_[owner]->exposed_.contains(region);
+const fabric::Memory* FakeNetwork::memory(Rank owner, fabric::RegionId region) const {
+  const auto found = nodes_[owner]->exposed_.find(region);
+  return found == nodes_[owner]->exposed_.end() ? nullptr : found->second;
 }
 
 }  // namespace squall::mirror

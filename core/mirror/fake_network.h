@@ -43,7 +43,11 @@ class FakeNetwork {
   void drop(Rank from, Rank to);
   /// Sends a counter that the owner's memory does not hold, as a hostile owner would.
   void forge(Rank from, Rank to, fabric::RegionId region, std::size_t offset, std::uint64_t value);
-  bool exposed(Rank owner, fabric::RegionId region) const;
+  bool exposed(Rank owner, fabric::RegionId region) const {
+    return memory(owner, region) != nullptr;
+  }
+  /// What the owner has exposed under that name, or nullptr.
+  const fabric::Memory* memory(Rank owner, fabric::RegionId region) const;
 
  private:
   class Node;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/base/bytes.h"
+#include "core/mirror/left_behind.h"
 #include "core/mirror/ring_reader.h"
 #include "core/mirror/ring_writer.h"
 
@@ -43,6 +44,8 @@ struct Modelled {
   RingReader own{writer->memory().data(), ring_bytes, &writer->log()};
   bool has_head = false;
   Position released = 0;
+  Position view_begin = 0;
+  std::vector<LeftBehind> left_behind;
 
   void claim(std::size_t bytes, How how) {
     // The turning thread's stretch is at most a sixteenth of the ring and counts as taken.
@@ -115,12 +118,17 @@ struct Modelled {
     }
   }
   /// A view change: everything below `first_lost` is delivered, the rest is to be published again.
-  void rewind(Round first_lost) {
+  /// If somebody is expelled, it reads on in what was not released.
+  void rewind(Round first_lost, bool expels) {
     first_lost = std::max(first_lost, read_past);
     if (!has_head) read(1);
     while (has_head && messages.front().round < first_lost) read(1);
+    if (expels)
+      left_behind.emplace_back(writer->memory(), ring_bytes, std::max(released, view_begin),
+                               writer->published());
     writer->rewind(first_lost);
-    const Position start = writer->published();
+    if (expels) RC_ASSERT(writer->renew());
+    const Position start = view_begin = writer->published();
     if (has_head) RC_ASSERT(start == messages.front().frame);
     reader = RingReader(writer->memory().data(), ring_bytes, nullptr, start);
     own = RingReader(writer->memory().data(), ring_bytes, &writer->log(), start);
@@ -162,7 +170,8 @@ TEST_CASE("random claims, commits in any order, publishes, reads and releases ma
           break;
         case 7:
           if (*rc::gen::inRange(0, 8) == 0)
-            ring.rewind(ring.next - std::min<Round>(ring.next, *rc::gen::inRange<Round>(0, 6)));
+            ring.rewind(ring.next - std::min<Round>(ring.next, *rc::gen::inRange<Round>(0, 6)),
+                        *rc::gen::inRange(0, 3) != 0);
           break;
         default:
           *rc::gen::inRange(0, 4) == 0 ? ring.skip(3, *rc::gen::arbitrary<bool>()) : ring.release();
@@ -175,6 +184,7 @@ TEST_CASE("random claims, commits in any order, publishes, reads and releases ma
     RC_ASSERT(ring.messages.empty());
     RC_ASSERT(ring.reader.consumed() == ring.writer->published());
     RC_ASSERT(!ring.writer->pending());
+    for (const LeftBehind& each : ring.left_behind) RC_ASSERT(each.disturbed() == 0u);
   }));
 }
 

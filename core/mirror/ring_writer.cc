@@ -24,41 +24,47 @@ Result<std::unique_ptr<RingWriter>> RingWriter::create(std::size_t ring_bytes) {
                 "set ring_bytes of the group");
   auto memory = fabric::Memory::create(ring_bytes);
   if (!memory) return tl::unexpected(memory.error());
-  return std::unique_ptr<RingWriter>(new RingWriter(std::move(*memory), ring_bytes));
+  return std::unique_ptr<RingWriter>(
+      new RingWriter(std::make_unique<fabric::Memory>(std::move(*memory)), ring_bytes));
 }
 
-RingWriter::RingWriter(fabric::Memory memory, std::size_t ring_bytes)
-    : memory_(std::move(memory)),
+RingWriter::RingWriter(std::unique_ptr<fabric::Memory> memory, std::size_t ring_bytes)
+    : memory_(std::move(memory), ring_bytes),
       math_(ring_bytes),
       log_(ring_bytes),
       limit_(ring_bytes),
       stretch_bytes_(std::min(most_stretch_bytes, ring_bytes / stretch_fraction)) {}
 
 /// Claims at least `least` and at most `most` contiguous bytes, padding the ring's end if need be.
-bool RingWriter::take(std::size_t least, std::size_t most, Position& begin, Position& end) {
-  Position tail = tail_.load(std::memory_order_relaxed);
+bool RingWriter::take(std::size_t least, std::size_t most, Space& space) {
+  RingTail tail = tail_.load(std::memory_order_relaxed);
+  Position begin, end;
   std::uint64_t padding;
   do {
-    const std::uint64_t until_end = math_.until_end(tail);
+    const Position at = position_of(tail);
+    const std::uint64_t until_end = math_.until_end(at);
     padding = least > until_end ? until_end : 0;
-    begin = tail + padding;
+    begin = at + padding;
     // Acquire: the owner's clearing of the log happened before the limit moved.
     const Position limit = limit_.load(std::memory_order_acquire);
     if (begin + least > limit) return false;
     end = begin + std::min({std::uint64_t{most}, math_.until_end(begin), limit - begin});
-  } while (!tail_.compare_exchange_weak(tail, end, std::memory_order_relaxed));
-  if (padding != 0) pad(tail, begin);
+    // Acquire: the memory that the tail names was made before the tail named it.
+  } while (!tail_.compare_exchange_weak(tail, moved_to(end, tail), std::memory_order_acquire,
+                                        std::memory_order_relaxed));
+  space = {begin, end, memory_.claimed_in(tail)};
+  if (padding != 0) pad(header(space.memory, begin - padding), begin - padding, begin);
   return true;
 }
 
-void RingWriter::pad(Position begin, Position end) {
+void RingWriter::pad(FrameHeader* frame, Position begin, Position end) {
   const auto bytes = static_cast<std::uint32_t>(end - begin - sizeof(FrameHeader));
-  *header(begin) = {bytes, FrameKind::padding, 0};
+  *frame = {bytes, FrameKind::padding, 0};
   log_.commit(begin, {bytes, true});
 }
 
-void RingWriter::fill(Position frame, std::size_t message_bytes, Claim& claim) {
-  FrameHeader* const mine = header(frame);
+void RingWriter::fill(std::byte* memory, Position frame, std::size_t message_bytes, Claim& claim) {
+  FrameHeader* const mine = header(memory, frame);
   mine->bytes = static_cast<std::uint32_t>(message_bytes);
   mine->kind = FrameKind::message;
   claim = {reinterpret_cast<std::byte*>(mine + 1), frame, mine->bytes};
@@ -67,9 +73,9 @@ void RingWriter::fill(Position frame, std::size_t message_bytes, Claim& claim) {
 bool RingWriter::claim(std::size_t message_bytes, Claim& claim) {
   if (!fits(message_bytes)) return false;
   const std::size_t size = frame_bytes(message_bytes);
-  Position begin, end;
-  if (!take(size, size, begin, end)) return false;
-  fill(begin, message_bytes, claim);
+  Space space;
+  if (!take(size, size, space)) return false;
+  fill(space.memory, space.begin, message_bytes, claim);
   return true;
 }
 
@@ -79,7 +85,7 @@ bool RingWriter::claim_here(std::size_t message_bytes, Claim& claim) {
   only_appended_ = false;
   log_.end_run();
   prefetch(stretch_begin_ + prefetch_ahead);
-  fill(stretch_begin_, message_bytes, claim);
+  fill(stretch_memory_, stretch_begin_, message_bytes, claim);
   stretch_begin_ += size;
   return true;
 }
@@ -88,10 +94,14 @@ bool RingWriter::next_stretch(std::size_t message_bytes) {
   if (!fits(message_bytes)) return false;
   close_stretch();
   const std::size_t size = frame_bytes(message_bytes);
-  if (!take(size, std::max(size, stretch_bytes_), stretch_begin_, stretch_end_)) {
+  Space space;
+  if (!take(size, std::max(size, stretch_bytes_), space)) {
     stretch_begin_ = stretch_end_ = 0;
     return false;
   }
+  stretch_begin_ = space.begin;
+  stretch_end_ = space.end;
+  stretch_memory_ = space.memory;
   for (Position at = 0; at < prefetch_ahead; at += cache_line_bytes) prefetch(stretch_begin_ + at);
   // Padding, or another thread's frames, lie between.
   if (stretch_begin_ != appended_end_) only_appended_ = false;
@@ -102,20 +112,23 @@ void RingWriter::close_stretch() {
   log_.end_run();
   if (stretch_begin_ == stretch_end_) return;
   // Back to the tail, unless another thread has claimed behind it.
-  Position tail = stretch_end_;
-  if (!tail_.compare_exchange_strong(tail, stretch_begin_, std::memory_order_relaxed))
-    pad(stretch_begin_, stretch_end_);
+  RingTail tail = memory_.tail_at(stretch_end_);
+  if (!tail_.compare_exchange_strong(tail, moved_to(stretch_begin_, tail),
+                                     std::memory_order_relaxed))
+    pad(header(stretch_memory_, stretch_begin_), stretch_begin_, stretch_end_);
   stretch_begin_ = stretch_end_;
 }
 
 void RingWriter::cancel(const Claim& claim) {
   const std::size_t size = frame_bytes(claim.message_bytes);
-  pad(claim.frame, claim.frame + size);
+  pad(reinterpret_cast<FrameHeader*>(claim.message) - 1, claim.frame, claim.frame + size);
 }
 
 std::uint64_t RingWriter::publish(Round& next) {
   close_stretch();
-  const Position tail = tail_.load(std::memory_order_acquire);
+  if (!memory_.settled()) [[unlikely]]
+    memory_.settle(tail_);
+  const Position tail = position_of(tail_.load(std::memory_order_acquire));
   if (tail == published_ || !log_.begin_batch(published_, next)) return 0;
   const Round first = next;
   if (only_appended_ && planned_ == next) {
@@ -126,7 +139,11 @@ std::uint64_t RingWriter::publish(Round& next) {
   while (published_ != tail && publish_next(next)) {
   }
   log_.end_batch(next);
-  only_appended_ = published_ == tail;
+  memory_.published(published_);
+  // Now rather than with the next publication, which may wait for space.
+  if (!memory_.current()) [[unlikely]]
+    memory_.settle(tail_);
+  only_appended_ = published_ == tail && memory_.settled();
   appended_ = 0;
   appended_end_ = published_;
   planned_ = next;
@@ -137,15 +154,18 @@ std::uint64_t RingWriter::publish(Round& next) {
 /// The frame at `published_`, or the run that begins there. False if it is not committed.
 bool RingWriter::publish_next(Round& next) {
   if (const FrameLog::Run* run = log_.unpublished_run(published_)) {
+    memory_.bring(published_, run->end());
     for (const Position end = run->end(); published_ != end; published_ += frame_bytes(run->bytes))
-      header(published_)->round = next++;
+      shown_header(published_)->round = next++;
     log_.publish_run();
     return true;
   }
   FrameLog::Frame frame;
   if (!log_.look(published_, frame)) return false;
-  if (!frame.padding) header(published_)->round = next++;
-  published_ += frame_bytes(frame.bytes);
+  const Position end = published_ + frame_bytes(frame.bytes);
+  memory_.bring(published_, end);
+  if (!frame.padding) shown_header(published_)->round = next++;
+  published_ = end;
   return true;
 }
 
@@ -156,7 +176,7 @@ void RingWriter::rewind(Round first_lost) {
   bool lost = false;
   Position base = published_;
   while (at != published_) {
-    const FrameHeader& frame = *header(at);
+    const FrameHeader& frame = *shown_header(at);
     if (frame.kind == FrameKind::message && frame.round >= first_lost && !lost) {
       lost = true;
       base = at;
@@ -172,6 +192,12 @@ void RingWriter::rewind(Round first_lost) {
   only_appended_ = false;
   appended_ = 0;
   planned_ = 0;
+}
+
+Result<> RingWriter::renew() {
+  close_stretch();
+  only_appended_ = false;
+  return memory_.renew(tail_, published_);
 }
 
 }  // namespace squall::mirror

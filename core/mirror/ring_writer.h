@@ -7,6 +7,8 @@
 // The thread that turns the engine claims from a stretch of its own that it takes from the tail now
 // and then: an atomic operation for each message would wait for every store before it, and those
 // wait for cache lines that the peers have taken.
+//
+// It outlives views, and between two of them it can go on in other memory (ring_memory.h).
 
 #include <algorithm>
 #include <atomic>
@@ -20,6 +22,7 @@
 #include "core/fabric/memory.h"
 #include "core/mirror/frame.h"
 #include "core/mirror/frame_log.h"
+#include "core/mirror/ring_memory.h"
 
 namespace squall::mirror {
 
@@ -82,7 +85,7 @@ class RingWriter {
       return false;
     prefetch(stretch_begin_ + prefetch_ahead);
     const auto bytes = static_cast<std::uint32_t>(message.size());
-    FrameHeader* const mine = header(stretch_begin_);
+    FrameHeader* const mine = header(stretch_memory_, stretch_begin_);
     *mine = {bytes, FrameKind::message, planned_ + appended_++};
     copy_message(reinterpret_cast<std::byte*>(mine + 1), message.data(), bytes);
     log_.append(stretch_begin_, bytes);
@@ -101,6 +104,11 @@ class RingWriter {
   /// whoever claimed, appended or committed meanwhile notices nothing. Peers must read the ring's
   /// old contents no more, except below `first_lost`.
   void rewind(Round first_lost);
+  /// After `rewind`, when a peer that has not cut its mirrors may read on in the ring's memory: the
+  /// ring goes on in new memory, which the next view's peers must be shown, and what such a peer
+  /// reads stays as it was. Who claims or commits meanwhile notices nothing. Code::io when the host
+  /// has no memory: the ring must not be used any more.
+  Result<> renew();
   /// The next publication will most likely begin with this round.
   void plan(Round next) {
     if (appended_ == 0) planned_ = next;
@@ -109,27 +117,39 @@ class RingWriter {
   /// What the next message to be published is numbered; rewinding takes numbers back, too.
   MessageNumber next_number() const { return next_number_; }
   /// Something is claimed that is not published yet.
-  bool pending() const { return tail_.load(std::memory_order_acquire) != published_; }
+  bool pending() const { return position_of(tail_.load(std::memory_order_acquire)) != published_; }
 
   /// Everything below `position` has been delivered by all: its space may be claimed again.
   void release(Position position) {
+    if (!memory_.current()) return;
     limit_.store(position + math_.bytes(), std::memory_order_release);
   }
   /// Bytes that can still be claimed; padding may take some of them.
   std::uint64_t free_bytes() const {
-    return limit_.load(std::memory_order_relaxed) - tail_.load(std::memory_order_relaxed);
+    return limit_.load(std::memory_order_relaxed) -
+           position_of(tail_.load(std::memory_order_relaxed));
   }
 
-  const fabric::Memory& memory() const { return memory_; }
+  /// What peers are to see; another one after `renew`.
+  const fabric::Memory& memory() const { return memory_.shown(); }
   /// What the reader of this ring at its owner goes by.
   FrameLog& log() { return log_; }
 
  private:
-  RingWriter(fabric::Memory memory, std::size_t ring_bytes);
+  RingWriter(std::unique_ptr<fabric::Memory> memory, std::size_t ring_bytes);
 
-  FrameHeader* header(Position frame) {
-    return reinterpret_cast<FrameHeader*>(memory_.data() + math_.offset(frame));
+  /// Some of the ring's space, and the memory in which it was claimed.
+  struct Space {
+    Position begin = 0;
+    Position end = 0;
+    std::byte* memory = nullptr;
+  };
+
+  FrameHeader* header(std::byte* memory, Position frame) const {
+    return reinterpret_cast<FrameHeader*>(memory + math_.offset(frame));
   }
+  /// Of a published frame, or one that has been brought to where peers will see it.
+  FrameHeader* shown_header(Position frame) const { return header(memory_.shown_data(), frame); }
   /// Peers have taken the ring's cache lines. A store that misses holds up every store behind it,
   /// and a message has so many that the processor's queue for them holds two or three messages; so
   /// the lines are asked for some messages earlier. Only those in the stretch: what lies beyond it
@@ -137,22 +157,22 @@ class RingWriter {
   /// of large ones are few wide stores, of which the queue holds enough.
   void prefetch(Position at) {
     for (const Position line : {at, at + cache_line_bytes})
-      prefetch_to_write(memory_.data() + math_.offset(std::min(line, stretch_end_ - 1)));
+      prefetch_to_write(stretch_memory_ + math_.offset(std::min(line, stretch_end_ - 1)));
   }
   bool next_stretch(std::size_t message_bytes);
-  bool take(std::size_t least, std::size_t most, Position& begin, Position& end);
-  void fill(Position frame, std::size_t message_bytes, Claim& claim);
-  void pad(Position begin, Position end);
+  bool take(std::size_t least, std::size_t most, Space& space);
+  void fill(std::byte* memory, Position frame, std::size_t message_bytes, Claim& claim);
+  void pad(FrameHeader* frame, Position begin, Position end);
   void close_stretch();
   bool publish_next(Round& next);
 
   static constexpr std::size_t cache_line_bytes = 64;
   static constexpr std::size_t prefetch_ahead = 1024;
 
-  fabric::Memory memory_;
+  RingMemory memory_;
   RingMath math_;
   FrameLog log_;
-  alignas(64) std::atomic<Position> tail_{0};
+  alignas(64) std::atomic<RingTail> tail_{0};  // changed by exchanges only
   alignas(64) std::atomic<Position> limit_;
   // The engine's alone. The stretch: claimed from the tail, not yet handed out.
   alignas(64) Position published_ = 0;
@@ -160,6 +180,7 @@ class RingWriter {
   Position view_begin_ = 0;  // what was published when rounds last began at 0
   Position stretch_begin_ = 0;
   Position stretch_end_ = 0;
+  std::byte* stretch_memory_ = nullptr;
   std::size_t stretch_bytes_;
   // The frames appended since the last publication, if they are all that came, without a gap:
   // numbered from `planned_` on, from `published_` to `appended_end_`.

@@ -172,6 +172,35 @@ TEST_CASE("bytes of an earlier lap are never taken for a commit") {
   CHECK(ring.writer->publish(ring.next) == 4);
 }
 
+TEST_CASE("counter_wraps: a ring's positions, rounds and numbers pass 2^32") {
+  // Only headers are touched of frames of 16 MiB.
+  constexpr std::size_t bytes = std::size_t{64} << 20;
+  constexpr Round first = 0xfffffff0;
+  auto writer = RingWriter::create(bytes).value();
+  RingReader reader{writer->memory().data(), bytes};
+  RingReader own{writer->memory().data(), bytes, &writer->log()};
+  Round next = first;
+  for (std::uint64_t frame = 0; frame < 300; ++frame) {
+    RingWriter::Claim claim;
+    REQUIRE(writer->claim(max_message_bytes(bytes), claim));
+    std::memcpy(claim.message, &frame, sizeof(frame));
+    writer->commit(claim);
+    REQUIRE(writer->publish(next) == 1);
+    REQUIRE(reader.extend(writer->published()));
+    REQUIRE(own.extend(writer->published()));
+    REQUIRE((reader.advance() && own.advance()));
+    CHECK(reader.head_round() == first + frame);
+    CHECK(own.head_round() == first + frame);
+    CHECK(std::memcmp(reader.head().data(), &frame, sizeof(frame)) == 0);
+    CHECK(own.head().data() == reader.head().data());
+    CHECK(writer->next_number() == frame + 1);
+    writer->release(reader.consumed());
+  }
+  CHECK(writer->published() == 300 * (bytes / 4));
+  CHECK(writer->published() > std::uint64_t{1} << 32);
+  CHECK(next > Round{1} << 32);
+}
+
 // Each thread's messages: its index, a count, and filling that depends on both.
 struct Stamp {
   std::uint32_t thread, count;

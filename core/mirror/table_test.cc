@@ -2,7 +2,13 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "core/base/random.h"
 #include "core/mirror/fake_network.h"
+#include "core/mirror/left_behind.h"
 
 namespace squall::mirror {
 namespace {
@@ -112,6 +118,82 @@ TEST_CASE("a wide row leaves in pieces that the fabric copies, none with half a 
   CHECK(two.tables[1]->get(0, two.second, 99) == 1099);
 }
 
+TEST_CASE("counter_on_two_cache_lines: none is, whatever columns a row has, and no push cuts one") {
+  Random random(3);
+  for (int round = 0; round < 50; ++round) {
+    FakeNetwork network(2);
+    TableLayout layout;
+    std::vector<Column> columns;
+    for (std::uint64_t count = 1 + random.below(6); columns.size() < count;)
+      columns.push_back(layout.add(static_cast<std::uint32_t>(1 + random.below(20)),
+                                   random.one_in(2) ? Place::own_line : Place::packed));
+    CHECK(layout.row_bytes() % cache_line_bytes == 0);
+    std::unique_ptr<Table> tables[2];
+    for (Rank rank = 0; rank < 2; ++rank)
+      tables[rank] =
+          Table::create(network.node(rank), region, layout, rank, network.peers()).value();
+    for (const Column column : columns)
+      for (std::uint32_t index = 0; index < column.count; ++index) {
+        tables[0]->raise(column, index, 1);
+        REQUIRE(tables[0]->push());
+        // What was pushed are whole lines, and this counter's is among them.
+        const std::size_t begin = (column.first + index) * sizeof(std::uint64_t);
+        const std::size_t end = begin + sizeof(std::uint64_t);
+        CHECK(begin / cache_line_bytes == (end - 1) / cache_line_bytes);
+        REQUIRE(network.queued(0, 1).size() == 1);
+        const FakePush& push = network.queued(0, 1).front();
+        CHECK(push.offset == begin / cache_line_bytes * cache_line_bytes);
+        CHECK(push.bytes.size() == cache_line_bytes);
+        network.land();
+        CHECK(tables[1]->get(0, column, index) == 1);
+      }
+  }
+}
+
+TEST_CASE("counter_on_two_cache_lines: a counter is never seen torn while its owner raises it") {
+  // Torn anywhere, its halves do not fit.
+  const auto stamp = [](std::uint64_t value) { return value << 32 | (~value & 0xffffffff); };
+  const auto whole = [](std::uint64_t word) {
+    return word == 0 || word >> 32 == (~word & 0xffffffff);
+  };
+  constexpr std::uint64_t last = 20'000;
+  Two two(20);
+  std::atomic<bool> stop{false};
+  std::uint64_t torn = 0, backward = 0;
+  std::thread reader([&] {
+    std::vector<std::uint64_t> before(20);
+    while (!stop.load(std::memory_order_relaxed))
+      for (std::uint32_t index = 0; index < before.size(); ++index) {
+        const std::uint64_t seen = two.tables[0]->get(0, two.second, index);
+        torn += !whole(seen);
+        backward += seen < before[index];
+        before[index] = seen;
+      }
+  });
+  for (std::uint64_t value = 1; value <= last; ++value)
+    for (std::uint32_t index = 0; index < 20; ++index)
+      two.tables[0]->raise(two.second, index, stamp(value));
+  stop = true;
+  reader.join();
+  CHECK(torn == 0);
+  CHECK(backward == 0);
+}
+
+TEST_CASE("a table's memory is its own: none has ever been another's") {
+  // Who was left behind with the table of an earlier view reads on in it.
+  Two two;
+  two.tables[0]->raise(two.first, 0, 7);
+  const LeftBehind left_behind(*two.network.memory(0, region), 64, 0, 64);
+  for (int view = 0; view < 3; ++view) {
+    two.tables[0].reset();
+    two.tables[0] =
+        Table::create(two.network.node(0), region, two.layout, 0, two.network.peers()).value();
+    CHECK(two.tables[0]->get(0, two.first) == 0);
+    two.tables[0]->raise(two.first, 0, 8);
+  }
+  CHECK(left_behind.disturbed() == 0);
+}
+
 TEST_CASE("a peer that has just attached gets the whole row, quiet and unpushed counters too") {
   Two two(40);
   two.tables[0]->raise(two.first, 0, 9);
@@ -122,7 +204,7 @@ TEST_CASE("a peer that has just attached gets the whole row, quiet and unpushed 
   CHECK(two.tables[1]->get(0, two.second, 39) == 8);
 }
 
-TEST_CASE("counters are 64 bits wide: they pass 2^32 and reach the top") {
+TEST_CASE("counter_wraps: counters are 64 bits wide, pass 2^32 and reach the top") {
   Two two;
   for (const std::uint64_t value : {0xffffffffull, 0x100000000ull, ~0ull}) {
     two.tables[0]->raise(two.first, 0, value);

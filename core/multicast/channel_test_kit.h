@@ -94,7 +94,7 @@ struct Group {
     network.land();
   }
   /// Everyone freezes, closes at the least that anyone holds, and goes on in the next view; a
-  /// joiner comes without a past.
+  /// joiner comes without a past. With `renews`, as if somebody had been expelled.
   void change_view(std::optional<Rank> joiner = {}) {
     std::vector<Round> trim(senders.size(), mirror::no_round);
     for (Member& member : members) {
@@ -109,7 +109,10 @@ struct Group {
       REQUIRE(members[rank].channel->exhausted());
       const Past past = members[rank].channel->past();
       for (std::size_t at = 0; at < senders.size(); ++at)
-        if (senders[at] == rank) members[rank].writer->rewind(trim[at]);
+        if (senders[at] == rank) {
+          members[rank].writer->rewind(trim[at]);
+          if (renews) REQUIRE(members[rank].writer->renew());
+        }
       build(rank, rank == joiner ? Past{{}, std::nullopt} : past);
     }
     attach_all();
@@ -150,6 +153,7 @@ struct Group {
 
   Time now{};
   ViewId view{1};
+  bool renews = false;  ///< the rings' memory, with every view
   mirror::FakeNetwork network;
   std::vector<Member> members;
   std::vector<Rank> senders;

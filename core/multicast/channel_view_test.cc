@@ -38,6 +38,10 @@ TEST_CASE("a trim that a member does not hold, or of other senders, is refused")
 
 TEST_CASE("what lies beyond the trim comes in the next view, once, with its old number") {
   Group group(2, {0});
+  SUBCASE("in the same memory") {}
+  SUBCASE("in new memory") {
+    group.renews = true;
+  }
   group.send(0, "m0");
   group.turn_all();
   group.turn_all();
@@ -73,8 +77,10 @@ TEST_CASE("a joiner begins at the trim, with the senders' numbers and the group'
   CHECK(group.members[2].positions == std::vector<std::uint64_t>{before});
 }
 
-TEST_CASE("view after view, with a ring that wraps, nothing is lost or doubled") {
+void change_views(bool renews) {
+  CAPTURE(renews);
   Group group(3, {0, 2});
+  group.renews = renews;
   Random random(11);
   std::map<Rank, std::vector<std::string>> sent;
   for (int step = 0; step < 3000; ++step) {
@@ -107,6 +113,10 @@ TEST_CASE("view after view, with a ring that wraps, nothing is lost or doubled")
     CHECK(got == sent);
   }
   CHECK(sent[0].size() + sent[2].size() > 1000);
+}
+
+TEST_CASE("view after view, with a ring that wraps, nothing is lost or doubled") {
+  for (const bool renews : {false, true}) change_views(renews);
 }
 
 }  // namespace

@@ -29,6 +29,12 @@ std::vector<std::unique_ptr<Process>> flowing(Seats& seats, const Play& play) {
   return members;
 }
 
+/// How many messages it has delivered.
+std::uint64_t count(Process& member) {
+  member.say("count");
+  return std::stoull(member.hear());
+}
+
 TEST_CASE("stop_then_continue: who was stopped until it was expelled sends and delivers no more") {
   for (const Rank victim : {0, 2}) {
     CAPTURE(victim);
@@ -54,6 +60,49 @@ TEST_CASE("stop_then_continue: who was stopped until it was expelled sends and d
     auto traces = finish(survivors);
     traces.push_back(last_trace(*members[victim], continued_at + timeout / 2));
     check_traces(traces, "total | stable", {.stopped = {2}});
+  }
+}
+
+TEST_CASE("stop_then_continue: in the middle of a delivery, whose bytes stay as they were") {
+  // Where members map each other's memory, who is stopped has fenced nothing, and still sees the
+  // sender's own.
+  for (const Rank victim : {0, 2}) {
+    CAPTURE(victim);
+    Seats seats(3, fabric_name);
+    seats.each([](Config& config) {
+      config.failure_timeout = timeout;
+      config.groups[0].ring_bytes = std::size_t{64} << 10;
+    });
+    const std::string& name = seats.configs[victim].name;
+    auto members = start_members(seats, [&](Line& line, const Config& config) {
+      (config.name == name ? flood_and_dwell : flood)(line, config);
+    });
+    for (auto& member : members) member->expect_word("flowing");
+    members[victim]->expect_word("inside");
+    const Time stopped_at = Monotonic::now();
+    members[victim]->signal(SIGSTOP);
+    std::vector<Process*> survivors;
+    for (Rank seat = 0; seat < 3; ++seat)
+      if (seat != victim) survivors.push_back(members[seat].get());
+    for (Process* survivor : survivors)
+      expect_view(*survivor, stopped_at + timeout + notice, {name});
+    // Seven messages are a lap of a ring, and two members send.
+    constexpr std::uint64_t laps = 20;
+    for (Process* survivor : survivors) {
+      const std::uint64_t before = count(*survivor);
+      while (count(*survivor) < before + laps * 7 * 2) {
+      }
+    }
+    members[victim]->signal(SIGCONT);
+    const Time continued_at = Monotonic::now();
+    members[victim]->say("go on");
+    members[victim]->expect_word("same");
+    expect_stopped(*members[victim], continued_at + timeout + notice,
+                   "the others have gone on without this member");
+    auto traces = finish(survivors);
+    // What it could deliver when it was stopped it has delivered as it was sent.
+    traces.push_back(last_trace(*members[victim], continued_at + timeout / 2));
+    check_traces(traces, "total | stable", {.stopped = {2}, .message = flooded});
   }
 }
 

@@ -8,12 +8,14 @@
 #include <memory>
 #include <vector>
 
+#include "core/base/digest.h"
 #include "groups/node.h"
 
 namespace squall::group_tests {
 namespace {
 
 constexpr std::size_t flowing_after = 200;  // deliveries
+constexpr std::size_t dwells_after = 400;
 constexpr Duration steady_pace = std::chrono::microseconds(500);
 constexpr Duration flood_pace = std::chrono::milliseconds(5);
 
@@ -21,16 +23,26 @@ std::int64_t count_of(Time time) {
   return time.time_since_epoch().count();
 }
 
+struct Manner {
+  bool floods = false;
+  bool dwells = false;
+};
+
 class Streamer {
  public:
-  Streamer(Line& line, const Config& config, bool floods)
+  Streamer(Line& line, const Config& config, Manner manner)
       : line_(line),
-        floods_(floods),
+        floods_(manner.floods),
+        dwells_(manner.dwells),
         node_(started(config)),
         group_(*node_->group("test")),
         recorder_(*node_, group_),
         seat_(node_->rank()) {
-    recorder_.also([this](const Delivery&) { delivered_at_ = Monotonic::now(); });
+    recorder_.also([this](const Delivery& message) {
+      delivered_at_ = Monotonic::now();
+      if (dwells_ && message.sender != seat_ && recorder_.delivered() >= dwells_after)
+        dwell(message);
+    });
     recorder_.also_view([this](const ViewChange& change) {
       line_.say(
           fmt::format("view {} {}", count_of(Monotonic::now()), fmt::join(change.gone, "; ")));
@@ -41,11 +53,13 @@ class Streamer {
  private:
   /// False if the ring is full.
   bool send();
+  void dwell(const Delivery& message);
   void end_stopped(const Error& error);
   void end_well(const Result<>& ended);
 
   Line& line_;
   bool floods_;
+  bool dwells_;
   std::unique_ptr<Node> node_;
   Group& group_;
   Recorder recorder_;
@@ -61,6 +75,15 @@ bool Streamer::send() {
   std::ranges::copy(bytes, space->bytes.begin());
   group_.commit(*space);
   return true;
+}
+
+/// The application looks at a message for a long time, once.
+void Streamer::dwell(const Delivery& message) {
+  dwells_ = false;
+  const std::uint64_t before = digest(message.bytes);
+  line_.say("inside");
+  expect(line_.hear(longest_patience) == "go on", "the test says when to go on");
+  line_.say(digest(message.bytes) == before ? "same" : "changed");
 }
 
 void Streamer::end_stopped(const Error& error) {
@@ -101,6 +124,7 @@ void Streamer::run() {
       const Time limit = Monotonic::now() + patience;
       if (word == "exit") _exit(0);
       if (word == "drop") return;
+      if (word == "count") line_.say(fmt::format("{}", recorder_.delivered()));
       if (word == "enough") return end_well(node_->shutdown(limit));
       if (word == "leave") return end_well(node_->leave(limit));
     }
@@ -115,11 +139,15 @@ std::string stopped_word(const Error& error) {
 }
 
 void stream(Line& line, const Config& config) {
-  Streamer(line, config, false).run();
+  Streamer(line, config, {}).run();
 }
 
 void flood(Line& line, const Config& config) {
-  Streamer(line, config, true).run();
+  Streamer(line, config, {.floods = true}).run();
+}
+
+void flood_and_dwell(Line& line, const Config& config) {
+  Streamer(line, config, {.floods = true, .dwells = true}).run();
 }
 
 Word word_of(const std::string& said) {

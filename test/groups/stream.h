@@ -20,11 +20,16 @@ inline constexpr Duration notice = std::chrono::seconds(sanitized ? 3 : 1);
 /// stops; then it waits for "end", and for "trace" before that: it says when it last delivered
 /// ("last TIME") and its trace.
 /// "enough": ends with the others and says its trace. "leave": leaves alone, says its trace.
-/// "exit": ends there and then. "drop": gives up its node without a word.
+/// "exit": ends there and then. "drop": gives up its node without a word. "count": says how many
+/// messages it has delivered.
 void stream(Line& line, const Config& config);
 
 /// The same, but it fills its ring with large messages, again and again.
 void flood(Line& line, const Config& config);
+
+/// As `flood`, but in the upcall of one message of another member it says "inside", waits for "go
+/// on", and says whether the message's bytes are still the "same" or have "changed".
+void flood_and_dwell(Line& line, const Config& config);
 
 /// "stopped TIME WHY"
 std::string stopped_word(const Error& error);
