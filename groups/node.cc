@@ -165,6 +165,7 @@ Result<std::unique_ptr<Node>> NodeImpl::start(const Config& config) {
   options.patience = timing.without_majority();
   options.joins = node->met_.joined;
   options.fixed = !config.survive_losses;
+  options.clock = [] { return Monotonic::now(); };
   options.seed = raw(node->met_.view.members[node->met_.self].incarnation);
   node->turn_ = std::make_unique<engine::Turn>(*node->met_.fabric, node->met_.view, node->met_.self,
                                                node->met_.contacts, std::move(plan->channels),

@@ -42,12 +42,13 @@ bool ChannelPlan::sends(NodeId node) const {
 }
 
 Epoch::Epoch(fabric::Fabric& fabric, const View& view, Rank self,
-             const std::vector<ChannelPlan>& plans, Inheritance inheritance)
+             const std::vector<ChannelPlan>& plans, Inheritance inheritance, Pace& pace)
     : fabric_(fabric),
       view_(view),
       self_(self),
       plans_(plans),
       inheritance_(std::move(inheritance)),
+      pace_(pace),
       peers_(view.size()) {
   peers_[self_].connected = peers_[self_].attached = true;
 }
@@ -55,9 +56,9 @@ Epoch::Epoch(fabric::Fabric& fabric, const View& view, Rank self,
 Result<std::unique_ptr<Epoch>> Epoch::create(fabric::Fabric& fabric, const View& view, Rank self,
                                              std::span<const Contact> contacts,
                                              const std::vector<ChannelPlan>& plans,
-                                             Inheritance inheritance) {
+                                             Inheritance inheritance, Pace& pace) {
   SQUALL_ASSERT(self < view.size() && contacts.size() == view.size(), "one contact per member");
-  std::unique_ptr<Epoch> epoch(new Epoch(fabric, view, self, plans, std::move(inheritance)));
+  std::unique_ptr<Epoch> epoch(new Epoch(fabric, view, self, plans, std::move(inheritance), pace));
   for (Rank rank = 0; rank < view.size(); ++rank) {
     if (rank == self) continue;
     auto peer = fabric.connect(contacts[rank].fabric_address,
@@ -150,7 +151,9 @@ Epoch::Turned Epoch::turn(Time now, const Upcalls& upcalls, bool hold) {
   fabric_.flush();
   for (std::size_t index = 0; index < channels_.size() && !hold; ++index)
     if (upcalls[index])
-      turned.worked |= channels_[index]->deliver(upcalls[index], deliveries_at_once) != 0;
+      turned.worked |= pace_.run(now, deliveries_at_once, [&](std::size_t limit) {
+        return channels_[index]->deliver(upcalls[index], limit);
+      }) != 0;
   return turned;
 }
 

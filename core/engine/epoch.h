@@ -19,6 +19,7 @@
 #include "core/base/view.h"
 #include "core/engine/contact.h"
 #include "core/engine/handover.h"
+#include "core/engine/pace.h"
 #include "core/fabric/fabric.h"
 #include "core/membership/change.h"
 #include "core/mirror/ring_writer.h"
@@ -51,7 +52,7 @@ class Epoch {
   static Result<std::unique_ptr<Epoch>> create(fabric::Fabric& fabric, const View& view, Rank self,
                                                std::span<const Contact> contacts,
                                                const std::vector<ChannelPlan>& plans,
-                                               Inheritance inheritance);
+                                               Inheritance inheritance, Pace& pace);
   ~Epoch();
 
   const View& view() const { return view_; }
@@ -121,7 +122,7 @@ class Epoch {
   };
 
   Epoch(fabric::Fabric& fabric, const View& view, Rank self, const std::vector<ChannelPlan>& plans,
-        Inheritance inheritance);
+        Inheritance inheritance, Pace& pace);
   Result<> build();
   bool all_at(std::uint64_t stage) const;
 
@@ -130,6 +131,7 @@ class Epoch {
   Rank self_;
   const std::vector<ChannelPlan>& plans_;
   Inheritance inheritance_;
+  Pace& pace_;
   std::vector<Peer> peers_;  // by rank
   std::vector<std::pair<Rank, Error>> unreachable_;
   RankSet lost_;

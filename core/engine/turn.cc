@@ -23,7 +23,9 @@ Turn::Turn(fabric::Fabric& fabric, View view, Rank self, std::vector<Contact> co
       writers_(plans_.size()),
       upcalls_(plans_.size()),
       control_(fabric),
-      handover_(control_, plans_.size(), fabric.capabilities().max_message_bytes) {
+      handover_(control_, plans_.size(), fabric.capabilities().max_message_bytes),
+      // Heartbeats go out between turns.
+      pace_(options.clock, options.timing.interval / 2) {
   SQUALL_ASSERT(self_ < view_.size() && contacts_.size() == view_.size(), "one contact per member");
   Epoch::Inheritance first;
   for (std::size_t index = 0; index < plans_.size(); ++index) {
@@ -68,7 +70,8 @@ void Turn::begin(Time now, Epoch::Inheritance inheritance) {
   leavers_ = {};
   majority_lived_ = detector_->lived();
   control_.move_to(view_, self_, contacts_, now);
-  auto epoch = Epoch::create(fabric_, view_, self_, contacts_, plans_, std::move(inheritance));
+  auto epoch =
+      Epoch::create(fabric_, view_, self_, contacts_, plans_, std::move(inheritance), pace_);
   if (!epoch) return stop(epoch.error());
   epoch_ = std::move(*epoch);
   // Who died while the view before ended is not to be waited for until the timeout.
@@ -162,7 +165,11 @@ void Turn::on_control(Time now, fabric::PeerId peer, std::optional<Rank> from, B
   if (kind == Control::Kind::pulse) {
     const auto pulse = membership::decode_pulse(body);
     if (!pulse) return malformed(from, pulse.error());
-    if (raw(pulse->view) < raw(view_.id)) return answer_old_view(peer);
+    if (raw(pulse->view) < raw(view_.id)) {
+      if (!pulse->closing) return answer_old_view(peer);
+      if (from && raw(pulse->view) + 1 == raw(view_.id)) detector_->on_its_way(*from, now);
+      return;
+    }
     if (from && pulse->view == view_.id) on_pulse(now, *from, *pulse);
   } else if (kind == Control::Kind::ballot) {
     const auto ballot = membership::decode_message(body);

@@ -53,6 +53,8 @@ class Turn {
     /// The view never changes: whoever loses a member delivers what it still may, and stops.
     bool fixed = false;
     std::uint64_t seed = 0;  ///< different at each member
+    /// Read between upcalls, so that many in a row do not look like a silence; see pace.h.
+    Pace::Clock clock = {};
     membership::Bug bug = membership::Bug::none;
   };
 
@@ -178,6 +180,7 @@ class Turn {
   std::optional<Rank> lost_member_;
   Control control_;
   Handover handover_;
+  Pace pace_;
   // Of the current view.
   std::unique_ptr<Epoch> epoch_;
   std::optional<membership::Detector> detector_;

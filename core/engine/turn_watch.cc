@@ -143,13 +143,15 @@ void Turn::send_pulse(Rank to, membership::Beat beat, bool answer) {
   pulse.answer = answer;
   pulse.leaving = drained_;
   pulse.arriving = handover_.arriving();
+  pulse.closing = closing_;
   Writer writer;
   membership::encode(writer, pulse);
   control_.send(to, Control::Kind::pulse, writer.bytes());
 }
 
 void Turn::keep_majority(Time now) {
-  if (!formed_once_ || !detector_->isolated()) {
+  // Once it is decided, what is left to do needs nobody; and the others may be in the next view.
+  if (!formed_once_ || closing_ || !detector_->isolated()) {
     majority_lived_ = detector_->lived();
     return;
   }

@@ -46,6 +46,15 @@ bool Detector::heard(Rank from, Beat beat, Beat echo, Time now) {
   return newer;
 }
 
+void Detector::on_its_way(Rank from, Time now) {
+  SQUALL_ASSERT(from < members_ && from != self_, "a peer of the view");
+  turned(now);
+  Peer& peer = peers_[from];
+  peer.beat_lived = peer.echo_lived = lived_;
+  peer.echo_at = now_;
+  judge(from);
+}
+
 Beat Detector::next_beat() {
   due_ = now_ + timing_.interval;
   return ++newest_;

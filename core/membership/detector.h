@@ -33,6 +33,9 @@ class Detector {
   /// sent is no news. False: a newer one was heard before (over another connection), so whatever
   /// else comes with this one is out of date.
   bool heard(Rank from, Beat beat, Beat echo, Time now);
+  /// `from` is still in the view before this one, knows that it is over, and delivers what is left
+  /// of it: alive, and in no other view than this one before it is here, so as good as a new echo.
+  void on_its_way(Rank from, Time now);
 
   // --- my own heartbeats
 

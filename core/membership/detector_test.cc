@@ -46,6 +46,24 @@ TEST_CASE("a member is silent when the timeout has passed, and not a nanosecond 
   CHECK(!bench.detector.silent(1));
 }
 
+TEST_CASE("who is on its way from the view before is neither silent nor out of contact") {
+  Bench bench;
+  for (int i = 0; i < 40; ++i) {
+    bench.turn(fast.interval);
+    bench.detector.next_beat();
+    bench.detector.on_its_way(1, bench.now);
+  }
+  CHECK(!bench.detector.silent(1));
+  CHECK(bench.detector.in_contact(1));
+  CHECK(!bench.detector.isolated());
+  CHECK(bench.detector.silent(2));
+  // It says no more that it is, and is not here either.
+  for (Duration silence{0}; silence < fast.timeout; silence += fast.interval)
+    bench.turn(fast.interval);
+  CHECK(bench.detector.silent(1));
+  CHECK(bench.detector.isolated());
+}
+
 TEST_CASE("a member that speaks but does not hear me is silent like any other") {
   Bench bench;
   for (int i = 0; i < 20; ++i) bench.live();

@@ -9,7 +9,9 @@ constexpr std::uint8_t isolated_bit = 1;
 constexpr std::uint8_t answer_bit = 2;
 constexpr std::uint8_t leaving_bit = 4;
 constexpr std::uint8_t arriving_bit = 8;
-constexpr std::uint8_t known_bits = isolated_bit | answer_bit | leaving_bit | arriving_bit;
+constexpr std::uint8_t closing_bit = 16;
+constexpr std::uint8_t known_bits =
+    isolated_bit | answer_bit | leaving_bit | arriving_bit | closing_bit;
 
 void put(Writer& writer, const RankSet& set) {
   for (const std::uint64_t word : set.words()) writer.put(word);
@@ -28,7 +30,8 @@ void encode(Writer& writer, const Pulse& pulse) {
   put(writer, pulse.spreading);
   writer.put(static_cast<std::uint8_t>(
       (pulse.isolated ? isolated_bit : 0) | (pulse.answer ? answer_bit : 0) |
-      (pulse.leaving ? leaving_bit : 0) | (pulse.arriving ? arriving_bit : 0)));
+      (pulse.leaving ? leaving_bit : 0) | (pulse.arriving ? arriving_bit : 0) |
+      (pulse.closing ? closing_bit : 0)));
 }
 
 Result<Pulse> decode_pulse(Bytes bytes) {
@@ -54,6 +57,7 @@ Result<Pulse> decode_pulse(Bytes bytes) {
   pulse.answer = (flags & answer_bit) != 0;
   pulse.leaving = (flags & leaving_bit) != 0;
   pulse.arriving = (flags & arriving_bit) != 0;
+  pulse.closing = (flags & closing_bit) != 0;
   return pulse;
 }
 

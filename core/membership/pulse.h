@@ -24,6 +24,7 @@ struct Pulse {
   bool answer = false;    ///< send me a pulse at once
   bool leaving = false;   ///< I ask to leave
   bool arriving = false;  ///< I have joined, and not all of the state yet
+  bool closing = false;   ///< I know how this view ends, and deliver the rest of it
 
   friend bool operator==(const Pulse&, const Pulse&) = default;
 };

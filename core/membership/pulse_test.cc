@@ -29,11 +29,13 @@ std::vector<std::byte> encoded(const Pulse& pulse) {
 }
 
 TEST_CASE("a pulse comes out as it went in, every flag by itself") {
-  for (int flag = 0; flag < 8; ++flag) {
+  for (int flag = 0; flag < 32; ++flag) {
     Pulse pulse = example();
     pulse.isolated = (flag & 1) != 0;
     pulse.answer = (flag & 2) != 0;
     pulse.leaving = (flag & 4) != 0;
+    pulse.arriving = (flag & 8) != 0;
+    pulse.closing = (flag & 16) != 0;
     const auto bytes = encoded(pulse);
     CHECK(bytes.size() == pulse_bytes);
     const auto read = decode_pulse(bytes);
@@ -54,7 +56,7 @@ TEST_CASE("anything but exactly one pulse is refused") {
 
 TEST_CASE("a pulse that cannot be meant is refused") {
   auto unknown_flag = encoded(example());
-  unknown_flag.back() |= std::byte{16};
+  unknown_flag.back() |= std::byte{32};
   CHECK(!decode_pulse(unknown_flag).has_value());
 
   Pulse no_number = example();

@@ -73,6 +73,43 @@ TEST_CASE("fifo: each sender's order is kept") {
   }
 }
 
+TEST_CASE("who takes long to deliver the rest of a view is not taken for dead in the next one") {
+  // Of 500 messages, each takes c's application a millisecond, and c turns every 20 ms or so.
+  Options options;
+  options.senders = {0};
+  options.laziness = {1, 1, 20'000};
+  const auto timeout = options.member.timing.timeout;
+  std::vector<std::size_t> delivered(3);
+  Time begun{};
+  Duration upcalls{0};  // of this turn
+  options.member.clock = [&] { return begun + upcalls; };
+  Cluster cluster(options, [&](Rank member, const multicast::Delivery&) {
+    ++delivered[member];
+    if (member == 2) upcalls += std::chrono::milliseconds(1);
+  });
+  cluster.set_application([&](Rank) {
+    begun = cluster.now();
+    upcalls = Duration::zero();
+    return false;
+  });
+  REQUIRE(cluster.start(in_ten_seconds));
+  std::size_t sent = 0;
+  while (cluster.try_send(0, as_bytes("1 ms"))) ++sent;
+  REQUIRE(sent > 500);
+  REQUIRE(cluster.run_until([&] { return delivered[0] == sent; }, in_ten_seconds));
+  REQUIRE(delivered[2] < sent / 2);
+  const Time died = cluster.now();
+  cluster.crash(1);
+  REQUIRE(cluster.run_until([&] { return delivered[2] == sent; }, in_ten_seconds));
+  CHECK(cluster.now() - died > 3 * timeout);
+  const auto runs = [&](Rank rank) {
+    return cluster.turn(rank).phase() == engine::Turn::Phase::running;
+  };
+  REQUIRE(cluster.run_until([&] { return runs(0) && runs(2); }, in_ten_seconds));
+  CHECK(raw(cluster.turn(0).view().id) == 2);
+  CHECK(cluster.turn(0).view().size() == 2);
+}
+
 TEST_CASE("the survivors of a death go on in the next view, within 10 ms, with the same messages") {
   for (Rank victim = 0; victim < 3; ++victim) {
     CAPTURE(victim);

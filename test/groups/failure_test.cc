@@ -275,6 +275,46 @@ TEST_CASE("slow_member: members of different speeds finish in good order, with e
   check_traces(traces, "total | stable");
 }
 
+TEST_CASE("slow_member: short upcalls are no silence, however many are due at once") {
+  // Those of b take twice the timeout together, and all are there before it looks.
+  static constexpr std::size_t count = 1000;
+  Seats seats(3, fabric_name);
+  seats.each([](Config& config) {
+    config.groups[0].senders = {"a"};
+    config.failure_timeout = count * 1ms / 2;
+  });
+  auto members = start_members(seats, [](Line& line, const Config& config) {
+    const auto node = started(config);
+    Group& group = *node->group("test");
+    std::size_t delivered = 0, in_view = 3;
+    node->on_view([&](const ViewChange& change) { in_view = change.view->size(); });
+    const auto listen = [&] {
+      group.on_deliver([&](const Delivery&) {
+        if (config.name == "b") usleep(1000);  // sleep-ok: a slow application
+        ++delivered;
+      });
+    };
+    if (config.name != "b") listen();
+    if (config.name == "a")
+      for (std::size_t i = 0; i < count; ++i)
+        expect(group.try_send(payload(0, i, 100)).has_value(), "the ring holds them all");
+    while (config.name == "a" && delivered < count)
+      if (!node->poll()) node->idle(soon());
+    line.say("ready");
+    while (!line.hear(Duration::zero()))
+      if (!node->poll()) node->idle(Monotonic::now() + std::chrono::milliseconds(1));
+    if (config.name == "b") listen();
+    const auto left = node->shutdown(soon());
+    expect(left.has_value(), left ? "" : left.error().text());
+    expect(delivered == count && in_view == 3, fmt::format("{} delivered", delivered));
+    line.say("all");
+  });
+  for (const std::size_t seat : {0, 1, 2}) members[seat]->expect_word("ready");
+  for (auto& member : members) member->say("go on");
+  for (auto& member : members) member->expect_word("all");
+  for (auto& member : members) member->expect_end();
+}
+
 TEST_CASE("a member that never comes is named by the others at the deadline") {
   Seats seats(3, fabric_name);
   seats.each([](Config& config) { config.start_timeout = std::chrono::milliseconds(500); });
