@@ -131,8 +131,8 @@ std::string Turn::why_gone(const membership::Change& change, Rank rank) const {
 /// Takes down the epoch, and keeps of it what the next one needs.
 Result<Epoch::Inheritance> Turn::inherit(const membership::Change& change) {
   Epoch::Inheritance next;
-  // Survivors and leavers have cut their mirrors before they promised. Who is neither may be stopped
-  // in the middle of a delivery, with our ring before it.
+  // Survivors and leavers have cut their mirrors before they promised. Who is neither may be
+  // stopped in the middle of a delivery, with our ring before it.
   const bool left_behind = change.survivors() != RankSet::all(view_.size());
   const bool renews = left_behind && fabric_.capabilities().maps;
   const std::vector<multicast::Past> pasts = epoch_->pasts();
@@ -154,8 +154,7 @@ Result<Epoch::Inheritance> Turn::inherit(const membership::Change& change) {
                                   ? mirror::no_round
                                   : change.trim[index][sender]);
       if (!renews) continue;
-      if (auto renewed = writers_[index]->renew(); !renewed)
-        return tl::unexpected(renewed.error());
+      if (auto renewed = writers_[index]->renew(); !renewed) return tl::unexpected(renewed.error());
     }
     next.writers.push_back(writers_[index].get());
     next.pasts.push_back(std::move(past));
