@@ -266,10 +266,12 @@ engine::Companion NodeImpl::companion() {
           [this] { return std::min(met_.rendezvous->deadline(), doorway_->deadline()); }};
 }
 
-/// More members than cores on this host.
+/// More members than cores on this host. Who is pinned to one core may have it to itself, whatever
+/// the others do; its loop finds out.
 bool NodeImpl::crowded() const {
   const auto here = std::ranges::count(turn_->contacts(), met_.host, &engine::Contact::host);
-  return static_cast<std::size_t>(here) > fabric::usable_cores().size();
+  const std::size_t usable = fabric::usable_cores().size();
+  return static_cast<std::size_t>(here) > (usable > 1 ? usable : fabric::online_cores());
 }
 
 /// A member that stops because of another says which, so that it is not taken for the first to go.

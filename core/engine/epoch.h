@@ -6,6 +6,7 @@
 // Its connections carry mirrors only, and are cut when it freezes: whatever the others do with
 // their memory afterwards, what was frozen stays as it was.
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <span>
@@ -72,6 +73,10 @@ class Epoch {
   };
   /// Exchanges, flushes, delivers. Nothing is delivered while `hold` says so.
   Turned turn(Time now, const Upcalls& upcalls, bool hold);
+  /// One of the channels has news.
+  bool news() const {
+    return std::ranges::any_of(channels_, [](const auto& channel) { return channel->news(); });
+  }
   /// Whose counters or frames cannot be right, once anyone's were.
   std::optional<Rank> culprit() const;
 

@@ -17,6 +17,11 @@ namespace {
 // costs some 30 us across cores, a yield half a microsecond when the core is free.
 constexpr Duration spin_for = std::chrono::microseconds(20);
 constexpr Duration yield_for = std::chrono::microseconds(200);
+// A core that nobody else wants comes back from a yield in about half of that; another engine's turn
+// and the switches to it and back take longer. After so many in a row, spinning hurts nobody.
+constexpr Duration unwanted_yield = std::chrono::microseconds(2);
+// About a microsecond, in which messages of the fabric itself wait.
+constexpr int looks_between_turns = 32;
 // The companion's descriptor does not wake the wait of a fabric without one, so no sleep is longer
 // than this. What it tells are hints; what must be quick, the fabric tells.
 constexpr Duration longest_sleep = std::chrono::milliseconds(100);
@@ -95,14 +100,33 @@ void Loop::idle(Time until) {
   if (in_turn_) return;
   if (idle_since_ == never) idle_since_ = now_;
   const Duration idle_for = now_ - idle_since_;
-  if (!crowded_ && idle_for < spin_for) {
-    pause_core();
+  if (!crowded_ && core_is_ours() && idle_for < spin_for) {
+    spin();
   } else if (idle_for < yield_for) {
-    sched_yield();
+    yield();
   } else if (arm()) {
     sleep(std::min(until, next_sleep_end()));
     disarm();
   }
+}
+
+/// Gives the core away, and notes whether anyone took it.
+void Loop::yield() {
+  if (crowded_) return static_cast<void>(sched_yield());
+  const Time before = Monotonic::now();
+  sched_yield();
+  const bool taken = Monotonic::now() - before > unwanted_yield;
+  unwanted_yields_ = taken ? 0 : std::min(unwanted_yields_ + 1, enough_unwanted_yields);
+}
+
+/// Where a look costs next to nothing it looks often: what comes in the middle of a turn that finds
+/// nothing would wait for the next one.
+void Loop::spin() {
+  const bool looks = fabric_.capabilities().maps;
+  int left = looks ? looks_between_turns : 1;
+  do {
+    pause_core();
+  } while (--left > 0 && !turn_.news());
 }
 
 Time Loop::next_sleep_end() const {

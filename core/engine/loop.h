@@ -1,8 +1,8 @@
 #pragma once
 // What turns a node in real time: the only place in core with a clock, waiting and a thread.
 // Spins while there is work, then yields, then sleeps until a deadline or a doorbell. With more
-// engines than cores it gives the core away at once: pure spinning would cost the others a
-// scheduler slice per message.
+// engines than cores, and while others want its core, it gives the core away at once: pure spinning
+// would cost the others a scheduler slice per message.
 
 #include <array>
 #include <atomic>
@@ -70,6 +70,8 @@ class Loop {
   bool in_upcall() const { return turning_here() && in_turn_; }
 
  private:
+  static constexpr int enough_unwanted_yields = 16;
+
   /// Names the calling thread; cheaper than its id.
   static const void* this_thread() {
     static thread_local const char here = 0;
@@ -79,6 +81,9 @@ class Loop {
   bool arm();
   void disarm();
   void open_fd();
+  bool core_is_ours() const { return unwanted_yields_ == enough_unwanted_yields; }
+  void spin();
+  void yield();
   void sleep(Time until);
   Time next_sleep_end() const;
 
@@ -91,6 +96,7 @@ class Loop {
   Time deadline_ = never;
   Time idle_since_ = never;
   Time companion_due_{};
+  int unwanted_yields_ = enough_unwanted_yields;  // in a row
   bool in_turn_ = false;
   int timer_ = -1;  // timerfd: the next deadline, for who sleeps on fd_
   int fd_ = -1;     // epoll: the fabric's descriptor and the timer

@@ -66,6 +66,9 @@ class Turn {
   /// One turn. `events` are what the fabric's poll just returned.
   Outcome run(Time now, std::span<const fabric::Event> events);
 
+  /// A turn is due, as far as the channels can tell. Cheap enough to spin on; mapped fabrics only.
+  bool news() const { return epoch_ && epoch_->news(); }
+
   Phase phase() const { return phase_; }
   const std::optional<Error>& failure() const { return failure_; }
   /// The member whose loss made this one stop, if one did.

@@ -102,6 +102,10 @@ std::vector<Core> usable_cores() {
   return cores;
 }
 
+std::size_t online_cores() {
+  return static_cast<std::size_t>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)));
+}
+
 std::size_t shared_cache_bytes() {
   hwloc_topology_t host = topology();
   if (host == nullptr) return 0;

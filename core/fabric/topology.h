@@ -20,6 +20,8 @@ using Core = unsigned;
 /// The processors that the calling thread may run on, in increasing order: affinity (taskset,
 /// cpusets, earlier pinning) is respected, and asked anew each time. Never empty. No discovery.
 std::vector<Core> usable_cores();
+/// How many the host has, whatever this thread may use; at least 1.
+std::size_t online_cores();
 
 /// Bytes of the largest cache that the usable cores share, or that the only one has; 0: unknown.
 std::size_t shared_cache_bytes();

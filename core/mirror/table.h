@@ -54,6 +54,18 @@ class Table {
     return counter(rows_[rank], column, index).load(std::memory_order_acquire);
   }
 
+  /// All that peers show in these counters. Since none of them ever decreases, it differs whenever
+  /// anything was raised in between: one number to watch instead of many.
+  std::uint64_t shown(Column columns) const {
+    std::uint64_t sum = 0;
+    for (const std::byte* row : rows_) {
+      if (row == memory_.data()) continue;
+      for (std::uint32_t index = 0; index < columns.count; ++index)
+        sum += counter(row, columns, index).load(std::memory_order_relaxed);
+    }
+    return sum;
+  }
+
   /// Raises a counter of mine; it travels with the next push. Lowering it is a broken invariant.
   void raise(Column column, std::uint32_t index, std::uint64_t value);
   /// The same, for counters that nobody waits for: raising one does not make `push` send a row.

@@ -64,6 +64,7 @@ Result<std::unique_ptr<Channel>> Channel::create(fabric::Fabric& fabric,
   channel->stages_ = factory(shape, layout);
   SQUALL_ASSERT(channel->stages_.order, "every stack has an order");
   channel->consumed_ = layout.add(shape.sender_count(), Place::own_line);
+  channel->watched_ = {channel->published_.first, channel->consumed_.first};
   channel->start_ = layout.add(3, Place::packed);
 
   // Rings before rows, here and at every peer: whoever has a replica of a row has one of the ring
@@ -156,6 +157,8 @@ bool Channel::attached(fabric::PeerId peer, fabric::RegionId region) {
 Channel::Turned Channel::exchange(Time now) {
   Turned turned;
   if (frozen_) return turned;
+  // Before anything is read: what comes meanwhile is news.
+  if (fabric_.capabilities().maps) shown_ = table_->shown(watched_);
   // Not before all have replicas: who has one has left the view before, so its ring is free.
   const bool published = ready() && publish();
   const bool received = receive();

@@ -86,6 +86,11 @@ class Channel {
     Time deadline = never;
   };
   Turned exchange(Time now);
+  /// Something that an exchange looks at has come since the last one: a peer's counters have moved,
+  /// or there are frames to publish. Cheap enough to spin on; mapped fabrics only.
+  bool news() const {
+    return !frozen_ && (table_->shown(watched_) != shown_ || (writer_ && writer_->pending()));
+  }
   /// Delivers what the stack allows, at most `limit` messages; returns how many.
   std::size_t deliver(const DeliverFunction& upcall, std::size_t limit);
 
@@ -155,6 +160,7 @@ class Channel {
   // Where I stand at the view's begin, all plus 1, so that 0 is "not told yet": the ring's
   // position, the number of my first message, the position of the next delivery.
   mirror::Column start_;
+  mirror::Column watched_;  // what peers wait for: all but consumed_ and start_
 
   Stages stages_;
   std::unique_ptr<mirror::Table> table_;
@@ -169,6 +175,7 @@ class Channel {
   std::vector<Round> scratch_;
   std::vector<Round> heads_;
   std::vector<Run> runs_;
+  std::uint64_t shown_ = 0;  // by the peers in watched_, when the last exchange began
   std::uint64_t position_ = 0;
   bool position_known_ = false;
   bool frozen_ = false;
