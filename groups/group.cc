@@ -2,10 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 
 namespace squall {
 namespace {
+
+// Who puts this much of a ring into it between two turns goes on filling it, as a rule: then the
+// first pieces had better be on their way, and in the caches, than wait for the last. Shares and
+// caps; whoever turns more often is left alone, since large pushes are cheaper.
+constexpr std::size_t first_share = 4, first_cap = std::size_t{256} << 10;
+constexpr std::size_t next_share = 16, next_cap = std::size_t{64} << 10;
 
 mirror::RingWriter::Claim claim_of(const Reservation& reservation) {
   return {reservation.bytes.data(), reservation.handle,
@@ -21,13 +28,23 @@ GroupImpl::GroupImpl(GroupHost& host, engine::Loop& loop, std::size_t index, std
       writer_(writer),
       max_bytes_(writer_ != nullptr ? mirror::max_message_bytes(writer_->ring_bytes()) : 0),
       index_(index),
-      name_(std::move(name)) {}
+      name_(std::move(name)) {
+  if (writer_ == nullptr || loop_.maps()) return;
+  first_piece_ = std::min(writer_->ring_bytes() / first_share, first_cap);
+  next_piece_ = std::min(writer_->ring_bytes() / next_share, next_cap);
+}
 
 Result<> GroupImpl::try_send(Bytes message) {
   if (!loop_.turning_here()) return send_from_elsewhere(message);
   if (!open() || !writer_->append_here(message)) [[unlikely]]
     return refuse(message.size());
   loop_.ring_doorbell_here();
+  const std::uint64_t waiting = writer_->end_here() - std::max(writer_->published(), pushed_to_);
+  if (waiting >= next_piece_ && (waiting >= first_piece_ || loop_.pushed_early())) [[unlikely]] {
+    // Not published if another thread has claimed before it: then not tried for every message.
+    pushed_to_ = writer_->end_here();
+    loop_.push_early();
+  }
   return {};
 }
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "core/base/ring_math.h"
 #include "core/engine/loop.h"
 #include "core/mirror/ring_writer.h"
 #include "groups/node.h"
@@ -62,6 +63,10 @@ class GroupImpl final : public Group {
   mirror::RingWriter* writer_;  // nullptr: this member is no sender
   std::atomic<bool> closed_{false};
   std::size_t max_bytes_;
+  // Bytes appended here since the last turn from which on they are pushed early.
+  std::size_t first_piece_ = SIZE_MAX;
+  std::size_t next_piece_ = SIZE_MAX;
+  Position pushed_to_ = 0;  // by the last early push
   std::size_t index_;
   std::string name_;
 };

@@ -157,6 +157,11 @@ Epoch::Turned Epoch::turn(Time now, const Upcalls& upcalls, bool hold) {
   return turned;
 }
 
+void Epoch::publish_now() {
+  for (const auto& channel : channels_) channel->publish_now();
+  fabric_.flush();
+}
+
 std::optional<Rank> Epoch::culprit() const {
   for (const auto& channel : channels_)
     if (const auto culprit = channel->culprit()) return culprit;

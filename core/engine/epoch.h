@@ -80,6 +80,13 @@ class Epoch {
   /// Whose counters or frames cannot be right, once anyone's were.
   std::optional<Rank> culprit() const;
 
+  /// One of the channels has something to publish.
+  bool pending() const {
+    return std::ranges::any_of(channels_, [](const auto& channel) { return channel->pending(); });
+  }
+  /// Publishes it and flushes, between two turns.
+  void publish_now();
+
   /// Every member has everyone's replicas, as far as this member can tell.
   bool running() const;
   /// Until then: those that are missing.

@@ -17,8 +17,8 @@ namespace {
 // costs some 30 us across cores, a yield half a microsecond when the core is free.
 constexpr Duration spin_for = std::chrono::microseconds(20);
 constexpr Duration yield_for = std::chrono::microseconds(200);
-// A core that nobody else wants comes back from a yield in about half of that; another engine's turn
-// and the switches to it and back take longer. After so many in a row, spinning hurts nobody.
+// A core that nobody else wants comes back from a yield in about half of that; another engine's
+// turn and the switches to it and back take longer. After so many in a row, spinning hurts nobody.
 constexpr Duration unwanted_yield = std::chrono::microseconds(2);
 // About a microsecond, in which messages of the fabric itself wait.
 constexpr int looks_between_turns = 32;
@@ -74,12 +74,22 @@ bool Loop::poll() {
   return turn();
 }
 
+void Loop::push_early() {
+  if (in_turn_ || crowded_) return;
+  turn_.publish_now();
+  pushed_early_ = true;
+}
+
 bool Loop::turn() {
   in_turn_ = true;
   turning_thread_.store(this_thread(), std::memory_order_relaxed);
+  pushed_early_ = false;
   now_ = Monotonic::now();
-  const std::size_t count = fabric_.poll(events_);
-  const bool progressed = fabric_.progressed();
+  // What was committed since the last turn leaves at once: a poll may cost system calls. But every
+  // other turn polls, and so does the look before a sleep; with more engines than cores every turn.
+  polled_ = !polled_ || crowded_ || armed_.load(std::memory_order_relaxed) || !turn_.pending();
+  const std::size_t count = polled_ ? fabric_.poll(events_) : 0;
+  const bool progressed = polled_ && fabric_.progressed();
   // A loss makes it due at once: it may know who died first.
   const auto fired = std::span(events_).first(count);
   const bool lost = std::ranges::any_of(

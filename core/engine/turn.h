@@ -69,6 +69,13 @@ class Turn {
   /// A turn is due, as far as the channels can tell. Cheap enough to spin on; mapped fabrics only.
   bool news() const { return epoch_ && epoch_->news(); }
 
+  /// Messages of this member wait for a turn to publish them.
+  bool pending() const { return phase_ == Phase::running && epoch_->pending(); }
+  /// Publishes and flushes them; all else is left to the next turn.
+  void publish_now() {
+    if (phase_ == Phase::running) epoch_->publish_now();
+  }
+
   Phase phase() const { return phase_; }
   const std::optional<Error>& failure() const { return failure_; }
   /// The member whose loss made this one stop, if one did.

@@ -204,6 +204,19 @@ TEST_CASE("a peer that has just attached gets the whole row, quiet and unpushed 
   CHECK(two.tables[1]->get(0, two.second, 39) == 8);
 }
 
+TEST_CASE(
+    "whatever a peer raises, the sum of what peers show differs; what is raised here does not") {
+  Two two(2);
+  const Column both{two.first.first, two.second.first + two.second.count - two.first.first};
+  const std::uint64_t before = two.tables[1]->shown(both);
+  two.tables[1]->raise(two.first, 0, 5);
+  CHECK(two.tables[1]->shown(both) == before);
+  two.tables[0]->raise(two.second, 1, 1);
+  two.tables[0]->push();
+  two.network.land();
+  CHECK(two.tables[1]->shown(both) == before + 1);
+}
+
 TEST_CASE("counter_wraps: counters are 64 bits wide, pass 2^32 and reach the top") {
   Two two;
   for (const std::uint64_t value : {0xffffffffull, 0x100000000ull, ~0ull}) {

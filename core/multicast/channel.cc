@@ -158,7 +158,7 @@ Channel::Turned Channel::exchange(Time now) {
   Turned turned;
   if (frozen_) return turned;
   // Before anything is read: what comes meanwhile is news.
-  if (fabric_.capabilities().maps) shown_ = table_->shown(watched_);
+  shown_ = table_->shown(watched_);
   // Not before all have replicas: who has one has left the view before, so its ring is free.
   const bool published = ready() && publish();
   const bool received = receive();
@@ -178,6 +178,10 @@ Channel::Turned Channel::exchange(Time now) {
   }
   turned.deadline = std::min(turned.deadline, quiet_deadline_);
   return turned;
+}
+
+void Channel::publish_now() {
+  if (!frozen_ && ready() && publish()) table_->push();
 }
 
 bool Channel::publish() {

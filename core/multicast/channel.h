@@ -87,10 +87,12 @@ class Channel {
   };
   Turned exchange(Time now);
   /// Something that an exchange looks at has come since the last one: a peer's counters have moved,
-  /// or there are frames to publish. Cheap enough to spin on; mapped fabrics only.
-  bool news() const {
-    return !frozen_ && (table_->shown(watched_) != shown_ || (writer_ && writer_->pending()));
-  }
+  /// or there are frames to publish. Cheap enough to spin on.
+  bool news() const { return !frozen_ && (table_->shown(watched_) != shown_ || pending()); }
+  /// Something was claimed that is not published yet.
+  bool pending() const { return writer_ && writer_->pending(); }
+  /// Publishes between two exchanges; the next one takes note of it.
+  void publish_now();
   /// Delivers what the stack allows, at most `limit` messages; returns how many.
   std::size_t deliver(const DeliverFunction& upcall, std::size_t limit);
 

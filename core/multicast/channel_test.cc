@@ -73,6 +73,47 @@ TEST_CASE("an idle turn does no work and pushes nothing") {
   CHECK(group.network.queued(0, 1).empty());
 }
 
+TEST_CASE("news: what has landed since the last turn, and what waits to be published") {
+  Group group(2, {0});
+  for (int turn = 0; turn < 2; ++turn) group.turn_all();
+  CHECK_FALSE(group[0].news());
+  CHECK_FALSE(group[1].news());
+  group.send(0, "text");
+  CHECK(group[0].news());
+  CHECK(group[0].pending());
+  group.exchange(0);
+  CHECK_FALSE(group[0].pending());
+  CHECK_FALSE(group[1].news());
+  group.network.land();
+  CHECK(group[1].news());
+  group.exchange(1);
+  CHECK_FALSE(group[1].news());
+  group[1].freeze(group.now);
+  CHECK_FALSE(group[1].news());
+}
+
+TEST_CASE("what is published between two turns travels, and the next turn takes note of it") {
+  Group group(2, {0});
+  group[0].publish_now();
+  CHECK(group.network.queued(0, 1).empty());
+  group.send(0, "early");
+  group[0].publish_now();
+  group.send(0, "late");
+  CHECK(group.network.queued(0, 1).size() == 2);
+  group.network.land();
+  CHECK(group.exchange(1).worked);
+  CHECK(group.deliver(1) == 1);
+  for (int turn = 0; turn < 2; ++turn) group.turn_all();
+  for (const Member& member : group.members) CHECK(member.got == Texts{"early", "late"});
+}
+
+TEST_CASE("nothing is published between two turns before every peer has a replica") {
+  Group group(2, {0}, false);
+  group.send(0, "early");
+  group[0].publish_now();
+  CHECK(group.network.queued(0, 1).empty());
+}
+
 TEST_CASE("who is behind: whose application has not taken what is in the rings, and how much") {
   Group group(3, {0, 2});
   for (const Lag& lag : group[0].lags()) CHECK(lag.ring_bytes == 0);
