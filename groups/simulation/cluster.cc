@@ -67,12 +67,21 @@ void Cluster::begin(Rank member, View view, Rank rank, std::vector<engine::Conta
   engine::Turn::Options options = options_.member;
   options.seed = random_.next();
   options.joins = joins;
+  const Duration upcall =
+      member < options_.upcalls.size() ? options_.upcalls[member] : Duration::zero();
+  if (upcall != Duration::zero())
+    options.clock = [this, member] {
+      const Node& busy = nodes_[member];
+      return busy.clock.read(now()) + busy.in_upcalls;
+    };
   node.turn =
       std::make_unique<engine::Turn>(*node.fabric, std::move(view), rank, std::move(contacts),
                                      plans(), options, node.clock.read(now()));
   if (options_.state) node.turn->on_state(0, options_.state(member));
-  node.turn->on_deliver(
-      0, [this, member](const multicast::Delivery& message) { deliver_(member, message); });
+  node.turn->on_deliver(0, [this, member, upcall](const multicast::Delivery& message) {
+    nodes_[member].in_upcalls += upcall;
+    deliver_(member, message);
+  });
   node.admission = std::make_unique<membership::Admission>(std::string(node.fabric->name()),
                                                            options.timing.interval);
 }
@@ -98,6 +107,7 @@ bool Cluster::turn_node(Rank member) {
   if (!node.turn) return turn_joiner(member);
   receive_guests(member);
   bool worked = application_ && application_(member);
+  node.in_upcalls = Duration::zero();
   std::array<fabric::Event, 16> events;
   const std::size_t count = node.fabric->poll(events);
   worked |= node.fabric->progressed();
@@ -112,6 +122,8 @@ bool Cluster::turn_node(Rank member) {
     const auto most = static_cast<std::int64_t>(random_.below(2 * options_.laziness[member]));
     node.away_until = std::max(node.away_until, now() + std::chrono::microseconds(most));
   }
+  if (node.in_upcalls != Duration::zero())
+    node.away_until = std::max(node.away_until, now() + node.in_upcalls);
   if (after_turn_) after_turn_(member);
   return worked;
 }

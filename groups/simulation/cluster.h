@@ -38,6 +38,8 @@ struct Options {
   /// By rank: so many microseconds pass between two turns of this member, on average; 1 or absent:
   /// it turns in every round of the driver.
   std::vector<std::uint64_t> laziness;
+  /// What an application takes for each delivery, by rank; absent: nothing. It turns no sooner.
+  std::vector<Duration> upcalls;
   std::vector<Clock> clocks;  ///< by rank; absent: the simulation's own
   /// The group's state, by node; empty: it has none.
   std::function<engine::StateHooks(Rank)> state;
@@ -119,6 +121,7 @@ class Cluster {
     bool armed = false;   // its last turn found nothing to do; it looks once more before it sleeps
     bool asleep = false;  // found nothing to do, and turns again when the network wakes it
     Time away_until{};
+    Duration in_upcalls{0};  // of its last turn
     Clock clock;
     Time deadline = never;  // by its clock
   };

@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::uint64_t leaving_seed = 0x1eaf;
 constexpr std::uint64_t joining_seed = 0x901;
+constexpr std::uint64_t upcalls_seed = 0x510;
 
 constexpr std::array<std::string_view, 4> stacks{"total | stable", "total", "fifo",
                                                  "fifo | stable"};
@@ -79,6 +80,15 @@ void draw_clocks(std::uint64_t seed, simulation::Options& options) {
     const auto drift = static_cast<std::int64_t>(random.below(2 * most_ppm + 1));
     options.clocks.emplace_back(ahead, drift - static_cast<std::int64_t>(most_ppm));
   }
+}
+
+/// Applications that take up to 3 ms for each delivery, in some of all scenarios: from a generator
+/// of its own, so that all else is as it was.
+void draw_upcalls(std::uint64_t seed, simulation::Options& options) {
+  Random random(seed ^ upcalls_seed);
+  if (!random.one_in(4)) return;
+  for (Rank rank = 0; rank < options.members; ++rank)
+    options.upcalls.push_back(microseconds(random.one_in(2) ? random.below(3000) : 0));
 }
 
 Duration draw_span(Random& random) {
@@ -148,6 +158,7 @@ Scenario draw_common(std::uint64_t seed, Random& random, std::string stack) {
   draw_network(random, scenario.options.network);
   draw_load(random, scenario);
   draw_clocks(seed, scenario.options);
+  draw_upcalls(seed, scenario.options);
   return scenario;
 }
 
@@ -215,15 +226,22 @@ std::size_t Scenario::all_messages() const {
   return std::accumulate(messages.begin(), messages.end(), std::size_t{0});
 }
 
+Duration Scenario::patience() const {
+  Duration slowest{0};
+  for (const Duration upcall : options.upcalls) slowest = std::max(slowest, upcall);
+  return 3 * options.member.timing.timeout + slowest * static_cast<Duration::rep>(all_messages());
+}
+
 std::string Scenario::text() const {
-  std::vector<std::int64_t> spans;
+  std::vector<std::int64_t> spans, upcalls;
+  for (const Duration upcall : options.upcalls) upcalls.push_back(upcall.count());
   for (const Duration gap : gaps) spans.push_back(gap.count());
   std::string line = fmt::format(
       "seed {}: \"{}\", {} members, senders {}, rings of {}, {} messages of up to {} bytes, "
-      "laziness {}, gaps {} ns, latency {} ns, jitter {} ns, {} bytes/s",
+      "laziness {}, upcalls {} ns, gaps {} ns, latency {} ns, jitter {} ns, {} bytes/s",
       seed, options.stack, options.members, senders(), options.ring_bytes, messages, most_bytes,
-      options.laziness, spans, options.network.latency.count(), options.network.jitter.count(),
-      options.network.bandwidth_bytes_per_s);
+      options.laziness, upcalls, spans, options.network.latency.count(),
+      options.network.jitter.count(), options.network.bandwidth_bytes_per_s);
   for (const Fault& fault : faults) line += "; " + fault.text();
   return line;
 }
@@ -359,6 +377,7 @@ Scenario draw_long(std::uint64_t seed) {
   options.ring_bytes = 4096;
   draw_network(random, options.network);
   draw_clocks(seed, options);
+  draw_upcalls(seed, options);
   const Duration length = 60s;
   for (Rank rank = 0; rank < options.members; ++rank) {
     options.laziness.push_back(random.one_in(4) ? 2 + random.below(12) : 1);

@@ -62,8 +62,9 @@ struct Scenario {
   bool waits_for_start = true;
   std::size_t padding = 0;  ///< bytes that a state has besides what was delivered
   std::vector<Fault> faults;
-  /// By timeouts: how soon after the last fault all must be well.
-  Duration patience() const { return 3 * options.member.timing.timeout; }
+  /// How soon after the last fault all must be well: by timeouts, and what the slowest application
+  /// takes for everything.
+  Duration patience() const;
   std::string replay;  ///< the arguments with which `swarm` runs it again
 
   bool crashes() const;
