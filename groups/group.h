@@ -63,10 +63,8 @@ class GroupImpl final : public Group {
   mirror::RingWriter* writer_;  // nullptr: this member is no sender
   std::atomic<bool> closed_{false};
   std::size_t max_bytes_;
-  // Bytes appended here since the last turn from which on they are pushed early.
-  std::size_t first_piece_ = SIZE_MAX;
-  std::size_t next_piece_ = SIZE_MAX;
-  Position pushed_to_ = 0;  // by the last early push
+  std::size_t piece_ = SIZE_MAX;  // bytes appended here that are pushed without waiting for a turn
+  Position pushed_to_ = 0;        // by the last early push
   std::size_t index_;
   std::string name_;
 };

@@ -77,13 +77,11 @@ bool Loop::poll() {
 void Loop::push_early() {
   if (in_turn_ || crowded_) return;
   turn_.publish_now();
-  pushed_early_ = true;
 }
 
 bool Loop::turn() {
   in_turn_ = true;
   turning_thread_.store(this_thread(), std::memory_order_relaxed);
-  pushed_early_ = false;
   now_ = Monotonic::now();
   // What was committed since the last turn leaves at once: a poll may cost system calls. But every
   // other turn polls, and so does the look before a sleep; with more engines than cores every turn.

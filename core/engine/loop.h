@@ -40,8 +40,6 @@ class Loop {
   /// on filling its ring. Not with more engines than cores: then somebody else works meanwhile
   /// anyway, and every wake-up costs.
   void push_early();
-  /// That was done since the last turn.
-  bool pushed_early() const { return pushed_early_; }
   /// Replicas are the owner's memory, and pushing early would only move cache lines more often.
   bool maps() const { return fabric_.capabilities().maps; }
   /// Waits a little: a spin, a yield or a sleep, depending on how long nothing has happened.
@@ -106,10 +104,9 @@ class Loop {
   Time companion_due_{};
   int unwanted_yields_ = enough_unwanted_yields;  // in a row
   bool in_turn_ = false;
-  bool polled_ = false;        // by the last turn
-  bool pushed_early_ = false;  // since the last turn
-  int timer_ = -1;             // timerfd: the next deadline, for who sleeps on fd_
-  int fd_ = -1;                // epoll: the fabric's descriptor and the timer
+  bool polled_ = false;  // by the last turn
+  int timer_ = -1;       // timerfd: the next deadline, for who sleeps on fd_
+  int fd_ = -1;          // epoll: the fabric's descriptor and the timer
   std::atomic<bool> armed_{false};
   std::atomic<const void*> turning_thread_{nullptr};
 };

@@ -16,6 +16,7 @@
 #include <memory>
 
 #include "core/base/bytes.h"
+#include "core/base/copy.h"
 #include "core/base/error.h"
 #include "core/base/ids.h"
 #include "core/base/ring_math.h"
@@ -25,18 +26,6 @@
 #include "core/mirror/ring_memory.h"
 
 namespace squall::mirror {
-
-/// memcpy for what is mostly a cache line or two: for that, finding the right one of libc's copies
-/// costs more than the copy.
-inline void copy_message(std::byte* to, const std::byte* from, std::size_t bytes) {
-  constexpr std::size_t block = 16, small = 128;
-  if (bytes < block || bytes > small) {
-    if (bytes != 0) std::memcpy(to, from, bytes);
-    return;
-  }
-  for (std::size_t at = 0; at + block <= bytes; at += block) std::memcpy(to + at, from + at, block);
-  std::memcpy(to + bytes - block, from + bytes - block, block);  // the rest, overlapping
-}
 
 /// Asks for a cache line that will be stored to. In assembler, since the compiler's builtin asks to
 /// read it unless it may compile for newer processors; old ones take this for a nop.

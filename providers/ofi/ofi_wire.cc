@@ -5,6 +5,8 @@
 #include <atomic>
 #include <cstring>
 
+#include "core/base/copy.h"
+
 namespace squall::ofi {
 namespace {
 
@@ -129,7 +131,7 @@ void land(std::byte* to, Bytes from) {
   if (from.empty()) return;
   if (from.size() > word_store_bytes) {
     // What follows on the lane is stored with release, or is read after a later poll.
-    std::memcpy(to, from.data(), from.size());
+    copy_message(to, from.data(), from.size());
     std::atomic_signal_fence(std::memory_order_release);
     return;
   }

@@ -1,0 +1,28 @@
+#pragma once
+// memcpy for messages, where libc's choice costs more than it must.
+
+#include <cstddef>
+#include <cstring>
+
+namespace squall {
+
+/// Copies `bytes` from `from` to `to`, which must not overlap. Of a cache line or two, finding the
+/// right one of libc's copies costs more than the copy. Above some 2 KiB glibc takes `rep movsb` on
+/// whatever processor says that it has a good one; where the bytes are read again soon, plain
+/// stores are twice as fast on Zen 2 and 3 (20 and 40 GB/s for 64 KiB), since they leave them in
+/// the nearest cache. Far beyond its size that turns, so long copies are libc's.
+inline void copy_message(std::byte* to, const std::byte* from, std::size_t bytes) {
+  constexpr std::size_t step = 16, line = 64;
+  constexpr std::size_t small = 2 * line, medium = 2048, large = std::size_t{512} << 10;
+  if (bytes >= step && bytes <= small) {
+    for (std::size_t at = 0; at + step <= bytes; at += step) std::memcpy(to + at, from + at, step);
+    std::memcpy(to + bytes - step, from + bytes - step, step);  // the rest, overlapping
+  } else if (bytes > medium && bytes <= large) {
+    for (std::size_t at = 0; at + line <= bytes; at += line) std::memcpy(to + at, from + at, line);
+    std::memcpy(to + bytes - line, from + bytes - line, line);
+  } else if (bytes != 0) {
+    std::memcpy(to, from, bytes);
+  }
+}
+
+}  // namespace squall
