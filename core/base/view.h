@@ -16,9 +16,21 @@ struct Member {
   std::string name;  ///< as configured; for people and logs
 };
 
+/// Who of a view is in one channel.
+struct Seating {
+  /// The view in which somebody first was, and from which on somebody always stayed: who comes to a
+  /// channel that is older than the view gets its state from those who were there.
+  ViewId since{};
+  std::vector<Rank> members;  ///< in the channel's own order; empty: nobody is, for now
+
+  friend bool operator==(const Seating&, const Seating&) = default;
+};
+
 struct View {
   ViewId id{};
   std::vector<Member> members;  ///< in rank order
+  /// By channel. Empty: every member is in every channel, and always was.
+  std::vector<Seating> seating = {};
 
   Rank size() const { return static_cast<Rank>(members.size()); }
 

@@ -42,6 +42,7 @@ std::vector<std::byte> encode(const Word& word) {
         to.put(std::string_view(word.members[rank].host));
         put(to, word.members[rank].ticket);
       }
+      encode(to, word.view.seating);
       break;
   }
   return to.take();
@@ -71,6 +72,8 @@ Result<Word> decode_word(Bytes bytes) {
       access.ticket = get_secret(from);
       word.members.push_back(std::move(access));
     }
+    word.view.seating = decode_seating(from);
+    if (!check_seating(word.view)) return garbled();
   } else {
     return garbled();
   }

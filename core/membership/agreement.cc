@@ -218,7 +218,7 @@ void Agreement::start(Ballot above) {
 Result<> Agreement::on_promise(Rank from, const Message& what) {
   if (what.other > what.ballot)
     return fail(Code::invalid, fmt::format("rank {} promises what it may not", from));
-  if (!same_shape(what.frozen.received, frozen_->received))
+  if (!compatible(what.frozen.received, frozen_->received))
     return fail(Code::invalid,
                 fmt::format("rank {} froze other channels or senders than this member", from),
                 "give every member the same configuration");
@@ -242,7 +242,7 @@ void Agreement::try_propose() {
       if (survivors.contains(rank)) frozen.emplace(rank, promise.frozen);
     proposal_ = propose_(survivors, frozen);
     SQUALL_ASSERT(check(*proposal_, old_) && survivors.includes(proposal_->survivors()) &&
-                      same_shape(proposal_->trim, frozen_->received),
+                      compatible(proposal_->trim, frozen_->received),
                   "a proposal fits its view and keeps only those whose counts made the trim");
   } else {
     proposal_ = latest->change;
@@ -300,7 +300,7 @@ Result<> Agreement::judge(const Change& change) const {
     return survives
                ? fail(Code::invalid, "a view change counts on this member, which was not asked")
                : Result<>();
-  if (!same_shape(change.trim, frozen_->received))
+  if (!compatible(change.trim, frozen_->received))
     return fail(Code::invalid, "a view change trims other channels or senders than there are");
   if (!survives || bug_ == Bug::trim_by_maximum) return {};
   for (std::size_t channel = 0; channel < change.trim.size(); ++channel)

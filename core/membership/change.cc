@@ -19,7 +19,8 @@ auto parts(const Member& member) {
 }
 
 bool same_members(const View& left, const View& right) {
-  return std::ranges::equal(left.members, right.members,
+  return left.seating == right.seating &&
+         std::ranges::equal(left.members, right.members,
                             [](const Member& a, const Member& b) { return parts(a) == parts(b); });
 }
 
@@ -55,6 +56,7 @@ Result<> well_formed(const Change& change) {
       return wrong("whose next view does not end with the joiners");
   }
   if (change.trim.size() > ChangeLimits::channels) return wrong("with too many channels");
+  if (auto ok = check_seating(change.next); !ok) return wrong(ok.error().what);
   for (const auto& senders : change.trim)
     if (senders.size() > max_members) return wrong("with too many senders");
   return {};
@@ -109,8 +111,26 @@ Result<Value> whole(Bytes bytes, std::string_view what, Decode decode) {
 
 }  // namespace
 
-bool same_shape(const Rounds& left, const Rounds& right) {
-  return std::ranges::equal(left, right, {}, &std::vector<Round>::size, &std::vector<Round>::size);
+Result<> check_seating(const View& view) {
+  if (view.seating.size() > ChangeLimits::channels)
+    return fail(Code::invalid, "with too many channels");
+  for (const Seating& seating : view.seating) {
+    if (raw(seating.since) > raw(view.id))
+      return fail(Code::invalid, "with a channel that is not there yet");
+    RankSet seen;
+    for (const Rank rank : seating.members) {
+      if (rank >= view.size() || seen.contains(rank))
+        return fail(Code::invalid, "that seats in a channel who cannot be there");
+      seen.insert(rank);
+    }
+  }
+  return {};
+}
+
+bool compatible(const Rounds& left, const Rounds& right) {
+  return std::ranges::equal(left, right, [](const auto& mine, const auto& theirs) {
+    return mine.size() == theirs.size() || mine.empty() || theirs.empty();
+  });
 }
 
 bool operator==(const Joiner& left, const Joiner& right) {
@@ -190,6 +210,27 @@ Joiner decode_joiner(Reader& from) {
   return joiner;
 }
 
+void encode(Writer& to, const std::vector<Seating>& seatings) {
+  static_assert(max_members <= UINT16_MAX);
+  to.put(static_cast<std::uint16_t>(seatings.size()));
+  for (const Seating& seating : seatings) {
+    to.put(seating.since).put(static_cast<std::uint16_t>(seating.members.size()));
+    for (const Rank rank : seating.members) to.put(static_cast<std::uint16_t>(rank));
+  }
+}
+std::vector<Seating> decode_seating(Reader& from) {
+  std::vector<Seating> seatings;
+  const auto channels = from.get<std::uint16_t>();
+  for (std::uint16_t channel = 0; channel < channels && from.ok(); ++channel) {
+    Seating& seating = seatings.emplace_back();
+    seating.since = from.get<ViewId>();
+    const auto members = from.get<std::uint16_t>();
+    for (std::uint16_t at = 0; at < members && from.ok(); ++at)
+      seating.members.push_back(from.get<std::uint16_t>());
+  }
+  return seatings;
+}
+
 void encode(Writer& to, const Frozen& frozen) {
   put(to, frozen.received);
 }
@@ -202,6 +243,7 @@ void encode(Writer& to, const Change& change) {
   for (std::size_t at = 0; at < change.kept.size(); ++at) encode(to, change.next.members[at]);
   to.put(static_cast<std::uint32_t>(change.joiners.size()));
   for (const Joiner& joiner : change.joiners) encode(to, joiner);
+  encode(to, change.next.seating);
   put(to, change.trim);
 }
 
@@ -225,6 +267,7 @@ Result<Change> decode_change(Reader& from) {
     change.joiners.push_back(decode_joiner(from));
     change.next.members.push_back(change.joiners.back().member);
   }
+  change.next.seating = decode_seating(from);
   auto trim = get_rounds(from);
   if (!trim || !from.ok()) return garbled("a view change");
   change.trim = std::move(*trim);

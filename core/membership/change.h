@@ -26,8 +26,8 @@ struct ChangeLimits {
 /// Rounds by channel and sender: [channel][sender, by its index in the channel].
 using Rounds = std::vector<std::vector<Round>>;
 
-/// Equally many channels, and in each equally many senders.
-bool same_shape(const Rounds& left, const Rounds& right);
+/// Equally many channels, and in each that both know equally many senders.
+bool compatible(const Rounds& left, const Rounds& right);
 
 using Secret = std::array<std::byte, 16>;
 
@@ -41,7 +41,8 @@ struct Joiner {
   friend bool operator==(const Joiner&, const Joiner&);
 };
 
-/// What a member holds at the moment it stops receiving. It never changes afterwards.
+/// What a member holds at the moment it stops receiving. It never changes afterwards. Of a channel
+/// that it is not in, nothing: no senders.
 struct Frozen {
   Rounds received;
 
@@ -50,7 +51,7 @@ struct Frozen {
 
 struct Change {
   View next;                    ///< id: the old one plus 1; members: kept, in their old order, then
-                                ///< the joiners
+                                ///< the joiners; who is in which channel
   RankSet kept;                 ///< of the old view
   RankSet leaving;              ///< of the old view: on request, after delivering up to the trim
   Rounds trim;                  ///< delivered by all survivors, and not a round more
@@ -63,6 +64,10 @@ struct Change {
 
 bool operator==(const Joiner& left, const Joiner& right);
 bool operator==(const Change& left, const Change& right);
+
+/// Whether everyone is seated where the view has a rank, once, and in no channel from a later view.
+/// Part of `check`; for views that come otherwise.
+Result<> check_seating(const View& view);
 
 /// The change that keeps `kept` and admits `joiners`, both put in the right order. The trim may be
 /// filled in later.
@@ -83,12 +88,14 @@ void encode(Writer& to, const Frozen& frozen);
 void encode(Writer& to, const Change& change);
 void encode(Writer& to, const Joiner& joiner);
 void encode(Writer& to, const Member& member);
+void encode(Writer& to, const std::vector<Seating>& seatings);
 /// For use within a larger message: what follows is left in the reader.
 Result<Frozen> decode_frozen(Reader& from);
 Result<Change> decode_change(Reader& from);
 /// The reader fails where bytes are missing or a limit is passed.
 Joiner decode_joiner(Reader& from);
 Member decode_member(Reader& from);
+std::vector<Seating> decode_seating(Reader& from);
 
 std::vector<std::byte> encode(const Frozen& frozen);
 std::vector<std::byte> encode(const Change& change);

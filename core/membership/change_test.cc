@@ -27,7 +27,21 @@ Joiner joiner(std::uint64_t id) {
 }
 
 Change sample() {
-  return make_change(four(), ranks({0, 2}), ranks({3}), {joiner(77)}, {{5, 0}, {}, {1}});
+  Change change = make_change(four(), ranks({0, 2}), ranks({3}), {joiner(77)}, {{5, 0}, {}, {1}});
+  change.next.seating = {{ViewId{3}, {2, 0}}, {ViewId{8}, {}}, {ViewId{1}, {0, 1, 2}}};
+  return change;
+}
+
+TEST_CASE("nobody is seated twice, nowhere, or in a view to come") {
+  const auto refused = [](std::size_t channel, Seating seating) {
+    Change change = sample();
+    change.next.seating[channel] = std::move(seating);
+    return !check(change, four()) && !decode_change(Bytes(encode(change)));
+  };
+  CHECK_FALSE(refused(1, {ViewId{8}, {1}}));
+  CHECK(refused(1, {ViewId{9}, {1}}));
+  CHECK(refused(1, {ViewId{8}, {3}}));
+  CHECK(refused(1, {ViewId{8}, {1, 1}}));
 }
 
 TEST_CASE("a change names the kept members in their old order, then the joiners") {
@@ -73,6 +87,8 @@ TEST_CASE("every part of a change counts when two are compared") {
     return !(other == change);
   };
   CHECK(differs([](Change& c) { c.next.id = ViewId{9}; }));
+  CHECK(differs([](Change& c) { c.next.seating[0].since = ViewId{8}; }));
+  CHECK(differs([](Change& c) { c.next.seating[1].members = {1}; }));
   CHECK(differs([](Change& c) { c.next.members[1].incarnation = Incarnation{6}; }));
   CHECK(differs([](Change& c) { c.next.members[1].name += "x"; }));
   CHECK(differs([](Change& c) { c.next.members[1].id = NodeId{1}; }));
