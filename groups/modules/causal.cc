@@ -16,16 +16,28 @@ Causal::Causal(const multicast::Shape& shape, mirror::TableLayout& layout)
       past_(layout.add(shape.sender_count(), mirror::TableLayout::Place::packed)),
       batches_(shape.sender_count()),
       passed_(shape.sender_count()),
+      frontier_(shape.sender_count()),
       told_(shape.sender_count()) {
   for (Batches& batches : batches_)
-    batches.all.assign(most_batches, {0, std::vector<Round>(shape.sender_count())});
+    batches.all.assign(most_batches, {0, 0, std::vector<Round>(shape.sender_count())});
 }
 
 /// New messages, up to `end`. The past is read after their rounds were: it is at least theirs.
 void Causal::note(SenderIndex sender, Round end, Rank rank, const mirror::Table& table) {
   Batches& batches = batches_[sender];
+  // The last one must not grow once the frontier is beyond it, or that would move back: then the
+  // second takes in the first, whose past it has.
+  if (batches.count == most_batches && batches.at(most_batches - 1).end <= frontier_[sender]) {
+    batches.at(1).begin = batches.at(0).begin;
+    batches.first = (batches.first + 1) % most_batches;
+    --batches.count;
+  }
+  if (batches.count < most_batches) {
+    // What the frontier has beyond the last message are skips.
+    batches.at(batches.count).begin = std::max(batches.end, frontier_[sender]);
+    ++batches.count;
+  }
   batches.end = end;
-  if (batches.count < most_batches) ++batches.count;
   Batch& batch = batches.at(batches.count - 1);
   batch.end = end;
   for (SenderIndex other = 0; other < batch.past.size(); ++other)
@@ -45,6 +57,7 @@ void Causal::step(const multicast::StageInput& input, mirror::Table& table,
   }
   std::ranges::copy(input.below, output.frontier.begin());
   close(output.frontier);
+  std::ranges::copy(output.frontier, frontier_.begin());
   if (own_ >= batches_.size()) return;
   // Told in this turn, and so before anything of the next one.
   for (SenderIndex sender = 0; sender < batches_.size(); ++sender) {
@@ -56,22 +69,18 @@ void Causal::step(const multicast::StageInput& input, mirror::Table& table,
   }
 }
 
-/// The sender's part of `frontier`, or where the batch before it ends, if its past is not in it.
+/// The sender's part of `frontier`, or where its last batch begins, if the past of that is not in
+/// it.
 Round Causal::step_back(SenderIndex sender, ConstFrontier frontier) const {
+  const Round reached = frontier[sender];
   const Batches& batches = batches_[sender];
-  Round before = passed_[sender];
-  for (std::size_t index = 0; index < batches.count && frontier[sender] > before; ++index) {
-    const Batch& batch = batches.at(index);
-    // Those before have been stepped over only if the frontier reaches further than they do.
-    if (batch.end < frontier[sender] && index + 1 < batches.count) {
-      before = std::max(before, batch.end);
-      continue;
-    }
-    for (SenderIndex other = 0; other < frontier.size(); ++other)
-      if (batch.past[other] > frontier[other]) return before;
-    break;
-  }
-  return frontier[sender];
+  std::size_t index = batches.count;
+  while (index != 0 && batches.at(index - 1).begin >= reached) --index;
+  if (index == 0 || reached <= passed_[sender]) return reached;
+  const Batch& last = batches.at(index - 1);
+  for (SenderIndex other = 0; other < frontier.size(); ++other)
+    if (last.past[other] > frontier[other]) return std::max(last.begin, passed_[sender]);
+  return reached;
 }
 
 void Causal::close(Frontier frontier) const {

@@ -30,12 +30,13 @@ class Causal final : public multicast::Order {
                    std::span<multicast::Run> runs) const override;
 
  private:
-  /// Messages of one sender, up to `end`, and what they may depend on.
+  /// Messages of one sender, from `begin` up to `end`, and what they may depend on.
   struct Batch {
+    Round begin = 0;
     Round end = 0;
     std::vector<Round> past;
   };
-  /// Those not delivered yet, oldest first, in a circle. When it is full, the last one grows: it
+  /// Those not delivered yet, oldest first, in a circle. When it is full, one of them grows: it
   /// then waits for more than it must, but what is before it goes on.
   struct Batches {
     std::vector<Batch> all;
@@ -55,8 +56,9 @@ class Causal final : public multicast::Order {
   multicast::SenderIndex own_;
   mirror::Column past_;  // per sender
   std::vector<Batches> batches_;
-  std::vector<Round> passed_;  // what may have been delivered, and is beyond recall
-  std::vector<Round> told_;    // of my past
+  std::vector<Round> passed_;    // what may have been delivered, and is beyond recall
+  std::vector<Round> frontier_;  // of this stage, so far
+  std::vector<Round> told_;      // of my past
 };
 
 }  // namespace squall::modules

@@ -75,6 +75,19 @@ TEST_CASE("causal: with more batches than are kept apart, the oldest still go on
   CHECK(causal.step({0, 100, 100}) == Rounds{0, 100, 100});
 }
 
+TEST_CASE("causal: the frontier stays where it is while a stage above holds everything back") {
+  At<Causal> causal(3, 0, {0, 1, 2});
+  for (Round round = 1; round <= 100; ++round) {
+    tell(causal, 1, 2, round);
+    CHECK(causal.step({0, round, round}) == Rounds{0, round, round});
+  }
+  tell(causal, 1, 2, 200);
+  CHECK(causal.step({0, 101, 100}) == Rounds{0, 100, 100});
+  Rounds frontier{0, 100, 100};
+  causal.stage->close(frontier);
+  CHECK(frontier == Rounds{0, 100, 100});
+}
+
 TEST_CASE("causal: skips need no past, neither theirs nor to be in one") {
   At<Causal> causal(3, 0, {0, 1, 2});
   tell(causal, 1, 2, 4);
@@ -84,6 +97,9 @@ TEST_CASE("causal: skips need no past, neither theirs nor to be in one") {
   CHECK(causal.promise == 5);
   CHECK(causal.tables[0]->get(0, past_of_three, 1) == 0);
   CHECK(causal.tables[0]->get(0, past_of_three, 2) == 5);
+  // A message behind skips takes back none of them.
+  tell(causal, 1, 2, 70);
+  CHECK(causal.step({0, 51, 60}, {0, 51, 5}) == Rounds{0, 50, 60});
 }
 
 TEST_CASE("causal: what a stage above cuts, cuts what depends on it, and nothing that has passed") {

@@ -26,6 +26,7 @@ struct Arguments {
   std::uint64_t first = 1;
   std::uint64_t count = 1000;
   std::uint64_t stop_after = 5;
+  bool stacks = false;
   bool change = false;
   bool joins = false;
   bool lengthy = false;
@@ -40,6 +41,7 @@ constexpr std::uint64_t told_every = 5000;
 
 Scenario draw_right(const Arguments& arguments, std::uint64_t seed) {
   if (!arguments.crash.empty()) return draw_crash(seed, arguments.crash);
+  if (arguments.stacks) return draw_stacks(seed);
   if (arguments.change) return draw_change(seed);
   if (arguments.joins) return draw_join(seed);
   if (arguments.lengthy) return draw_long(seed);
@@ -117,6 +119,7 @@ int main(int argc, char** argv) {
   app.add_option("--seed", arguments.seed, "run this seed only, and tell about it");
   app.add_option("--crash", arguments.crash, "a sender of this stack crashes, in every seed");
   app.add_option("--calm", arguments.calm, "nothing goes wrong with this stack");
+  app.add_flag("--stacks", arguments.stacks, "causal order, other modules, in every seed");
   app.add_flag("--change", arguments.change, "faults in the middle of view changes, in every seed");
   app.add_flag("--join", arguments.joins, "nodes join and run again, in every seed");
   app.add_flag("--long", arguments.lengthy, "five members, 60 s of faults");
