@@ -142,6 +142,14 @@ multicast::Stages with_order(const Shape& shape, Layout& layout) {
   return stages;
 }
 
+/// Stability hides most of what an order lets through too early.
+template <class Order>
+multicast::Stages order_alone(const Shape& shape, Layout& layout) {
+  multicast::Stages stages;
+  stages.order = std::make_unique<Order>(shape, layout);
+  return stages;
+}
+
 multicast::Stages hasty(const Shape& shape, Layout& layout) {
   multicast::Stages stages;
   stages.order = std::make_unique<modules::Total>(shape, layout);
@@ -204,8 +212,7 @@ TEST_CASE("total that does not wait for other senders: found within 10 seeds") {
 }
 
 TEST_CASE("causal that does not wait for a message's past: found within 20 seeds") {
-  CHECK(found_at(draw_calm, with_order<NotCausal<false>>, "causal order", 20, "causal | stable") !=
-        0);
+  CHECK(found_at(draw_detour, order_alone<NotCausal<false>>, "causal order", 20, "causal") != 0);
 }
 
 TEST_CASE("causal that walks sender by sender: found within 20 seeds") {

@@ -20,6 +20,7 @@ namespace {
 constexpr std::uint64_t leaving_seed = 0x1eaf;
 constexpr std::uint64_t joining_seed = 0x901;
 constexpr std::uint64_t upcalls_seed = 0x510;
+constexpr std::uint64_t detour_seed = 0xde70;
 
 constexpr std::array<std::string_view, 4> stacks{"total | stable", "total", "fifo",
                                                  "fifo | stable"};
@@ -266,6 +267,17 @@ std::string Scenario::text() const {
 
 namespace {
 
+/// What leaves from one member to one other takes longer, most of the time for as long as anyone
+/// sends: a third one's answer gets there first.
+void slow_one_link(Random& random, Scenario& scenario) {
+  Fault fault;
+  fault.kind = Fault::Kind::delay;
+  draw_victim(random, fault, scenario.options.members);
+  fault.lasts = random.one_in(3) ? draw_span(random) : 600ms;
+  fault.lag = microseconds(500 + random.below(20'000));
+  scenario.faults.insert(scenario.faults.begin(), fault);
+}
+
 Scenario draw_any(std::uint64_t seed, Random& random, std::string_view stack) {
   Scenario scenario = draw_common(seed, random, std::string(stack));
   if (!random.one_in(4)) draw_faults(random, scenario);
@@ -286,6 +298,7 @@ Scenario draw(std::uint64_t seed) {
 Scenario draw_stacks(std::uint64_t seed) {
   Random random(seed);
   Scenario scenario = draw_any(seed, random, more_stacks[random.below(more_stacks.size())]);
+  if (Random mind(seed ^ detour_seed); mind.one_in(2)) slow_one_link(mind, scenario);
   scenario.replay += " --stacks";
   return scenario;
 }
@@ -459,6 +472,14 @@ Scenario draw_calm(std::uint64_t seed, const std::string& stack) {
   Random random(seed);
   Scenario scenario = draw_common(seed, random, stack);
   scenario.replay += fmt::format(" --calm '{}'", stack);
+  return scenario;
+}
+
+Scenario draw_detour(std::uint64_t seed, const std::string& stack) {
+  Scenario scenario = draw_calm(seed, stack);
+  scenario.replay = fmt::format("--seed {} --detour '{}'", seed, stack);
+  Random random(seed ^ detour_seed);
+  slow_one_link(random, scenario);
   return scenario;
 }
 

@@ -78,7 +78,7 @@ struct Scenario {
 /// Fifo or total, stable or not; any fault or none.
 Scenario draw(std::uint64_t seed);
 /// As `draw`, with the stacks that it never draws: causal order, modules that change bytes or wait,
-/// and a check of the order below it.
+/// and a check of the order below it; half of them with one link that is slow.
 Scenario draw_stacks(std::uint64_t seed);
 /// With this stack and a sender's crash, for those who must find what only a crash shows.
 Scenario draw_crash(std::uint64_t seed, const std::string& stack);
@@ -93,5 +93,7 @@ Scenario draw_long(std::uint64_t seed);
 Scenario draw_join(std::uint64_t seed);
 /// With this stack and no fault.
 Scenario draw_calm(std::uint64_t seed, const std::string& stack);
+/// With this stack and one link that is slow, so that answers overtake what they answer.
+Scenario draw_detour(std::uint64_t seed, const std::string& stack);
 
 }  // namespace squall::scenarios
