@@ -24,10 +24,10 @@ mirror::RingWriter::Claim claim_of(const Reservation& reservation) {
 
 GroupImpl::GroupImpl(GroupHost& host, engine::Loop& loop, std::size_t index, std::string name,
                      mirror::RingWriter* writer)
-    : host_(host),
+    : max_bytes_(writer != nullptr ? mirror::max_message_bytes(writer->ring_bytes()) : 0),
+      host_(host),
       loop_(loop),
       writer_(writer),
-      max_bytes_(writer_ != nullptr ? mirror::max_message_bytes(writer_->ring_bytes()) : 0),
       index_(index),
       name_(std::move(name)) {
   if (writer_ == nullptr || loop_.maps()) return;
@@ -77,7 +77,7 @@ void GroupImpl::cancel(const Reservation& reservation) {
 
 Result<> GroupImpl::send(Bytes message) {
   while (true) {
-    auto sent = try_send(message);
+    auto sent = GroupImpl::try_send(message);
     if (sent || sent.error().code != Code::would_block || loop_.in_upcall()) return sent;
     host_.wait_for_room();
   }
@@ -88,7 +88,7 @@ Result<> GroupImpl::refuse(std::size_t bytes) const {
     return fail(Code::invalid, fmt::format("this member is no sender of group {}", name_),
                 "name it in the group's senders");
   if (closed_.load(std::memory_order_relaxed)) return tl::unexpected(host_.why_closed());
-  if (!writer_->fits(bytes))
+  if (bytes > max_bytes_)
     return fail(
         Code::too_large,
         fmt::format("a message of {} bytes; group {} takes at most {}", bytes, name_, max_bytes_),

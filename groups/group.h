@@ -1,6 +1,6 @@
 #pragma once
 // A group as its node implements it: the sending side of one channel. Private to groups/; users see
-// groups/node.h.
+// groups/node.h. Where the stack changes bytes it is the one in coded_group.h.
 
 #include <atomic>
 #include <memory>
@@ -28,7 +28,7 @@ class GroupHost {
   virtual Error why_closed() const = 0;
 };
 
-class GroupImpl final : public Group {
+class GroupImpl : public Group {
  public:
   /// All of them outlive the group.
   /// `writer` is nullptr if this member is no sender.
@@ -52,17 +52,21 @@ class GroupImpl final : public Group {
   /// From now on nothing can be sent. Any thread.
   void close() { closed_.store(true, std::memory_order_relaxed); }
 
+ protected:
+  // Apart from the hot path, so that it costs a message from the turning thread nothing.
+  [[gnu::noinline, gnu::cold]] Result<> refuse(std::size_t bytes) const;
+
+  std::size_t max_bytes_;
+
  private:
   bool open() const { return writer_ != nullptr && !closed_.load(std::memory_order_relaxed); }
-  // Apart from the hot path, so that they cost a message from the turning thread nothing.
+  // As `refuse`.
   [[gnu::noinline]] Result<> send_from_elsewhere(Bytes message);
-  [[gnu::noinline, gnu::cold]] Result<> refuse(std::size_t bytes) const;
 
   GroupHost& host_;
   engine::Loop& loop_;
   mirror::RingWriter* writer_;  // nullptr: this member is no sender
   std::atomic<bool> closed_{false};
-  std::size_t max_bytes_;
   std::size_t piece_ = SIZE_MAX;  // bytes appended here that are pushed without waiting for a turn
   Position pushed_to_ = 0;        // by the last early push
   std::size_t index_;

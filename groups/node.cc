@@ -15,6 +15,7 @@
 #include "core/base/log.h"
 #include "core/engine/loop.h"
 #include "core/fabric/topology.h"
+#include "groups/coded_group.h"
 #include "groups/doorway.h"
 #include "groups/group.h"
 #include "groups/meeting_point.h"
@@ -107,6 +108,7 @@ class NodeImpl final : public Node, public GroupHost {
   void wait_for_room() override;
   Error why_closed() const override;
 
+  void add_group(std::string name, multicast::Codecs codecs);
   bool threaded() const { return thread_.joinable(); }
   bool turn_once();
   void run_thread();
@@ -158,8 +160,8 @@ Result<std::unique_ptr<Node>> NodeImpl::start(const Config& config) {
   if (!met) return tl::unexpected(met.error());
 
   std::unique_ptr<NodeImpl> node(new NodeImpl(std::move(*met), timing));
-  std::vector<std::string> names;
-  for (const auto& channel : plan->channels) names.push_back(channel.name);
+  std::vector<std::pair<std::string, multicast::Codecs>> groups;
+  for (const auto& channel : plan->channels) groups.emplace_back(channel.name, channel.codecs);
   engine::Turn::Options options;
   options.timing = timing;
   options.patience = timing.without_majority();
@@ -185,9 +187,7 @@ Result<std::unique_ptr<Node>> NodeImpl::start(const Config& config) {
     return tl::unexpected(running.error());
   log(Level::info, "{} runs as rank {} of {} over {}: {}", config.name, node->rank(),
       node->view()->size(), node->fabric(), timing.text());
-  for (std::size_t index = 0; index < names.size(); ++index)
-    node->groups_.push_back(std::make_unique<GroupImpl>(*node, *node->loop_, index, names[index],
-                                                        node->turn_->writer(index)));
+  for (auto& [name, codecs] : groups) node->add_group(std::move(name), std::move(codecs));
   if (config.engine_thread) {
     // Else a first send from here would seem to come from inside an upcall.
     node->loop_->hand_over();
@@ -202,6 +202,16 @@ NodeImpl::~NodeImpl() {
     loop_->wake();
     thread_.join();
   }
+}
+
+void NodeImpl::add_group(std::string name, multicast::Codecs codecs) {
+  const std::size_t index = groups_.size();
+  mirror::RingWriter* const writer = turn_->writer(index);
+  if (codecs.empty())
+    groups_.push_back(std::make_unique<GroupImpl>(*this, *loop_, index, std::move(name), writer));
+  else
+    groups_.push_back(std::make_unique<CodedGroup>(*this, *loop_, index, std::move(name), writer,
+                                                   std::move(codecs)));
 }
 
 Result<> NodeImpl::wait_until_running(Time deadline) {

@@ -49,12 +49,16 @@ Result<engine::ChannelPlan> plan_channel(const Config& config, const GroupConfig
                             mirror::max_ring_bytes));
   auto senders = senders_of(config, group);
   if (!senders) return tl::unexpected(senders.error());
-  text +=
-      fmt::format("group.{}: stack {}, senders {}, ring_bytes {}\n", group.name, stack->text(),
-                  group.senders.empty() ? "all" : fmt::format("{}", fmt::join(group.senders, " ")),
-                  group.ring_bytes);
-  return engine::ChannelPlan{group.name, std::move(*senders), group.senders.empty(),
-                             group.ring_bytes, stack->factory()};
+  auto parts = stack->prepare();
+  if (!parts)
+    return fail(parts.error().code, fmt::format("group.{}: {}", group.name, parts.error().what),
+                parts.error().remedy);
+  text += fmt::format(
+      "group.{}: stack {}, senders {}, ring_bytes {}\n", group.name, stack->shared_text(),
+      group.senders.empty() ? "all" : fmt::format("{}", fmt::join(group.senders, " ")),
+      group.ring_bytes);
+  return engine::ChannelPlan{group.name,       std::move(*senders),      group.senders.empty(),
+                             group.ring_bytes, std::move(parts->stages), std::move(parts->codecs)};
 }
 
 }  // namespace

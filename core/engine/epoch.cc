@@ -122,10 +122,11 @@ Result<> Epoch::build() {
     multicast::ChannelOptions options;
     options.view = view_.id;
     options.index = static_cast<std::uint16_t>(index);
-    options.shape = {view_.size(), self_, plan.senders_in(view_)};
+    options.shape = {view_.size(), self_, plan.senders_in(view_), view_.id};
     options.ring_bytes = plan.ring_bytes;
     options.writer = inheritance_.writers[index];
     options.past = std::move(inheritance_.pasts[index]);
+    options.codecs = plan.codecs;
     auto channel = multicast::Channel::create(fabric_, ids, options, plan.factory);
     if (!channel) return tl::unexpected(channel.error());
     channels_.push_back(std::move(*channel));

@@ -36,6 +36,7 @@ struct ChannelPlan {
   bool everyone_sends = false;  ///< all members instead, by rank
   std::size_t ring_bytes = 0;
   multicast::StageFactory factory;
+  multicast::Codecs codecs = {};
 
   std::vector<Rank> senders_in(const View& view) const;
   bool sends(NodeId node) const;

@@ -107,6 +107,12 @@ class RingWriter {
   MessageNumber next_number() const { return next_number_; }
   /// Something is claimed that is not published yet.
   bool pending() const { return position_of(tail_.load(std::memory_order_acquire)) != published_; }
+  /// Bytes that are claimed and not published, with headers and padding.
+  std::uint64_t waiting() const {
+    const Position tail = position_of(tail_.load(std::memory_order_acquire));
+    // The rest of the stretch is handed out to nobody.
+    return (tail == stretch_end_ ? stretch_begin_ : tail) - published_;
+  }
 
   /// Everything below `position` has been delivered by all: its space may be claimed again.
   void release(Position position) {

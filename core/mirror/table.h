@@ -35,6 +35,8 @@ class TableLayout {
   Column add(std::uint32_t count, Place place);
 
   std::size_t row_bytes() const;
+  /// Declared so far, with the space that alignment takes.
+  std::uint32_t counters() const { return next_; }
 
  private:
   std::uint32_t next_ = 0;

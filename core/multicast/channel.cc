@@ -4,6 +4,7 @@
 #include <array>
 
 #include "core/base/assert.h"
+#include "core/mirror/frame.h"
 
 namespace squall::multicast {
 namespace {
@@ -41,7 +42,9 @@ Channel::Channel(fabric::Fabric& fabric, const ChannelOptions& options)
       deliverable_(shape_.sender_count()),
       scratch_(shape_.sender_count()),
       heads_(shape_.sender_count(), mirror::no_round),
-      runs_(runs_at_once) {}
+      runs_(runs_at_once),
+      codecs_(options.codecs),
+      most_message_bytes_(mirror::max_message_bytes(ring_bytes_) - codecs_.overhead()) {}
 
 Channel::~Channel() {
   if (writer_) fabric_.conceal(ring_region_);
@@ -99,6 +102,8 @@ Result<std::unique_ptr<Channel>> Channel::create(fabric::Fabric& fabric,
 
 void Channel::begin_own(Source& source) {
   writer_start_ = writer_->published();
+  // What the view before has left over does not wait again.
+  if (writer_->pending()) waiting_since_ = Time{};
   source.ring = writer_->memory().data();
   source.next_number = writer_->next_number();
   source.reader.emplace(source.ring, ring_bytes_, &writer_->log(), writer_start_);
@@ -160,7 +165,7 @@ Channel::Turned Channel::exchange(Time now) {
   // Before anything is read: what comes meanwhile is news.
   shown_ = table_->shown(watched_);
   // Not before all have replicas: who has one has left the view before, so its ring is free.
-  const bool published = ready() && publish();
+  const bool published = ready() && !gathers(now, turned.deadline) && publish();
   const bool received = receive();
   step(now, turned.deadline);
   const bool pushed = table_->push();
@@ -181,7 +186,26 @@ Channel::Turned Channel::exchange(Time now) {
 }
 
 void Channel::publish_now() {
-  if (!frozen_ && ready() && publish()) table_->push();
+  if (frozen_ || !ready() || (stages_.gather && writer_ && !full())) return;
+  if (publish()) table_->push();
+}
+
+/// A sender that waits for more to come before it publishes.
+bool Channel::gathers(Time now, Time& deadline) {
+  if (!stages_.gather || !writer_ || hurries_) [[likely]]
+    return false;
+  if (!writer_->pending()) {
+    waiting_since_ = never;
+    return false;
+  }
+  if (waiting_since_ == never) waiting_since_ = now;
+  const Time due = stages_.gather->due(writer_->waiting(), waiting_since_);
+  if (due <= now) {
+    waiting_since_ = never;
+    return false;
+  }
+  deadline = std::min(deadline, due);
+  return true;
 }
 
 bool Channel::publish() {
@@ -273,7 +297,7 @@ Past Channel::past() const {
 
 void Channel::step(Time now, Time& deadline) {
   if (sources_.empty()) return;  // all who send here are gone
-  StageInput input{now, received_, received_, message_ends_};
+  StageInput input{now, received_, received_, message_ends_, deliverable_};
   StageOutput output{scratch_};
   stages_.order->step(input, *table_, output);
   if (writer_ && output.promise > my_next_round_) {
@@ -308,16 +332,8 @@ std::size_t Channel::deliver(const DeliverFunction& upcall, std::size_t limit) {
       culprit_ = sources_[sender].rank;
     heads_[sender] = reader.head_round();
   }
-  while (!culprit_ && position_ != end) {
-    const std::size_t count = stages_.order->walk(heads_, deliverable_, runs_);
-    if (count == 0) {
-      deliverable_moved_ = false;
-      break;
-    }
-    // A run that is cut short ends them all: what follows it in the order must wait.
-    std::size_t run = 0;
-    while (run < count && deliver_run(runs_[run], upcall, end)) ++run;
-  }
+  // Once for all of them: bytes that travel as they are cost no message a question.
+  codecs_.empty() ? deliver_runs<false>(upcall, end) : deliver_runs<true>(upcall, end);
   for (SenderIndex sender = 0; sender < sources_.size(); ++sender) {
     Source& source = sources_[sender];
     if (!source.reader) continue;
@@ -334,6 +350,21 @@ std::size_t Channel::deliver(const DeliverFunction& upcall, std::size_t limit) {
   return position_ - start;
 }
 
+template <bool decodes>
+void Channel::deliver_runs(const DeliverFunction& upcall, std::uint64_t end) {
+  while (!culprit_ && position_ != end) {
+    const std::size_t count = stages_.order->walk(heads_, deliverable_, runs_);
+    if (count == 0) {
+      deliverable_moved_ = false;
+      break;
+    }
+    // A run that is cut short ends them all: what follows it in the order must wait.
+    std::size_t run = 0;
+    while (run < count && deliver_run<decodes>(runs_[run], upcall, end)) ++run;
+  }
+}
+
+template <bool decodes>
 bool Channel::deliver_run(const Run& run, const DeliverFunction& upcall, std::uint64_t end) {
   Source& source = sources_[run.sender];
   mirror::RingReader& reader = *source.reader;
@@ -343,8 +374,19 @@ bool Channel::deliver_run(const Run& run, const DeliverFunction& upcall, std::ui
       whole = false;
       break;
     }
-    if (const MessageNumber number = source.next_number++; number >= source.fresh) [[likely]]
-      upcall(Delivery{source.rank, number, position_++, reader.head()});
+    if (const MessageNumber number = source.next_number++; number >= source.fresh) [[likely]] {
+      Bytes bytes = reader.head();
+      if constexpr (decodes) {
+        const auto decoded = codecs_.decode(bytes, most_message_bytes_, decoded_);
+        if (!decoded) {
+          culprit_ = source.rank;
+          whole = false;
+          break;
+        }
+        bytes = *decoded;
+      }
+      upcall(Delivery{source.rank, number, position_++, bytes});
+    }
     if (!reader.advance()) {
       culprit_ = source.rank;
       whole = false;
@@ -357,6 +399,7 @@ bool Channel::deliver_run(const Run& run, const DeliverFunction& upcall, std::ui
 
 bool Channel::drained() {
   if (!writer_) return true;
+  hurry();
   return !writer_->pending() && least_consumed() == writer_->published();
 }
 

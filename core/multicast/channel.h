@@ -23,6 +23,7 @@
 #include "core/mirror/ring_reader.h"
 #include "core/mirror/ring_writer.h"
 #include "core/mirror/table.h"
+#include "core/multicast/codec.h"
 #include "core/multicast/delivery.h"
 #include "core/multicast/stage.h"
 
@@ -57,6 +58,7 @@ struct ChannelOptions {
   /// Rewound for this view; nullptr if this member is no sender. Outlives the channel.
   mirror::RingWriter* writer = nullptr;
   Past past{{}, 0};
+  Codecs codecs{};  ///< what senders have encoded with, before it came into the ring
 };
 
 class Channel {
@@ -89,10 +91,14 @@ class Channel {
   /// Something that an exchange looks at has come since the last one: a peer's counters have moved,
   /// or there are frames to publish. Cheap enough to spin on.
   bool news() const { return !frozen_ && (table_->shown(watched_) != shown_ || pending()); }
-  /// Something was claimed that is not published yet.
-  bool pending() const { return writer_ && writer_->pending(); }
+  /// Something was claimed that is not published yet, and does not wait for more to come.
+  bool pending() const {
+    return writer_ && writer_->pending() && (!stages_.gather || waiting_since_ == never || full());
+  }
   /// Publishes between two exchanges; the next one takes note of it.
   void publish_now();
+  /// From here on nothing waits for more to come: somebody wants to go.
+  void hurry() { hurries_ = true; }
   /// Delivers what the stack allows, at most `limit` messages; returns how many.
   std::size_t deliver(const DeliverFunction& upcall, std::size_t limit);
 
@@ -139,10 +145,18 @@ class Channel {
   bool begin(Source& source);
   bool find_position();
   bool publish();
+  bool gathers(Time now, Time& deadline);
+  bool full() const {
+    return hurries_ || stages_.gather->due(writer_->waiting(), Time{}) <= Time{};
+  }
   bool receive();
   void step(Time now, Time& deadline);
   void reclaim();
+  /// Delivers along the order's walk, up to position `end`.
+  template <bool decodes>
+  void deliver_runs(const DeliverFunction& upcall, std::uint64_t end);
   /// Delivers a run up to position `end`; false if it stopped early.
+  template <bool decodes>
   bool deliver_run(const Run& run, const DeliverFunction& upcall, std::uint64_t end);
   Position least_consumed() const;
   void count_bytes(SenderIndex sender, std::vector<Lag>& lags) const;
@@ -177,12 +191,18 @@ class Channel {
   std::vector<Round> scratch_;
   std::vector<Round> heads_;
   std::vector<Run> runs_;
+  Codecs codecs_;
+  Codecs::Scratch decoded_;
+  std::size_t most_message_bytes_;
   std::uint64_t shown_ = 0;  // by the peers in watched_, when the last exchange began
   std::uint64_t position_ = 0;
   bool position_known_ = false;
   bool frozen_ = false;
   bool deliverable_moved_ = false;
   Time quiet_deadline_ = never;
+  // Of who gathers: when the first of what is not published was seen.
+  Time waiting_since_ = never;
+  bool hurries_ = false;
 
   std::size_t attachments_ = 0;
   std::size_t needed_attachments_ = 0;

@@ -26,6 +26,7 @@ struct Shape {
   Rank members = 0;
   Rank self = 0;
   std::vector<Rank> senders;  ///< in order; a sender's place in here is its SenderIndex
+  ViewId view{};
 
   SenderIndex sender_count() const { return static_cast<SenderIndex>(senders.size()); }
   /// This member's own place among the senders, or sender_count() if it is none.
@@ -41,6 +42,8 @@ struct StageInput {
   ConstFrontier below;     ///< of the stage below; of the lowest stage: what was received
   ConstFrontier received;  ///< what this member holds
   ConstFrontier messages;  ///< a sender's rounds from here up to `received` are all skips
+  /// What the whole stack let pass when it was stepped last: all that may have been delivered.
+  ConstFrontier passed = {};
 };
 
 struct StageOutput {
@@ -78,10 +81,20 @@ class Order : public Stage {
   virtual std::size_t walk(ConstFrontier heads, ConstFrontier to, std::span<Run> runs) const = 0;
 };
 
+/// Where a sender publishes: a module that would rather have more first.
+class Gather {
+ public:
+  virtual ~Gather() = default;
+  /// When to publish at the latest, if `waiting` bytes have come since then: `since` or earlier for
+  /// at once. Never later for more bytes.
+  virtual Time due(std::uint64_t waiting, Time since) const = 0;
+};
+
 /// What the modules of a configured stack built for one channel, lowest first.
 struct Stages {
   std::unique_ptr<Order> order;
   std::vector<std::unique_ptr<Stage>> above;
+  std::unique_ptr<Gather> gather;  ///< nullptr: what is committed is published with the next turn
 };
 
 }  // namespace squall::multicast

@@ -12,47 +12,11 @@
 #include "core/multicast/stage.h"
 #include "groups/modules/fifo.h"
 #include "groups/modules/stable.h"
+#include "groups/modules/stage_test_kit.h"
 #include "groups/modules/total.h"
 
 namespace squall::modules {
 namespace {
-
-using Rounds = std::vector<Round>;
-
-multicast::Shape shape_of(Rank members, Rank self, std::vector<Rank> senders) {
-  return {members, self, std::move(senders)};
-}
-
-/// A stage at one member, with the rows of all of them to be set by hand.
-template <class Built>
-struct At {
-  At(Rank members, Rank self, std::vector<Rank> senders) : network(members) {
-    for (Rank rank = 0; rank < members; ++rank) {
-      mirror::TableLayout layout;
-      auto built = std::make_unique<Built>(shape_of(members, rank, senders), layout);
-      tables.push_back(mirror::Table::create(network.node(rank), fabric::RegionId{1}, layout, rank,
-                                             network.peers())
-                           .value());
-      if (rank == self) stage = std::move(built);
-    }
-    me = self;
-  }
-  Rounds step(const Rounds& below, Rounds messages = {}, const Rounds& received = {}) {
-    if (messages.empty()) messages = below;
-    Rounds frontier(below.size());
-    multicast::StageOutput output{frontier};
-    stage->step({Time{}, below, received.empty() ? below : received, messages}, *tables[me],
-                output);
-    promise = output.promise;
-    CHECK(output.deadline == never);
-    return frontier;
-  }
-  mirror::FakeNetwork network;
-  std::vector<std::unique_ptr<mirror::Table>> tables;
-  std::unique_ptr<Built> stage;
-  Rank me;
-  Round promise = 0;
-};
 
 TEST_CASE("fifo lets everything through, promises nothing and closes nothing") {
   At<Fifo> fifo(3, 0, {0, 1, 2});

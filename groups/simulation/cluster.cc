@@ -40,7 +40,10 @@ Cluster::Cluster(const Options& options, Deliver deliver)
   if (!stages_) {
     const auto stack = Stack::parse(options.stack);
     SQUALL_ASSERT(stack, "the simulated stack must fit");
-    stages_ = stack->factory();
+    auto parts = stack->prepare();
+    SQUALL_ASSERT(parts, "the simulated stack can be had here");
+    stages_ = std::move(parts->stages);
+    codecs_ = std::move(parts->codecs);
   }
   for (Rank rank = 0; rank < options.members; ++rank) {
     nodes_[rank].fabric = std::make_unique<Tap>(network_.open(name(rank)));
@@ -57,7 +60,7 @@ Cluster::Cluster(const Options& options, Deliver deliver)
 std::vector<engine::ChannelPlan> Cluster::plans() const {
   std::vector<NodeId> senders;
   for (const Rank rank : options_.senders) senders.push_back(NodeId{rank + 1});
-  return {{"simulated", senders, senders.empty(), options_.ring_bytes, stages_}};
+  return {{"simulated", senders, senders.empty(), options_.ring_bytes, stages_, codecs_}};
 }
 
 /// The node is a member, of this view, from here on.
@@ -95,6 +98,7 @@ bool Cluster::try_send(Rank member, Bytes message) {
   wake(member);
   mirror::RingWriter* const writer = nodes_[member].turn->writer(0);
   mirror::RingWriter::Claim claim;
+  if (!codecs_.empty()) message = codecs_.encode(message, encoded_);
   if (writer == nullptr || !writer->claim(message.size(), claim)) return false;
   if (!message.empty()) std::memcpy(claim.message, message.data(), message.size());
   writer->commit(claim);

@@ -141,6 +141,8 @@ class Cluster {
   Random random_;
   sim::Network network_;
   multicast::StageFactory stages_;
+  multicast::Codecs codecs_;
+  multicast::Codecs::Scratch encoded_;
   // What was taken down stays until the end: others may still be looking at its memory.
   std::vector<std::unique_ptr<Tap>> former_fabrics_;
   std::vector<std::unique_ptr<engine::Turn>> former_turns_;

@@ -37,6 +37,8 @@ std::string_view name(Property property) {
       return "self-delivery";
     case Property::fifo:
       return "FIFO";
+    case Property::causal_order:
+      return "causal order";
     case Property::total_order:
       return "total order";
     case Property::safe_delivery:
@@ -64,6 +66,8 @@ std::vector<Violation> Checker::check(const Guarantees& guarantees) const {
     check_virtual_synchrony(history, findings);
     check_safe_delivery(history, findings);
   }
+  // Without `stable`, a message may outlive what it depends on.
+  if (guarantees.stable && guarantees.causal) check_causal_order(history, findings);
   // Without `stable`, a crashed process may have delivered what the others never do.
   if (guarantees.stable && guarantees.total) check_total_order(history, findings);
   return findings.take();

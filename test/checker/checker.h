@@ -30,10 +30,11 @@ enum class Property : std::uint8_t {
   virtual_synchrony,
   self_delivery,
   fifo,
+  causal_order,
   total_order,
   safe_delivery,
 };
-inline constexpr std::size_t property_count = 15;
+inline constexpr std::size_t property_count = 16;
 
 /// In words: "virtual synchrony".
 std::string_view name(Property property);
@@ -42,6 +43,7 @@ std::string_view name(Property property);
 struct Guarantees {
   bool total = true;   ///< the stack has `total`
   bool stable = true;  ///< the stack has `stable`
+  bool causal = true;  ///< the stack has `causal` or `total`
   /// The trace ends when nothing was pending any more, so that what is missing is missing for good.
   bool quiesced = false;
   /// The events of different processes were put together without a common clock: only the order

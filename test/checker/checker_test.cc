@@ -15,9 +15,11 @@
 namespace squall::checker {
 namespace {
 
-constexpr Guarantees everything{.total = true, .stable = true, .quiesced = true};
-constexpr Guarantees ordered{.total = true, .stable = true, .quiesced = false};
-constexpr Guarantees stable_only{.total = false, .stable = true, .quiesced = true};
+// Causal order apart: what breaks another property often breaks it, too.
+constexpr Guarantees everything{.stable = true, .causal = false, .quiesced = true};
+constexpr Guarantees ordered{.stable = true, .causal = false, .quiesced = false};
+constexpr Guarantees stable_only{.total = false, .stable = true, .causal = false, .quiesced = true};
+constexpr Guarantees causal_only{.total = false, .stable = true, .quiesced = true};
 constexpr Guarantees fifo_only{.total = false, .stable = false, .quiesced = true};
 
 // Three members; the third crashes behind, and comes back in the next view.
@@ -92,7 +94,8 @@ std::string without(std::string_view line) {
 }
 
 TEST_CASE("a correct trace breaks nothing, under any guarantees") {
-  for (const Guarantees& guarantees : {everything, ordered, stable_only, fifo_only})
+  for (const Guarantees& guarantees :
+       {everything, ordered, stable_only, causal_only, fifo_only, Guarantees{}})
     CHECK(broken(correct, guarantees) == Names{});
   CHECK(broken("") == Names{});
 }
@@ -255,6 +258,41 @@ deliver 2.1 1 2 1.1 2 a2
                     with("install 2.1 1 1.1,2.1\n", "install 2.1 2 1.1,2.1\n",
                          with("deliver 2.1 1", "deliver 2.1 2", three))),
                fifo_only) == Names{});
+}
+
+TEST_CASE("causal order: after all that its sender had delivered when it sent it") {
+  const std::string answer = R"(
+install 1.1 1 1.1,2.1,3.1
+install 2.1 1 1.1,2.1,3.1
+install 3.1 1 1.1,2.1,3.1
+send 1.1 0 a0
+deliver 1.1 1 0 1.1 0 a0
+deliver 2.1 1 0 1.1 0 a0
+send 2.1 0 b0
+deliver 2.1 1 1 2.1 0 b0
+deliver 1.1 1 1 2.1 0 b0
+deliver 3.1 1 0 1.1 0 a0
+deliver 3.1 1 1 2.1 0 b0
+)";
+  CHECK(broken(answer, causal_only) == Names{});
+  const std::string swapped = with("deliver 3.1 1 0 1.1 0 a0\ndeliver 3.1 1 1 2.1 0 b0\n",
+                                   "deliver 3.1 1 0 2.1 0 b0\ndeliver 3.1 1 1 1.1 0 a0\n", answer);
+  CHECK(broken(swapped, causal_only) == Names{"causal order"});
+  CHECK(broken(swapped, stable_only) == Names{});
+  CHECK(broken(swapped, fifo_only) == Names{});
+  // It had not delivered it yet: the two are concurrent.
+  const std::string concurrent = with("deliver 2.1 1 0 1.1 0 a0\nsend 2.1 0 b0\n",
+                                      "send 2.1 0 b0\ndeliver 2.1 1 0 1.1 0 a0\n", swapped);
+  CHECK(broken(concurrent, causal_only) == Names{});
+  // Who lives on must not lack it; who joins later has it from its state.
+  const std::string joins = with("install 3.1 1 1.1,2.1\n", "",
+                                 with(" 1 1.1,2.1,3.1", " 1 1.1,2.1",
+                                      with("send 2.1 0 b0\n",
+                                           "install 1.1 2 1.1,2.1,3.1\ninstall 2.1 2 1.1,2.1,3.1\n"
+                                           "install 3.1 2 1.1,2.1,3.1\nsend 2.1 0 b0\n",
+                                           with("deliver 3.1 1 0 1.1 0 a0\n", "",
+                                                with(" 1 1 2.1 0 b0", " 2 1 2.1 0 b0", answer)))));
+  CHECK(broken(joins, causal_only) == Names{});
 }
 
 TEST_CASE("total order: one message a position, one position a message") {

@@ -15,7 +15,7 @@
 namespace squall::checker {
 namespace {
 
-constexpr Guarantees everything{.total = true, .stable = true, .quiesced = true};
+constexpr Guarantees everything{.total = true, .stable = true, .causal = false, .quiesced = true};
 
 struct Sent {
   Process sender;

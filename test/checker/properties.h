@@ -61,6 +61,10 @@ void check_virtual_synchrony(const History& history, Findings& findings);
 /// later view must have done so; who has neither, when all is quiet.
 void check_safe_delivery(const History& history, Findings& findings);
 
+/// With `causal` or `total`: p delivers m of s, having delivered all that s had delivered when it
+/// sent m. What s delivered in views before p's first one p has from its state.
+void check_causal_order(const History& history, Findings& findings);
+
 /// With `total`: a position holds the same message at everyone, those that crash later included; a
 /// message has one position; positions are counted at each process without holes; and everyone
 /// starts a view at the same position, the group's first delivery at 0.

@@ -118,6 +118,62 @@ void check_safe_delivery(const History& history, Findings& findings) {
   }
 }
 
+namespace {
+
+/// Of one process: when it delivered which message, by its count of deliveries.
+using Places = std::unordered_map<MessageIndex, std::size_t>;
+
+Places places_of(const History::OfProcess& process) {
+  Places places;
+  for (std::size_t at = 0; at < process.delivered.size(); ++at)
+    places.emplace(process.delivered[at].message, at);
+  return places;
+}
+
+/// How many messages each sender had delivered when it sent each of its own.
+std::vector<std::size_t> pasts_of(const History& history) {
+  std::vector<std::size_t> pasts(history.messages.size());
+  for (MessageIndex i = 0; i < history.messages.size(); ++i) {
+    const auto& message = history.messages[i];
+    const auto& delivered = history.processes[message.sender].delivered;
+    if (message.sent == nowhere) continue;
+    // The events of one process are in order, whether the trace is merged or not.
+    pasts[i] = static_cast<std::size_t>(
+        std::ranges::lower_bound(delivered, message.sent, {}, &History::Delivered::event) -
+        delivered.begin());
+  }
+  return pasts;
+}
+
+}  // namespace
+
+void check_causal_order(const History& history, Findings& findings) {
+  const std::vector<std::size_t> pasts = pasts_of(history);
+  for (const auto& process : history.processes) {
+    if (process.installed.empty()) continue;
+    const Places places = places_of(process);
+    const ViewId first_view = process.installed.front().view;
+    // By sender: so much of what it has delivered has been looked at. Its pasts only grow.
+    std::unordered_map<ProcessIndex, std::size_t> looked_at;
+    for (std::size_t at = 0; at < process.delivered.size(); ++at) {
+      const MessageIndex message = process.delivered[at].message;
+      const auto& sender = history.processes[history.messages[message].sender];
+      std::size_t& next = looked_at[history.messages[message].sender];
+      for (; next < pasts[message]; ++next) {
+        const auto& before = sender.delivered[next];
+        if (history.events[before.event].view < first_view) continue;
+        const auto found = places.find(before.message);
+        if (found == places.end() || found->second > at)
+          findings.add(Property::causal_order, process.delivered[at].event,
+                       fmt::format("'{}', and not {} before it, which {} had delivered when it "
+                                   "sent that",
+                                   to_text(history.events[process.delivered[at].event]),
+                                   history.text(before.message), to_text(sender.process)));
+      }
+    }
+  }
+}
+
 void check_total_order(const History& history, Findings& findings) {
   std::unordered_map<std::uint64_t, std::size_t> at_position;
   std::vector<std::size_t> of_message(history.messages.size(), nowhere);

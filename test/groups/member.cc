@@ -243,6 +243,7 @@ void check_traces(const std::vector<std::string>& traces, std::string_view stack
   checker::Guarantees promised;
   promised.total = stack.find("total") != stack.npos;
   promised.stable = stack.find("stable") != stack.npos;
+  promised.causal = promised.total || stack.find("causal") != stack.npos;
   promised.quiesced = true;
   promised.merged = true;
   const auto violations = all.check(promised);

@@ -181,6 +181,7 @@ std::vector<std::string> Story::violations() const {
   checker::Guarantees guarantees;
   guarantees.total = stack_.find("total") != stack_.npos;
   guarantees.stable = stack_.find("stable") != stack_.npos;
+  guarantees.causal = guarantees.total || stack_.find("causal") != stack_.npos;
   guarantees.quiesced = quiet_;
   guarantees.acceptances = true;
   for (const auto& violation : recorder_->trace().check(guarantees)) all.push_back(violation.text);

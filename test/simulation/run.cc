@@ -404,6 +404,7 @@ class Run {
             fmt::format("liveness: node {} was refused: {}", rank, refused->text()));
     checker::Guarantees guarantees;
     guarantees.total = scenario_.total;
+    guarantees.causal = scenario_.causal;
     // While no view ends nothing is trimmed, so every stack gives what `stable` would.
     guarantees.stable = scenario_.stable || recorder_.last_view() == 1;
     guarantees.quiesced = done;

@@ -20,9 +20,22 @@ namespace {
 constexpr std::uint64_t leaving_seed = 0x1eaf;
 constexpr std::uint64_t joining_seed = 0x901;
 constexpr std::uint64_t upcalls_seed = 0x510;
+constexpr std::uint64_t detour_seed = 0xde70;
 
 constexpr std::array<std::string_view, 4> stacks{"total | stable", "total", "fifo",
                                                  "fifo | stable"};
+// Later ones, in scenarios of their own, so that the others are as they were.
+constexpr std::array<std::string_view, 10> more_stacks{
+    "causal | stable",
+    "causal",
+    "causal | checked | stable",
+    "total | checked | stable",
+    "fifo | checked | compress(lz4)",
+    "total | stable | compress(lz4)",
+    "total | stable | batch(1 KiB, 50 us)",
+    "causal | stable | batch(200 B, 2 ms)",
+    "causal | compress(lz4) | batch(4 KiB, 1 ms)",
+    "causal | checked | stable | compress(lz4) | batch(1 KiB, 100 us)"};
 
 Duration microseconds(std::uint64_t count) {
   return std::chrono::microseconds(static_cast<std::int64_t>(count));
@@ -146,14 +159,20 @@ void draw_faults(Random& random, Scenario& scenario) {
   }
 }
 
+void set_stack(Scenario& scenario, std::string stack) {
+  const auto has = [&](std::string_view module) { return stack.find(module) != stack.npos; };
+  scenario.total = has("total");
+  scenario.causal = has("total") || has("causal");
+  scenario.stable = has("stable");
+  scenario.options.stack = std::move(stack);
+}
+
 Scenario draw_common(std::uint64_t seed, Random& random, std::string stack) {
   Scenario scenario;
   scenario.seed = seed;
   scenario.replay = fmt::format("--seed {}", seed);
   scenario.options.seed = random.next();
-  scenario.total = stack.starts_with("total");
-  scenario.stable = stack.ends_with("stable");
-  scenario.options.stack = std::move(stack);
+  set_stack(scenario, std::move(stack));
   scenario.options.member.patience = 2 * membership::fast.timeout;
   draw_network(random, scenario.options.network);
   draw_load(random, scenario);
@@ -246,14 +265,41 @@ std::string Scenario::text() const {
   return line;
 }
 
-Scenario draw(std::uint64_t seed) {
-  Random random(seed);
-  // Half of all seeds have the default stack.
-  const auto stack = random.one_in(2) ? stacks[0] : stacks[random.below(stacks.size())];
+namespace {
+
+/// What leaves from one member to one other takes longer, most of the time for as long as anyone
+/// sends: a third one's answer gets there first.
+void slow_one_link(Random& random, Scenario& scenario) {
+  Fault fault;
+  fault.kind = Fault::Kind::delay;
+  draw_victim(random, fault, scenario.options.members);
+  fault.lasts = random.one_in(3) ? draw_span(random) : 600ms;
+  fault.lag = microseconds(500 + random.below(20'000));
+  scenario.faults.insert(scenario.faults.begin(), fault);
+}
+
+Scenario draw_any(std::uint64_t seed, Random& random, std::string_view stack) {
   Scenario scenario = draw_common(seed, random, std::string(stack));
   if (!random.one_in(4)) draw_faults(random, scenario);
   if (Random mind(seed ^ joining_seed); scenario.stable && mind.one_in(3))
     draw_joins(mind, scenario, 500ms);
+  return scenario;
+}
+
+}  // namespace
+
+Scenario draw(std::uint64_t seed) {
+  Random random(seed);
+  // Half of all seeds have the default stack.
+  const auto stack = random.one_in(2) ? stacks[0] : stacks[random.below(stacks.size())];
+  return draw_any(seed, random, stack);
+}
+
+Scenario draw_stacks(std::uint64_t seed) {
+  Random random(seed);
+  Scenario scenario = draw_any(seed, random, more_stacks[random.below(more_stacks.size())]);
+  if (Random mind(seed ^ detour_seed); mind.one_in(2)) slow_one_link(mind, scenario);
+  scenario.replay += " --stacks";
   return scenario;
 }
 
@@ -367,9 +413,8 @@ Scenario draw_long(std::uint64_t seed) {
   auto& options = scenario.options;
   options.seed = random.next();
   options.members = 5;
-  options.stack = random.one_in(4) ? stacks[random.below(stacks.size())] : stacks[0];
-  scenario.total = options.stack.starts_with("total");
-  scenario.stable = options.stack.ends_with("stable");
+  set_stack(scenario,
+            std::string(random.one_in(4) ? stacks[random.below(stacks.size())] : stacks[0]));
   // A heartbeat costs the same, however long a timeout is: so most have the long one.
   options.member.timing = random.one_in(16) ? membership::fast : membership::safe;
   const Duration timeout = options.member.timing.timeout;
@@ -427,6 +472,14 @@ Scenario draw_calm(std::uint64_t seed, const std::string& stack) {
   Random random(seed);
   Scenario scenario = draw_common(seed, random, stack);
   scenario.replay += fmt::format(" --calm '{}'", stack);
+  return scenario;
+}
+
+Scenario draw_detour(std::uint64_t seed, const std::string& stack) {
+  Scenario scenario = draw_calm(seed, stack);
+  scenario.replay = fmt::format("--seed {} --detour '{}'", seed, stack);
+  Random random(seed ^ detour_seed);
+  slow_one_link(random, scenario);
   return scenario;
 }
 

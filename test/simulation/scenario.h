@@ -53,6 +53,7 @@ struct Scenario {
   std::uint64_t seed = 0;
   simulation::Options options;
   bool total = false;
+  bool causal = false;
   bool stable = false;
   std::vector<std::size_t> messages;  ///< by rank: how many it sends; 0 if it is no sender
   std::size_t most_bytes = 0;
@@ -74,8 +75,11 @@ struct Scenario {
   std::string text() const;
 };
 
-/// Any stack, any fault or none.
+/// Fifo or total, stable or not; any fault or none.
 Scenario draw(std::uint64_t seed);
+/// As `draw`, with the stacks that it never draws: causal order, modules that change bytes or wait,
+/// and a check of the order below it; half of them with one link that is slow.
+Scenario draw_stacks(std::uint64_t seed);
 /// With this stack and a sender's crash, for those who must find what only a crash shows.
 Scenario draw_crash(std::uint64_t seed, const std::string& stack);
 /// The default stack, and faults that meet in the middle of a view change: its coordinators die
@@ -89,5 +93,7 @@ Scenario draw_long(std::uint64_t seed);
 Scenario draw_join(std::uint64_t seed);
 /// With this stack and no fault.
 Scenario draw_calm(std::uint64_t seed, const std::string& stack);
+/// With this stack and one link that is slow, so that answers overtake what they answer.
+Scenario draw_detour(std::uint64_t seed, const std::string& stack);
 
 }  // namespace squall::scenarios

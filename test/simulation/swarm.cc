@@ -22,10 +22,11 @@ namespace {
 
 struct Arguments {
   std::uint64_t seed = 0;
-  std::string crash, calm;  // stacks
+  std::string crash, calm, detour;  // stacks
   std::uint64_t first = 1;
   std::uint64_t count = 1000;
   std::uint64_t stop_after = 5;
+  bool stacks = false;
   bool change = false;
   bool joins = false;
   bool lengthy = false;
@@ -40,10 +41,12 @@ constexpr std::uint64_t told_every = 5000;
 
 Scenario draw_right(const Arguments& arguments, std::uint64_t seed) {
   if (!arguments.crash.empty()) return draw_crash(seed, arguments.crash);
+  if (arguments.stacks) return draw_stacks(seed);
   if (arguments.change) return draw_change(seed);
   if (arguments.joins) return draw_join(seed);
   if (arguments.lengthy) return draw_long(seed);
   if (!arguments.calm.empty()) return draw_calm(seed, arguments.calm);
+  if (!arguments.detour.empty()) return draw_detour(seed, arguments.detour);
   return draw(seed);
 }
 
@@ -117,6 +120,8 @@ int main(int argc, char** argv) {
   app.add_option("--seed", arguments.seed, "run this seed only, and tell about it");
   app.add_option("--crash", arguments.crash, "a sender of this stack crashes, in every seed");
   app.add_option("--calm", arguments.calm, "nothing goes wrong with this stack");
+  app.add_option("--detour", arguments.detour, "one link is slow, with this stack");
+  app.add_flag("--stacks", arguments.stacks, "causal order, other modules, in every seed");
   app.add_flag("--change", arguments.change, "faults in the middle of view changes, in every seed");
   app.add_flag("--join", arguments.joins, "nodes join and run again, in every seed");
   app.add_flag("--long", arguments.lengthy, "five members, 60 s of faults");
