@@ -48,7 +48,7 @@ tl::unexpected<Error> unknown(std::string_view variable, const GroupNames& group
         known.push_back(key.variable(variable.substr(front.size(), at - front.size())));
   }
   const std::string guess = did_you_mean(variable, known);
-  return fail(Code::invalid, fmt::format("unknown variable {}", variable),
+  return fail(Code::invalid, fmt::format("unknown variable {}", clipped(variable)),
               guess.empty() ? suggestion({}, known) : guess);
 }
 

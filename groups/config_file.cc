@@ -64,7 +64,7 @@ Result<> Document::read_keys(const toml::table& table, std::string_view section,
       for (const ConfigKey& each : config_keys())
         if (each.section == section) known.push_back(each.name);
       return wrong(name.source(),
-                   fmt::format("unknown key '{}' in [{}{}{}]", name.str(), section,
+                   fmt::format("unknown key '{}' in [{}{}{}]", clipped(name.str()), section,
                                group.empty() ? "" : ".", group),
                    suggestion(name.str(), known));
     }
@@ -82,12 +82,12 @@ Result<> Document::read_groups(const toml::table& groups) {
     const auto* table = value.as_table();
     if (table == nullptr)
       return wrong(name.source(),
-                   fmt::format("'{}' in [group] is {}; expected a table [group.{}]", name.str(),
-                               kind_of(value), name.str()),
+                   fmt::format("'{}' in [group] is {}; expected a table [group.{}]",
+                               clipped(name.str()), kind_of(value), clipped(name.str())),
                    "groups have names: [group.NAME]");
     const std::string group(name.str());
     if (!is_plain_name(group))
-      return wrong(name.source(), fmt::format("{} cannot be a name", in_quotes(group)),
+      return wrong(name.source(), fmt::format("{} cannot be a name", in_quotes(clipped(group))),
                    std::string(plain_name_rule));
     if (auto read = read_keys(*table, "group", group); !read) return read;
     order.emplace_back(name.source().begin.line, name.source().begin.column, group);
@@ -104,8 +104,8 @@ Result<> Document::read(const toml::table& document) {
     const auto* table = value.as_table();
     if (std::ranges::find(sections, section) == sections.end())
       return wrong(name.source(),
-                   table != nullptr ? fmt::format("unknown section [{}]", section)
-                                    : fmt::format("unknown key '{}'", section),
+                   table != nullptr ? fmt::format("unknown section [{}]", clipped(section))
+                                    : fmt::format("unknown key '{}'", clipped(section)),
                    suggestion(section, sections));
     if (table == nullptr)
       return wrong(name.source(), fmt::format("'{}' is {}; expected a section [{}]", section,

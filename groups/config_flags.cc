@@ -62,7 +62,7 @@ tl::unexpected<Error> unknown(std::string_view word, std::string_view body,
   const std::string guess = did_you_mean(word, known);
   std::vector<std::string> all = known_flags();
   for (std::string& flag : all) flag.insert(2, prefix);
-  return fail(Code::invalid, fmt::format("unknown flag {}", word),
+  return fail(Code::invalid, fmt::format("unknown flag {}", clipped(word)),
               guess.empty() ? suggestion({}, all) : guess);
 }
 

@@ -82,6 +82,11 @@ std::string in_quotes(std::string_view text) {
   return out + '"';
 }
 
+std::string clipped(std::string_view word) {
+  if (word.size() <= max_shown_bytes) return std::string(word);
+  return fmt::format("{}... ({} bytes)", word.substr(0, max_shown_bytes), word.size());
+}
+
 bool is_utf8(std::string_view text) {
   for (std::size_t i = 0; i < text.size();) {
     const auto lead = static_cast<unsigned char>(text[i]);

@@ -52,6 +52,9 @@ inline tl::unexpected<Misfit> misfit(const Given& given, std::string what = {},
 /// As a TOML string; what cannot be seen is escaped.
 std::string in_quotes(std::string_view text);
 
+/// For errors: a word that somebody wrote, the end of a long one left out.
+std::string clipped(std::string_view word);
+
 bool is_utf8(std::string_view text);
 
 /// "did you mean 'x'?" if something is near enough, else nothing.

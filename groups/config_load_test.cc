@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdlib>
+#include <fstream>
 #include <string>
 #include <utility>
 
@@ -13,6 +15,13 @@ Result<Config> parse(std::string text) {
   return load_config({.file = "x.toml", .content = std::move(text)}).map([](LoadedConfig&& loaded) {
     return std::move(loaded.config);
   });
+}
+
+std::string large_file() {
+  const char* base = std::getenv("TEST_TMPDIR");
+  const std::string path = std::string(base != nullptr ? base : "/tmp") + "/large.toml";
+  std::ofstream(path) << std::string((1 << 20) + 1, '#');
+  return path;
 }
 
 constexpr std::string_view complete = R"([node]
@@ -157,6 +166,11 @@ TEST_CASE("whatever cannot be right names file, line and what was expected") {
       {"[group.g]\nsenders = [\"a\", \"a\"]\n", "x.toml:2:", "named twice"},
       {"[group.g]\nsenders = [\"z\"]\n[node]\ncontacts = [\"a@h:1\"]\n",
        "x.toml:2:", "sender 'z' is none of the contacts"},
+      {"[group.g]\nsenders = [\n\"a\",\n\"z\"]\n[node]\ncontacts = [\"a@h:1\"]\n",
+       "x.toml:4:", "sender 'z' is none of the contacts"},
+      {"[group.g]\nsenders = [\"a b\"]\n", "x.toml:2:", "a name is 1 to 64"},
+      {"[group.g]\nsenders = [[\"a\"]]\n", "x.toml:2:", "one of them is an array"},
+      {"[fabric]\nprovider = \"shn\"\n", "x.toml:2:", "did you mean shm?"},
       {"[group.g]\nring_bytes = 5000\n", "x.toml:2:", "a power of two"},
       {"[group.g]\nring_bytes = 2048\n", "x.toml:2:", "of 4096 to 1 GiB"},
       {"[group.g]\nring_bytes = -4096\n", "x.toml:2:", "'ring_bytes' is -4096"},
@@ -230,6 +244,22 @@ TEST_CASE("a file that is not there is named") {
   REQUIRE_FALSE(config);
   CHECK(config.error().code == Code::io);
   CHECK(config.error().text().find("/nonexistent/squall.toml: No such file") != std::string::npos);
+}
+
+TEST_CASE("a file that is too large is no configuration") {
+  const auto config = Config::load(large_file());
+  REQUIRE_FALSE(config);
+  CHECK(config.error().code == Code::too_large);
+}
+
+TEST_CASE("long values and long words are told short") {
+  const auto value = parse("[node]\nstart = \"" + std::string(100'000, 'x') + "\"\n");
+  REQUIRE_FALSE(value);
+  CHECK(value.error().text().size() < 400);
+  CHECK(value.error().text().find("100000 bytes") != std::string::npos);
+  const auto key = parse("[node]\n" + std::string(100'000, 'x') + " = 1\n");
+  REQUIRE_FALSE(key);
+  CHECK(key.error().text().size() < 700);
 }
 
 TEST_CASE("a directory in place of a file is an error, not an empty configuration") {
