@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bench/cli/command_line.h"
+#include "bench/cli/config.h"
 #include "bench/cli/info.h"
 #include "bench/measure/load.h"
 #include "bench/measure/measure.h"
@@ -30,6 +31,7 @@ struct Run {
     return say.status;
   }
   int operator()(const cli::Info&) const { return cli::info(); }
+  int operator()(const cli::ConfigOptions& options) const { return cli::show_config(options); }
   int operator()(const terminal::Options& options) const { return terminal::run_by_hand(options); }
   int operator()(const replicate::Options& options) const { return replicate::replicate(options); }
   int operator()(const bench::MeasureOptions& options) const { return bench::measure(options); }

@@ -1,14 +1,15 @@
 #pragma once
-// What a node is started with. Plain data with usable defaults; `config_file.h` reads it from
-// TOML. Section 10 of the design; the reference of keys is in README.md.
+// What a node is started with. Plain data with usable defaults, to be filled in code or loaded from
+// a file, the environment and flags (config_load.h has all of that). Section 10 of the design; the
+// reference of keys is in README.md.
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "core/base/error.h"
 #include "core/base/time.h"
 
 namespace squall {
@@ -29,9 +30,6 @@ enum class Start : std::uint8_t {
               ///< there is none
 };
 
-/// "together", "create", "join" or "auto", as configurations and command lines say it.
-std::optional<Start> parse_start(std::string_view text);
-
 struct GroupConfig {
   std::string name;
   std::string stack = "total | stable";
@@ -40,6 +38,18 @@ struct GroupConfig {
 };
 
 struct Config {
+  /// From the TOML file at `path` (empty: none) and the environment, which goes over it. The error
+  /// says where what is wrong (file and line, or variable), what was expected, and the nearest
+  /// known key: Code::io if the file cannot be read, else Code::invalid or Code::too_large.
+  static Result<Config> load(const std::string& path);
+
+  /// The same, and flags over both: takes "--node-...", "--fabric-..." and "--group-..." with their
+  /// values out of argv; everything else, and whatever follows a "--", is left for the application.
+  /// With a prefix like "squall-" they are "--squall-node-...", and nothing else is touched. An
+  /// error leaves argc and argv as they were.
+  static Result<Config> load(const std::string& path, int& argc, char** argv,
+                             std::string_view flag_prefix = {});
+
   // [node]
   std::string name;
   /// Empty: this node's own contact address. A joiner that has none, and is no contact, does not

@@ -1,26 +1,25 @@
 #pragma once
-// Reads a Config from TOML (section 10 of the design). Everything that cannot be right is an error
-// that names file and line, says what was expected, and for an unknown key the nearest known one.
-// One file serves every host: `[node] name` may be absent and is then chosen with `choose_name`.
+// A configuration file's text to settings (section 10 of the design). What is no TOML, a section or
+// a key that is not known is an error here; what a value must be is for the key to say.
 
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/base/error.h"
-#include "groups/config.h"
+#include "groups/config_setting.h"
 
 namespace squall {
 
-/// Code::io if the file cannot be read, Code::invalid for anything wrong in it.
-Result<Config> load_config(std::string_view path);
+struct FileSettings {
+  std::vector<std::string> groups;  ///< in the file's order, those without any key too
+  std::vector<Setting> settings;
+};
 
-/// The same from text; `source_name` stands for the file in errors.
-Result<Config> parse_config(std::string_view text, std::string_view source_name);
+/// Code::invalid with `name`, which stands for the file, and the line.
+Result<FileSettings> read_file_text(std::string_view text, std::string_view name);
 
-/// Makes `config` that of member `name`, over what the file said. Code::invalid, with the names
-/// there are, if it is none of the contacts of a group that starts together.
-Result<> choose_name(Config& config, std::string_view name);
-
-/// "name@host:port", as in a file and on command lines. Code::invalid with what was expected.
-Result<Contact> parse_contact(std::string_view text);
+/// The whole file, at most 1 MiB.
+Result<std::string> read_file(const std::string& path);
 
 }  // namespace squall

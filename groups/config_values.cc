@@ -1,10 +1,13 @@
 #include "groups/config_values.h"
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 #include <string>
+
+#include "groups/config_given.h"
 
 namespace squall {
 namespace {
@@ -42,6 +45,21 @@ bool is_address(std::string_view address) {
     number = number * 10 + static_cast<unsigned>(c - '0');
   }
   return number >= 1 && number <= 65535;
+}
+
+Result<Contact> parse_contact(std::string_view text) {
+  const auto at = text.find('@');
+  if (at == std::string_view::npos)
+    return fail(Code::invalid, fmt::format("contact {} has no name; expected \"name@host:port\"",
+                                           in_quotes(text)));
+  Contact contact{std::string(text.substr(0, at)), std::string(text.substr(at + 1))};
+  if (!is_plain_name(contact.name))
+    return fail(Code::invalid, fmt::format("{} cannot be a name", in_quotes(contact.name)),
+                std::string(plain_name_rule));
+  if (!is_address(contact.address))
+    return fail(Code::invalid, fmt::format("contact '{}' is at {}; expected {}", contact.name,
+                                           in_quotes(contact.address), address_rule));
+  return contact;
 }
 
 bool is_local_address(std::string_view address) {

@@ -1,9 +1,12 @@
 #pragma once
-// What single values of a configuration look like: names, addresses, sizes. Pure.
+// What single values of a configuration look like: names, addresses, contacts, sizes. Pure.
 
 #include <cstdint>
 #include <optional>
 #include <string_view>
+
+#include "core/base/error.h"
+#include "groups/config.h"
 
 namespace squall {
 
@@ -16,6 +19,9 @@ inline constexpr std::string_view plain_name_rule =
 bool is_address(std::string_view address);
 inline constexpr std::string_view address_rule =
     "\"host:port\" or \"[v6]:port\" with a port of 1 to 65535";
+
+/// "name@host:port". Code::invalid with what was expected.
+Result<Contact> parse_contact(std::string_view text);
 
 /// IPv4 or IPv6, no port.
 bool is_local_address(std::string_view address);

@@ -24,6 +24,8 @@ constexpr unsigned max_burst = 1u << 20;
 constexpr unsigned max_events = 1'000'000;
 constexpr unsigned least_timeout_ms = 10;
 constexpr unsigned max_timeout_ms = 3'600'000;
+/// Longer flags are near nothing.
+constexpr std::size_t max_guessed_bytes = 100;
 
 /// Where CLI11 puts what it reads.
 struct Parsed {
@@ -34,12 +36,37 @@ struct Parsed {
   bench::SuiteOptions suite;
   bench::MembershipOptions membership;
   Member member;
+  ConfigOptions config;
+  std::vector<KeyText> keys;  // of whichever command takes a configuration
   std::string senders = "one";
   std::string event;
   std::optional<unsigned> pin;
 };
 
-void add_replicate(CLI::App& app, replicate::Options& options) {
+/// The words whose commands take a configuration, and all of its keys as flags.
+constexpr std::array<std::string_view, 4> configured{"config", "create", "join", "replicate"};
+constexpr const char* all_keys =
+    "All keys of a configuration are flags, too, and environment variables: squall config "
+    "--reference";
+
+/// A short word for a key that has a long one.
+CLI::Option* add_key(CLI::App& command, Parsed& parsed, std::string flag, std::string path,
+                     const char* help) {
+  return command.add_option_function<std::string>(
+      flag,
+      [&parsed, flag, path](const std::string& text) {
+        parsed.keys.push_back({path, text, flag});
+      },
+      help);
+}
+
+void add_config_file(CLI::App& command, std::string& file, const char* help) {
+  command.add_option("--config", file, help)->type_name("FILE");
+  command.footer(all_keys);
+}
+
+void add_replicate(CLI::App& app, Parsed& parsed) {
+  replicate::Options& options = parsed.replicate;
   auto* command = app.add_subcommand(
       "replicate", "Copy files to every member of a group, in one order, proven by digest");
   command->add_option("PATH", options.paths,
@@ -48,17 +75,16 @@ void add_replicate(CLI::App& app, replicate::Options& options) {
   command->add_option("--out", options.out, "Folder; each member writes to OUT/MEMBER")
       ->required()
       ->type_name("DIR");
-  auto* config =
-      command->add_option("--config", options.config, "Configuration: one member of several hosts")
-          ->type_name("FILE");
-  command->add_option("--name", options.name, "Which member of the configuration this is")
-      ->needs(config)
+  add_config_file(*command, options.config, "Configuration: one member of several hosts");
+  auto* config = command->get_option("--config");
+  add_key(*command, parsed, "--name", "node.name", "Which member of the configuration this is")
       ->type_name("NAME");
   command->add_option("--members", options.members, "How many members to start on this host")
       ->check(CLI::Range(1u, bench::max_crew))
       ->excludes(config)
       ->capture_default_str();
-  command->add_option("--fabric", options.fabric, "shm, tcp, verbs, ofi:NAME or auto (shm)")
+  add_key(*command, parsed, "--fabric", "fabric.provider",
+          "shm, tcp, verbs, ofi:NAME or auto (on this host: shm)")
       ->type_name("NAME");
   command->add_option("--stack", options.stack, "Modules of the group (\"total | stable\")")
       ->type_name("STACK");
@@ -71,8 +97,8 @@ void add_replicate(CLI::App& app, replicate::Options& options) {
       "--join", options.join,
       "With --config: come to a replication that runs; else: one more member does, in "
       "the middle");
-  command->add_option("--listen", options.listen, "With --config and --join: where others find it")
-      ->needs(config)
+  add_key(*command, parsed, "--listen", "node.listen",
+          "With --config and --join: where others find it")
       ->type_name("HOST:PORT");
 }
 
@@ -113,29 +139,45 @@ CLI::Option* add_failure_timeout(CLI::App& command, unsigned& timeout_ms) {
       ->type_name("TIMEOUT");
 }
 
-void add_by_hand(CLI::App& app, const char* name, const char* help, terminal::Options& options) {
+void add_by_hand(CLI::App& app, const char* name, const char* help, Parsed& parsed,
+                 terminal::Options& options) {
   auto* command = app.add_subcommand(name, help);
-  command->add_option("--config", options.config, "Configuration; what follows goes over it")
-      ->type_name("FILE");
-  command->add_option("--name", options.name, "This member")->type_name("NAME");
-  command->add_option("--listen", options.listen, "Where others find it; its own contact's address")
+  add_config_file(*command, options.config, "Configuration; what follows goes over it");
+  add_key(*command, parsed, "--name", "node.name", "This member")->type_name("NAME");
+  add_key(*command, parsed, "--listen", "node.listen",
+          "Where others find it; its own contact's address")
       ->type_name("HOST:PORT");
   command
-      ->add_option("--contact", options.contacts,
-                   "A member that may be asked to let this one in; as often as you like")
+      ->add_option_function<std::vector<std::string>>(
+          "--contact",
+          [&parsed](const std::vector<std::string>& contacts) {
+            parsed.keys.push_back(
+                {"node.contacts", fmt::format("{}", fmt::join(contacts, ",")), "--contact"});
+          },
+          "A member that may be asked to let this one in; as often as you like")
       ->type_name("NAME@HOST:PORT")
       ->expected(1)
       ->take_all();
-  command->add_option("--fabric", options.fabric, "shm, tcp, verbs, ofi:NAME or auto")
+  add_key(*command, parsed, "--fabric", "fabric.provider", "shm, tcp, verbs, ofi:NAME or auto")
       ->type_name("NAME");
   command->add_option("--stack", options.stack, "Modules of the group (\"total | stable\")")
       ->type_name("STACK");
   command->add_option("--group", options.group, "Which group is typed into (the first)")
       ->type_name("NAME");
-  add_failure_timeout(*command, options.failure_timeout_ms);
-  command->add_option("--start-timeout", options.start_timeout_ms, "To be let in, in milliseconds")
-      ->check(CLI::Range(1u, max_timeout_ms))
+  add_key(*command, parsed, "--failure-timeout", "node.failure_timeout",
+          "Silence until a member is suspected: fast, safe, or milliseconds")
+      ->type_name("TIMEOUT");
+  add_key(*command, parsed, "--start-timeout", "node.start_timeout_ms",
+          "To be let in, in milliseconds")
       ->type_name("MS");
+}
+
+void add_config(CLI::App& app, ConfigOptions& options) {
+  auto* command =
+      app.add_subcommand("config", "The configuration in effect, and where each value comes from");
+  add_config_file(*command, options.config, "A file; the environment and flags go over it");
+  command->add_flag("--reference", options.reference,
+                    "Instead, every key with its type, default and meaning");
 }
 
 void add_membership(CLI::App& bench, Parsed& parsed) {
@@ -180,8 +222,8 @@ Say wrong(std::string text) {
 
 /// CLI11 only says that a subcommand is required; this one names the nearest.
 std::optional<Say> unknown_command(const std::vector<std::string>& words) {
-  static constexpr std::array<std::string_view, 5> commands{"bench", "create", "info", "join",
-                                                            "replicate"};
+  static constexpr std::array<std::string_view, 6> commands{"bench", "config", "create",
+                                                            "info",  "join",   "replicate"};
   static constexpr std::array<std::string_view, 4> figures{"latency", "membership", "suite",
                                                            "throughput"};
   const bool inner = words.size() > 1 && words[0] == "bench";
@@ -196,14 +238,33 @@ std::optional<Say> unknown_command(const std::vector<std::string>& words) {
                   inner ? " bench" : "", word, nearest(word, known), fmt::join(known, ", ")));
 }
 
+/// For flags that no command has: the nearest of this one's.
+std::string nearest_flag(const CLI::App& app, const std::vector<std::string>& left) {
+  std::vector<std::string> known = known_flags();
+  for (const CLI::App* command : app.get_subcommands())
+    for (const CLI::Option* option : command->get_options()) known.push_back(option->get_name());
+  std::string text;
+  for (const std::string& word : left) {
+    const std::string_view flag = std::string_view(word).substr(0, word.find('='));
+    if (!flag.starts_with("--") || flag.size() > max_guessed_bytes) continue;
+    const std::string_view near =
+        nearest(flag, std::vector<std::string_view>(known.begin(), known.end()));
+    if (edit_distance(flag, near) <= std::max<std::size_t>(2, flag.size() / 3))
+      text += fmt::format("did you mean {} for {}?\n", near, flag);
+  }
+  return text;
+}
+
 Command chosen(const CLI::App& app, Parsed& parsed) {
   if (app.got_subcommand("info")) return Info{};
   if (app.got_subcommand("member")) return parsed.member;
+  for (auto* keys :
+       {&parsed.config.keys, &parsed.create.keys, &parsed.join.keys, &parsed.replicate.keys})
+    *keys = parsed.keys;
+  if (app.got_subcommand("config")) return parsed.config;
   if (app.got_subcommand("create")) return parsed.create;
   if (app.got_subcommand("join")) return parsed.join;
   if (app.got_subcommand("replicate")) {
-    if (parsed.replicate.paths.empty() && parsed.replicate.config.empty())
-      return wrong("squall replicate: nothing to replicate (name a PATH)\n");
     if (parsed.replicate.out.empty()) return wrong("squall replicate: --out is empty\n");
     return parsed.replicate;
   }
@@ -232,9 +293,10 @@ Command parse(std::vector<std::string> words) {
   CLI::App app("Squall: messages to a group, in one order, at the speed of the fabric", "squall");
   app.require_subcommand(1);
   app.add_subcommand("info", "Which fabrics this host has, and why the others are missing");
-  add_by_hand(app, "create", "Be the first member of a new group, by hand", parsed.create);
-  add_by_hand(app, "join", "Join a group that runs, by hand", parsed.join);
-  add_replicate(app, parsed.replicate);
+  add_by_hand(app, "create", "Be the first member of a new group, by hand", parsed, parsed.create);
+  add_by_hand(app, "join", "Join a group that runs, by hand", parsed, parsed.join);
+  add_replicate(app, parsed);
+  add_config(app, parsed.config);
   add_bench(app, parsed);
   auto* member = app.add_subcommand("member", "A member that squall started");
   member->group("");  // not for people
@@ -243,6 +305,13 @@ Command parse(std::vector<std::string> words) {
       ->check(CLI::IsMember({"replicate", "bench", "membership"}));
 
   if (auto unknown = unknown_command(words)) return *unknown;
+  const bool takes_keys =
+      !words.empty() && std::ranges::find(configured, words[0]) != std::ranges::end(configured);
+  if (takes_keys) {
+    auto flags = take_flags(words);
+    if (!flags) return wrong(fmt::format("squall: {}\n", flags.error().text()));
+    parsed.keys = std::move(*flags);
+  }
   std::reverse(words.begin(), words.end());  // as CLI11 wants them
   try {
     app.parse(words);
@@ -251,7 +320,8 @@ Command parse(std::vector<std::string> words) {
     std::ostringstream err;
     const int status = app.exit(error, out, err);
     if (status == 0) return Say{0, out.str()};
-    return wrong(fmt::format("squall: {}", err.str()));
+    return wrong(fmt::format("squall: {}{}", err.str(),
+                             takes_keys ? nearest_flag(app, app.remaining(true)) : ""));
   }
   return chosen(app, parsed);
 }

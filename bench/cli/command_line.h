@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "bench/cli/config.h"
 #include "bench/measure/measure.h"
 #include "bench/measure/suite.h"
 #include "bench/membership/event.h"
@@ -27,7 +28,7 @@ struct Say {
 
 using Command =
     std::variant<Say, Info, terminal::Options, replicate::Options, bench::MeasureOptions,
-                 bench::SuiteOptions, bench::MembershipOptions, Member>;
+                 bench::SuiteOptions, bench::MembershipOptions, ConfigOptions, Member>;
 
 /// `words` without the program's name.
 Command parse(std::vector<std::string> words);

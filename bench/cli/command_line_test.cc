@@ -12,7 +12,7 @@ TEST_CASE("a replication on this host") {
   REQUIRE(options != nullptr);
   CHECK(options->paths == std::vector<std::string>{"x", "y z"});
   CHECK(options->members == 4);
-  CHECK(options->fabric == "tcp");
+  CHECK(options->keys == std::vector<KeyText>{{"fabric.provider", "tcp", "--fabric"}});
   CHECK(options->out == "o");
 }
 
@@ -33,20 +33,21 @@ TEST_CASE("a member by hand, with a file or without") {
   const auto* options = std::get_if<terminal::Options>(&join);
   REQUIRE(options != nullptr);
   CHECK(options->start == Start::join);
-  CHECK(options->name == "c");
-  CHECK(options->listen == "127.0.0.1:7072");
-  CHECK(options->contacts == std::vector<std::string>{"a@127.0.0.1:7070", "b@127.0.0.1:7071"});
-  CHECK(options->fabric == "shm");
+  CHECK(options->keys ==
+        std::vector<KeyText>{{"node.name", "c", "--name"},
+                             {"node.listen", "127.0.0.1:7072", "--listen"},
+                             {"node.contacts", "a@127.0.0.1:7070,b@127.0.0.1:7071", "--contact"},
+                             {"fabric.provider", "shm", "--fabric"},
+                             {"node.failure_timeout", "safe", "--failure-timeout"},
+                             {"node.start_timeout_ms", "500", "--start-timeout"}});
   CHECK(options->stack == "fifo");
   CHECK(options->group == "g");
-  CHECK(options->failure_timeout_ms == 2000);
-  CHECK(options->start_timeout_ms == 500);
   const auto create = parse({"create", "--config", "f.toml", "--name", "a"});
   options = std::get_if<terminal::Options>(&create);
   REQUIRE(options != nullptr);
   CHECK(options->start == Start::create);
   CHECK(options->config == "f.toml");
-  CHECK(options->failure_timeout_ms == 0);
+  CHECK(options->keys == std::vector<KeyText>{{"node.name", "a", "--name"}});
 }
 
 TEST_CASE("a replication that loses a member and gets another") {
@@ -62,7 +63,33 @@ TEST_CASE("a replication across hosts; receivers need no PATH") {
   const auto* options = std::get_if<replicate::Options>(&command);
   REQUIRE(options != nullptr);
   CHECK(options->config == "f.toml");
-  CHECK(options->name == "b");
+  CHECK(options->keys == std::vector<KeyText>{{"node.name", "b", "--name"}});
+}
+
+TEST_CASE("commands that take a configuration take its keys") {
+  const std::vector<KeyText> keys{{"fabric.provider", "tcp", "--fabric-provider"},
+                                  {"group.g.stack", "fifo", "--group-g-stack"}};
+  for (const char* word : {"config", "create", "join", "replicate"}) {
+    CAPTURE(word);
+    std::vector<std::string> words{word, "--fabric-provider", "tcp", "--group-g-stack=fifo"};
+    if (words[0] == "replicate") words.insert(words.end(), {"x", "--out", "o"});
+    const auto command = parse(words);
+    if (const auto* config = std::get_if<ConfigOptions>(&command)) CHECK(config->keys == keys);
+    if (const auto* by_hand = std::get_if<terminal::Options>(&command))
+      CHECK(by_hand->keys == keys);
+    if (const auto* copy = std::get_if<replicate::Options>(&command)) CHECK(copy->keys == keys);
+    CHECK_FALSE(std::holds_alternative<Say>(command));
+  }
+}
+
+TEST_CASE("the configuration in effect, or the reference") {
+  const auto shown = parse({"config", "--config", "f.toml"});
+  REQUIRE(std::holds_alternative<ConfigOptions>(shown));
+  CHECK(std::get<ConfigOptions>(shown).config == "f.toml");
+  CHECK_FALSE(std::get<ConfigOptions>(shown).reference);
+  const auto reference = parse({"config", "--reference"});
+  REQUIRE(std::holds_alternative<ConfigOptions>(reference));
+  CHECK(std::get<ConfigOptions>(reference).reference);
 }
 
 TEST_CASE("a measurement with every option") {
@@ -142,18 +169,21 @@ TEST_CASE("wrong arguments say what is wrong, with status 2") {
       {{"replicat", "x"}, "did you mean 'replicate'?"},
       {{"jion"}, "did you mean 'join'?"},
       {{"join", "--colour", "x"}, "colour"},
-      {{"create", "--start-timeout", "0"}, "start-timeout"},
+      {{"join", "--fabrc-provider", "tcp"}, "did you mean --fabric-provider for --fabrc-provider?"},
+      {{"join", "--contcat", "a@h:1"}, "did you mean --contact"},
+      {{"join", "--fabric-providr", "tcp"}, "did you mean '--fabric-provider'?"},
+      {{"config", "--node-name"}, "--node-name has no value"},
+      {{"config", "x"}, "x"},
+      {{"confg"}, "did you mean 'config'?"},
+      {{"info", "--node-name", "a"}, "node-name"},
       {{"bench", "latenci"}, "did you mean 'latency'?"},
       {{"info", "x"}, "x"},
       {{"replicate", "x"}, "--out"},
-      {{"replicate", "--out", "o"}, "PATH"},
       {{"replicate", "x", "--out", ""}, "--out"},
       {{"replicate", "x", "--out", "o", "--members", "0"}, "members"},
       {{"replicate", "x", "--out", "o", "--members", "27"}, "members"},
       {{"replicate", "x", "--out", "o", "--members", "three"}, "members"},
-      {{"replicate", "x", "--out", "o", "--name", "a"}, "--config"},
       {{"replicate", "x", "--out", "o", "--config", "f", "--kill", "a"}, "kill"},
-      {{"replicate", "x", "--out", "o", "--listen", "h:1"}, "--config"},
       {{"replicate", "x", "--out", "o", "--config", "f", "--members", "3"}, "members"},
       {{"bench"}, "subcommand"},
       {{"bench", "throughput", "--size", "-1"}, "size"},

@@ -98,6 +98,9 @@ Result<Crew> Crew::start(const Plan& plan) {
 
   Crew crew;
   Result<> started;
+  // What no member could read is told here, once.
+  if (auto crossed = config_from_json(to_json(config)); !crossed)
+    started = tl::unexpected(crossed.error());
   std::vector<std::string> words{"squall"};
   words.insert(words.end(), plan.arguments.begin(), plan.arguments.end());
   std::vector<char*> arguments;

@@ -4,52 +4,22 @@
 
 #include <nlohmann/json.hpp>
 
+#include "groups/config_load.h"
+#include "groups/config_print.h"
+
 namespace squall::bench {
 
 using nlohmann::json;
 
 json to_json(const Config& config) {
-  json contacts = json::array();
-  for (const Contact& contact : config.contacts)
-    contacts.push_back({{"name", contact.name}, {"address", contact.address}});
-  json groups = json::array();
-  for (const GroupConfig& group : config.groups)
-    groups.push_back({{"name", group.name},
-                      {"stack", group.stack},
-                      {"senders", group.senders},
-                      {"ring_bytes", group.ring_bytes}});
-  return {{"name", config.name},
-          {"listen", config.listen},
-          {"contacts", std::move(contacts)},
-          {"start", static_cast<unsigned>(config.start)},
-          {"start_timeout_ns", config.start_timeout.count()},
-          {"failure_timeout_ns", config.failure_timeout.count()},
-          {"survive_losses", config.survive_losses},
-          {"engine_thread", config.engine_thread},
-          {"listen_fd", config.listen_fd},
-          {"provider", config.provider},
-          {"fabric_address", config.fabric_address},
-          {"groups", std::move(groups)}};
+  return {{"toml", effective_toml({config, {}})}, {"listen_fd", config.listen_fd}};
 }
 
 Result<Config> config_from_json(const json& from) try {
-  Config config;
-  config.name = from.at("name");
-  config.listen = from.at("listen");
-  for (const json& contact : from.at("contacts"))
-    config.contacts.push_back({contact.at("name"), contact.at("address")});
-  config.start = static_cast<Start>(from.at("start").get<unsigned>());
-  config.start_timeout = Duration(from.at("start_timeout_ns").get<Duration::rep>());
-  config.failure_timeout = Duration(from.at("failure_timeout_ns").get<Duration::rep>());
-  config.survive_losses = from.at("survive_losses");
-  config.engine_thread = from.at("engine_thread");
-  config.listen_fd = from.at("listen_fd");
-  config.provider = from.at("provider");
-  config.fabric_address = from.at("fabric_address");
-  for (const json& group : from.at("groups"))
-    config.groups.push_back({group.at("name"), group.at("stack"), group.at("senders"),
-                             group.at("ring_bytes").get<std::size_t>()});
-  return config;
+  auto loaded = load_config({.file = "a member's configuration", .content = from.at("toml")});
+  if (!loaded) return tl::unexpected(loaded.error());
+  loaded->config.listen_fd = from.at("listen_fd");
+  return std::move(loaded->config);
 } catch (const json::exception& error) {
   return fail(Code::invalid, std::string("not a configuration: ") + error.what());
 }

@@ -14,7 +14,8 @@ namespace squall::bench {
 inline constexpr int member_channel_fd = 3;
 inline constexpr int member_listen_fd = 4;
 
-/// A Config crosses as JSON; `listen_fd` and `engine_thread` included.
+/// A Config crosses as the TOML that it prints as, so with all keys that there are, and
+/// `listen_fd`. Code::invalid if it cannot be right.
 nlohmann::json to_json(const Config& config);
 Result<Config> config_from_json(const nlohmann::json& json);
 

@@ -18,7 +18,6 @@
 #include "bench/replicate/report.h"
 #include "bench/replicate/walk.h"
 #include "bench/text/views.h"
-#include "groups/config_file.h"
 #include "groups/node.h"
 
 namespace squall::replicate {
@@ -49,14 +48,8 @@ Result<> check_out(const Options& options) {
   return {};
 }
 
-int replicate_here(const Options& options, const std::vector<Source>& sources,
+int replicate_here(const Options& options, const Config& config, const std::vector<Source>& sources,
                    const Totals& totals) {
-  Config config;
-  config.provider = options.fabric.empty() ? "shm" : options.fabric;
-  GroupConfig files;
-  files.name = files_group;
-  if (!options.stack.empty()) files.stack = options.stack;
-  config.groups = {files};
   json paths = json::array();
   // As bytes: a path need not be UTF-8, JSON must.
   for (const Source& source : sources)
@@ -99,24 +92,13 @@ class OwnTerminal final : public Watcher {
   Bar bar_;
 };
 
-int replicate_across_hosts(const Options& options) {
-  auto config = load_config(options.config);
-  if (!config) return complain(config.error());
-  if (options.join) config->start = Start::join;
-  if (!options.listen.empty()) config->listen = options.listen;
-  if (!options.name.empty())
-    if (auto chosen = choose_name(*config, options.name); !chosen) return complain(chosen.error());
-  if (config->name.empty())
-    return complain({Code::invalid, "which member is this?", "--name NAME"});
-  if (!options.fabric.empty()) config->provider = options.fabric;
-  config->engine_thread = false;
-  auto sender = set_groups(*config);
+int replicate_across_hosts(const Options& options, Config config) {
+  auto sender = set_groups(config);
   if (!sender) return complain(sender.error());
-  if (!options.stack.empty()) config->groups.front().stack = options.stack;
 
   Job job{*sender, {}, options.out};
   Totals totals;
-  if (job.sender == config->name) {
+  if (job.sender == config.name) {
     if (options.join)
       return complain({Code::invalid, "the sender cannot join: it begins the replication", {}});
     auto sources = plan_sources(options.paths);
@@ -128,7 +110,7 @@ int replicate_across_hosts(const Options& options) {
     job.sources = std::move(*sources);
     totals = *scanned;
   }
-  auto node = Node::start(*config);
+  auto node = Node::start(config);
   if (!node) return complain(node.error());
   tl::expected<Summary, Trouble> summary;
   {
@@ -174,13 +156,15 @@ std::string text_from(const json& bytes) {
 
 int replicate(const Options& options) {
   bench::catch_interrupts();
-  if (!options.config.empty()) return replicate_across_hosts(options);
+  auto settled = settle(options, read_environment());
+  if (!settled) return complain(settled.error());
+  if (settled->across_hosts) return replicate_across_hosts(options, std::move(settled->config));
   auto sources = plan_sources(options.paths);
   if (!sources) return complain(sources.error());
   if (auto checked = check_out(options); !checked) return complain(checked.error());
   auto totals = scan(*sources);
   if (!totals) return complain(totals.error());
-  return replicate_here(options, *sources, *totals);
+  return replicate_here(options, settled->config, *sources, *totals);
 }
 
 int replicate_as_member() {

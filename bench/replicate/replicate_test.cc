@@ -344,7 +344,7 @@ TEST_CASE("an unknown fabric is told at once, with those that are there") {
   make_tree(scratch / "in");
   Squall squall(
       {"replicate", scratch / "in", "--fabric", "carrier pigeon", "--out", scratch / "out"});
-  CHECK(squall.wait() == 1);
+  CHECK(squall.wait() == 2);
   CHECK_MESSAGE(squall.output().find("carrier pigeon") != std::string::npos, squall.output());
   CHECK(squall.output().find("shm") != std::string::npos);
 }

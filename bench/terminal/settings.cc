@@ -5,26 +5,18 @@
 
 #include <algorithm>
 
-#include "groups/config_file.h"
-
 namespace squall::terminal {
 namespace {
 
-Result<> set_contacts(Config& config, const Options& options) {
-  if (!options.contacts.empty()) config.contacts.clear();
-  for (const std::string& word : options.contacts) {
-    auto contact = parse_contact(word);
-    if (!contact) return tl::unexpected(contact.error());
-    config.contacts.push_back(std::move(*contact));
-  }
+/// Who creates a group without naming contacts is all that it knows of it.
+Result<> set_contacts(Config& config) {
   if (!config.contacts.empty()) return {};
-  if (options.start == Start::join)
+  if (config.start == Start::join)
     return fail(Code::invalid, "nobody is named who could let this member in",
                 "--contact NAME@HOST:PORT, or --config FILE");
-  // Who creates a group without a file is all that it knows of it.
-  auto self = parse_contact(fmt::format("{}@{}", config.name, config.listen));
-  if (!self) return fail(Code::invalid, self.error().what, "--listen HOST:PORT");
-  config.contacts.push_back(std::move(*self));
+  if (config.listen.empty())
+    return fail(Code::invalid, "nobody could find this member", "--listen HOST:PORT");
+  config.contacts.push_back({config.name, config.listen});
   return {};
 }
 
@@ -49,25 +41,19 @@ Result<> set_group(Config& config, const Options& options) {
 }  // namespace
 
 Result<Config> settle(const Options& options) {
-  Config config;
-  if (!options.config.empty()) {
-    auto loaded = load_config(options.config);
-    if (!loaded) return tl::unexpected(loaded.error());
-    config = std::move(*loaded);
-  }
-  config.start = options.start;
+  ConfigSources sources;
+  sources.file = options.config;
+  sources.environment = read_environment();
+  sources.flags = options.keys;
+  const bool creates = options.start == Start::create;
+  sources.flags.push_back(
+      {"node.start", creates ? "create" : "join", creates ? "squall create" : "squall join"});
+  auto loaded = load_config(sources);
+  if (!loaded) return tl::unexpected(loaded.error());
+  Config config = std::move(loaded->config);
   config.engine_thread = false;
-  if (!options.name.empty())
-    if (auto chosen = choose_name(config, options.name); !chosen)
-      return tl::unexpected(chosen.error());
   if (config.name.empty()) return fail(Code::invalid, "which member is this?", "--name NAME");
-  if (!options.listen.empty()) config.listen = options.listen;
-  if (auto set = set_contacts(config, options); !set) return tl::unexpected(set.error());
-  if (!options.fabric.empty()) config.provider = options.fabric;
-  if (options.failure_timeout_ms != 0)
-    config.failure_timeout = std::chrono::milliseconds(options.failure_timeout_ms);
-  if (options.start_timeout_ms != 0)
-    config.start_timeout = std::chrono::milliseconds(options.start_timeout_ms);
+  if (auto set = set_contacts(config); !set) return tl::unexpected(set.error());
   if (auto set = set_group(config, options); !set) return tl::unexpected(set.error());
   return config;
 }

@@ -1,13 +1,13 @@
 #pragma once
 // What a member by hand is started with, and the configuration that this makes. Pure but for
-// reading the file.
+// reading the file and the environment.
 
 #include <string>
 #include <vector>
 
 #include "core/base/error.h"
-#include "core/base/time.h"
 #include "groups/config.h"
+#include "groups/config_load.h"
 
 namespace squall::terminal {
 
@@ -16,15 +16,10 @@ inline constexpr const char* default_group = "lines";
 
 struct Options {
   Start start = Start::join;  ///< or create
-  std::string config;         ///< a file; what follows goes over it, where it is not empty
-  std::string name;
-  std::string listen;
-  std::vector<std::string> contacts;  ///< "name@host:port"
-  std::string fabric;
-  std::string stack;
-  std::string group;                ///< which group is typed into; empty: the file's first
-  unsigned failure_timeout_ms = 0;  ///< 0: the file's, or the default
-  unsigned start_timeout_ms = 0;    ///< the same
+  std::string config = {};    ///< a file; the environment goes over it, and what follows over both
+  std::vector<KeyText> keys = {};  ///< flags, with the place they have on the command line
+  std::string stack = {};          ///< of the group that is typed into
+  std::string group = {};          ///< which group is typed into; empty: the first
 };
 
 /// Which group is typed into, of a settled configuration.

@@ -1,12 +1,28 @@
-#include "groups/config_file.h"
+#include "groups/config_load.h"
 
 #include <doctest/doctest.h>
 
+#include <cstdlib>
+#include <fstream>
 #include <string>
 #include <utility>
 
 namespace squall {
 namespace {
+
+/// Of a file alone.
+Result<Config> parse(std::string text) {
+  return load_config({.file = "x.toml", .content = std::move(text)}).map([](LoadedConfig&& loaded) {
+    return std::move(loaded.config);
+  });
+}
+
+std::string large_file() {
+  const char* base = std::getenv("TEST_TMPDIR");
+  const std::string path = std::string(base != nullptr ? base : "/tmp") + "/large.toml";
+  std::ofstream(path) << std::string((1 << 20) + 1, '#');
+  return path;
+}
 
 constexpr std::string_view complete = R"([node]
 name = "a"
@@ -30,7 +46,7 @@ ring_bytes = "2 MiB"
 )";
 
 TEST_CASE("every key reaches the configuration") {
-  const auto config = parse_config(complete, "x.toml");
+  const auto config = parse(std::string(complete));
   REQUIRE_MESSAGE(config, config.error().text());
   CHECK(config->name == "a");
   CHECK(config->listen == "10.0.0.1:7070");
@@ -44,9 +60,8 @@ TEST_CASE("every key reaches the configuration") {
   CHECK(config->provider == "tcp");
   CHECK(config->fabric_address == "10.0.0.1");
   REQUIRE(config->groups.size() == 2);
-  const bool ticks_first = config->groups[0].name == "ticks";
-  const GroupConfig& ticks = config->groups[ticks_first ? 0 : 1];
-  const GroupConfig& store = config->groups[ticks_first ? 1 : 0];
+  const GroupConfig& ticks = config->groups[0];
+  const GroupConfig& store = config->groups[1];
   CHECK(ticks.stack == "fifo");
   CHECK(ticks.senders == std::vector<std::string>{"b"});
   CHECK(ticks.ring_bytes == 2u << 20);
@@ -56,7 +71,7 @@ TEST_CASE("every key reaches the configuration") {
 }
 
 TEST_CASE("an empty file is the default configuration") {
-  const auto config = parse_config("", "x.toml");
+  const auto config = parse("");
   REQUIRE(config);
   CHECK(config->name.empty());
   CHECK(config->provider == "auto");
@@ -69,7 +84,7 @@ TEST_CASE("an empty file is the default configuration") {
 
 TEST_CASE("failure_timeout takes presets and milliseconds") {
   const auto timeout = [](const std::string& value) {
-    const auto config = parse_config("[node]\nfailure_timeout = " + value, "x");
+    const auto config = parse("[node]\nfailure_timeout = " + value);
     REQUIRE_MESSAGE(config, config.error().text());
     return config->failure_timeout;
   };
@@ -81,7 +96,7 @@ TEST_CASE("failure_timeout takes presets and milliseconds") {
 TEST_CASE("ring_bytes takes integers and sizes with a unit") {
   for (const auto* value : {"65536", "\"65536\"", "\"64KiB\"", "\"64 KiB\"", "\"65536 B\""}) {
     CAPTURE(value);
-    const auto config = parse_config(std::string("[group.g]\nring_bytes = ") + value, "x");
+    const auto config = parse(std::string("[group.g]\nring_bytes = ") + value);
     REQUIRE_MESSAGE(config, config.error().text());
     CHECK(config->groups[0].ring_bytes == 65536);
   }
@@ -107,7 +122,7 @@ TEST_CASE("whatever cannot be right names file, line and what was expected") {
       {"[group.g]\nring_byte = 4096\n", "x.toml:2:", "did you mean 'ring_bytes'?"},
       {"[group.g]\nzzzzzzzzzzzzzzzzzzzz = 1\n", "x.toml:2:", "known here: stack, senders"},
       // [node]
-      {"[node]\nname = 3\n", "x.toml:2:", "is an integer; expected this member's name"},
+      {"[node]\nname = 3\n", "x.toml:2:", "'name' is 3; expected a name, as text"},
       {"[node]\nname = \"../a\"\n", "x.toml:2:", "a name is 1 to 64"},
       {"[node]\nname = \"\"\n", "x.toml:2:", "a name is 1 to 64"},
       {"[node]\nlisten = 7070\n", "x.toml:2:", "\"host:port\""},
@@ -143,13 +158,19 @@ TEST_CASE("whatever cannot be right names file, line and what was expected") {
       // [group.NAME]
       {"[group]\nstack = \"total\"\n", "x.toml:2:", "groups have names: [group.NAME]"},
       {"[group.\"a b\"]\n", "x.toml:1:", "a name is 1 to 64"},
-      {"[group.g]\nstack = \" | \"\n", "x.toml:2:", "'stack' is empty"},
+      {"[group.g]\nstack = \" | \"\n", "x.toml:2:", "expected modules, like \"total | stable\""},
       {"[group.g]\nstack = 4\n", "x.toml:2:", "total | stable"},
-      {"[group.g]\nsenders = \"a\"\n", "x.toml:2:", "an array of contacts' names"},
+      {"[group.g]\nsenders = \"a\"\n",
+       "x.toml:2:", "'senders' is \"a\"; expected an array of contacts' names"},
       {"[group.g]\nsenders = []\n", "x.toml:2:", "every member may send"},
       {"[group.g]\nsenders = [\"a\", \"a\"]\n", "x.toml:2:", "named twice"},
       {"[group.g]\nsenders = [\"z\"]\n[node]\ncontacts = [\"a@h:1\"]\n",
        "x.toml:2:", "sender 'z' is none of the contacts"},
+      {"[group.g]\nsenders = [\n\"a\",\n\"z\"]\n[node]\ncontacts = [\"a@h:1\"]\n",
+       "x.toml:4:", "sender 'z' is none of the contacts"},
+      {"[group.g]\nsenders = [\"a b\"]\n", "x.toml:2:", "a name is 1 to 64"},
+      {"[group.g]\nsenders = [[\"a\"]]\n", "x.toml:2:", "one of them is an array"},
+      {"[fabric]\nprovider = \"shn\"\n", "x.toml:2:", "did you mean shm?"},
       {"[group.g]\nring_bytes = 5000\n", "x.toml:2:", "a power of two"},
       {"[group.g]\nring_bytes = 2048\n", "x.toml:2:", "of 4096 to 1 GiB"},
       {"[group.g]\nring_bytes = -4096\n", "x.toml:2:", "'ring_bytes' is -4096"},
@@ -161,7 +182,7 @@ TEST_CASE("whatever cannot be right names file, line and what was expected") {
   };
   for (const Wrong& wrong : cases) {
     CAPTURE(wrong.text);
-    const auto config = parse_config(wrong.text, "x.toml");
+    const auto config = parse(wrong.text);
     REQUIRE_FALSE(config);
     CHECK(config.error().code == Code::invalid);
     CHECK_MESSAGE(config.error().text().starts_with(wrong.place), config.error().text());
@@ -171,25 +192,14 @@ TEST_CASE("whatever cannot be right names file, line and what was expected") {
 }
 
 TEST_CASE("what makes the TOML parser give up is an error, too") {
-  const auto config = parse_config("[\n", "x.toml");
+  const auto config = parse("[\n");
   REQUIRE_FALSE(config);
   CHECK(config.error().code == Code::invalid);
   CHECK(config.error().text().find("x.toml") != std::string::npos);
 }
 
 TEST_CASE("letters that the TOML parser has no place for are an error, too") {
-  CHECK_FALSE(parse_config("\u0203 = 1", "x.toml"));
-}
-
-TEST_CASE("the command line's name wins over the file's, and must be a contact") {
-  auto config = parse_config(complete, "x.toml");
-  REQUIRE(config);
-  REQUIRE(choose_name(*config, "b"));
-  CHECK(config->name == "b");
-  const auto chosen = choose_name(*config, "c");
-  REQUIRE_FALSE(chosen);
-  CHECK(chosen.error().text().find("known here: a, b") != std::string::npos);
-  CHECK(config->name == "b");
+  CHECK_FALSE(parse("\u0203 = 1"));
 }
 
 TEST_CASE("every way to start has its word") {
@@ -198,40 +208,62 @@ TEST_CASE("every way to start has its word") {
                                                  {"join", Start::join},
                                                  {"auto", Start::automatic}};
   for (const auto& [word, start] : words) {
-    const auto config = parse_config("[node]\nstart = \"" + std::string(word) + "\"\n", "x.toml");
+    const auto config = parse("[node]\nstart = \"" + std::string(word) + "\"\n");
     REQUIRE_MESSAGE(config, config.error().text());
     CHECK(config->start == start);
   }
 }
 
 TEST_CASE("who joins need not be a contact, nor those who may send") {
-  auto config = parse_config(
+  const auto config = parse(
       "[node]\nname = \"z\"\nstart = \"join\"\ncontacts = [\"a@h:1\"]\n"
-      "[group.g]\nsenders = [\"y\"]\n",
-      "x.toml");
+      "[group.g]\nsenders = [\"y\"]\n");
   REQUIRE_MESSAGE(config, config.error().text());
-  REQUIRE(choose_name(*config, "y"));
-  CHECK_FALSE(choose_name(*config, "y z"));
 }
 
 TEST_CASE("a contact is a name and an address") {
-  const auto contact = parse_contact("a@[::1]:70");
-  REQUIRE(contact);
-  CHECK(contact->name == "a");
-  CHECK(contact->address == "[::1]:70");
+  const auto config = parse("[node]\ncontacts = [\"a@[::1]:70\"]\n");
+  REQUIRE_MESSAGE(config, config.error().text());
+  CHECK(config->contacts[0].name == "a");
+  CHECK(config->contacts[0].address == "[::1]:70");
   for (const char* wrong : {"", "a", "h:1", "@h:1", "a@", "a@h", "a@h:0", "a b@h:1", "a@h:70000"})
-    CHECK_FALSE(parse_contact(wrong));
+    CHECK_FALSE(parse(std::string("[node]\ncontacts = [\"") + wrong + "\"]\n"));
+}
+
+TEST_CASE("groups keep the order in which the file has them") {
+  const auto config = parse("[group.z]\n[group.b]\n[group]\na = {}\n");
+  REQUIRE_MESSAGE(config, config.error().text());
+  REQUIRE(config->groups.size() == 3);
+  CHECK(config->groups[0].name == "z");
+  CHECK(config->groups[1].name == "b");
+  CHECK(config->groups[2].name == "a");
 }
 
 TEST_CASE("a file that is not there is named") {
-  const auto config = load_config("/nonexistent/squall.toml");
+  const auto config = Config::load("/nonexistent/squall.toml");
   REQUIRE_FALSE(config);
   CHECK(config.error().code == Code::io);
   CHECK(config.error().text().find("/nonexistent/squall.toml: No such file") != std::string::npos);
 }
 
+TEST_CASE("a file that is too large is no configuration") {
+  const auto config = Config::load(large_file());
+  REQUIRE_FALSE(config);
+  CHECK(config.error().code == Code::too_large);
+}
+
+TEST_CASE("long values and long words are told short") {
+  const auto value = parse("[node]\nstart = \"" + std::string(100'000, 'x') + "\"\n");
+  REQUIRE_FALSE(value);
+  CHECK(value.error().text().size() < 400);
+  CHECK(value.error().text().find("100000 bytes") != std::string::npos);
+  const auto key = parse("[node]\n" + std::string(100'000, 'x') + " = 1\n");
+  REQUIRE_FALSE(key);
+  CHECK(key.error().text().size() < 700);
+}
+
 TEST_CASE("a directory in place of a file is an error, not an empty configuration") {
-  CHECK_FALSE(load_config("/"));
+  CHECK_FALSE(Config::load("/"));
 }
 
 }  // namespace
