@@ -22,7 +22,6 @@ Donor::Donor(std::size_t piece_bytes, Send send)
     : piece_bytes_(piece_bytes), send_(std::move(send)) {}
 
 void Donor::hold(const Member& joiner, ViewId view, std::vector<StateSource> sources) {
-  release(joiner);
   Held& held = held_.emplace_back();
   held.joiner = joiner;
   held.view = view;
@@ -54,7 +53,7 @@ void Donor::requested(const Member& joiner, const StateRequest& request) {
     static_cast<void>(send_(joiner, none));
     return;
   }
-  if (request.channel >= held->streams.size())
+  if (request.channel >= held->streams.size() || !held->streams[request.channel].source)
     return refuse(*held, request.channel, StatePiece::Kind::none, request.offset);
   Stream& stream = held->streams[request.channel];
   if (request.offset > stream.produced) {
@@ -144,7 +143,7 @@ std::optional<Donor::Piece> Donor::produce(Stream& stream, std::size_t most) {
   piece.offset = stream.produced;
   piece.bytes.resize(stream.ended ? 0 : most);
   std::size_t filled = 0;
-  while (stream.source && !stream.ended && filled < most) {
+  while (!stream.ended && filled < most) {
     const auto more = stream.source(MutableBytes(piece.bytes).subspan(filled));
     if (!more) {
       log(Level::warning, "the state for a joiner cannot be read: {}", more.error().text());

@@ -1,7 +1,7 @@
 #pragma once
-// The state that a member holds for those who joined: one stream for each joiner and channel, as of
-// the beginning of the joiner's first view, produced as it is asked for. Pure; one thread at a
-// time.
+// The state that a member holds for those who came into its channels: one stream for each of them
+// and channel, as of the beginning of the view they came with, produced as it is asked for. Pure;
+// one thread at a time.
 //
 // At most a window of a stream is in memory here, and only while its joiner takes it. Streams are
 // dropped when the joiner has everything, or is in the view no more.
@@ -29,7 +29,8 @@ class Donor {
   /// Bytes in a piece. `send` is called from `turn` only.
   Donor(std::size_t piece_bytes, Send send);
 
-  /// `joiner` came with `view`. By channel; an empty source: that channel has no state.
+  /// `joiner` came into these channels with `view`. By channel; an empty source: not into that one,
+  /// or this member cannot say.
   void hold(const Member& joiner, ViewId view, std::vector<StateSource> sources);
   /// It has everything, or is gone.
   void release(const Member& joiner);

@@ -26,21 +26,6 @@ fabric::RegionId node_region(ViewId view) {
 
 }  // namespace
 
-std::vector<Rank> ChannelPlan::senders_in(const View& view) const {
-  std::vector<Rank> ranks;
-  if (everyone_sends) {
-    ranks.resize(view.size());
-    std::iota(ranks.begin(), ranks.end(), Rank{0});
-  }
-  for (const NodeId sender : senders)
-    if (const auto rank = view.rank_of(sender)) ranks.push_back(*rank);
-  return ranks;
-}
-
-bool ChannelPlan::sends(NodeId node) const {
-  return everyone_sends || std::ranges::find(senders, node) != senders.end();
-}
-
 Epoch::Epoch(fabric::Fabric& fabric, const View& view, Rank self,
              const std::vector<ChannelPlan>& plans, Inheritance inheritance, Pace& pace)
     : fabric_(fabric),
@@ -51,6 +36,8 @@ Epoch::Epoch(fabric::Fabric& fabric, const View& view, Rank self,
       pace_(pace),
       peers_(view.size()) {
   peers_[self_].connected = peers_[self_].attached = true;
+  for (std::size_t index = 0; index < plans_.size(); ++index)
+    places_.push_back(place_in(view_, index, plans_[index], self_));
 }
 
 Result<std::unique_ptr<Epoch>> Epoch::create(fabric::Fabric& fabric, const View& view, Rank self,
@@ -75,7 +62,7 @@ Result<std::unique_ptr<Epoch>> Epoch::create(fabric::Fabric& fabric, const View&
 }
 
 Epoch::~Epoch() {
-  channels_.clear();
+  mine_.clear();
   table_.reset();
   for (const Peer& peer : peers_) {
     if (!peer.id) continue;
@@ -102,8 +89,8 @@ Result<> Epoch::handle(Rank rank, const fabric::Event& event) {
       table_->push_to(event.peer);
       peers_[rank].attached = true;
     } else {
-      for (const auto& channel : channels_)
-        if (channel->attached(event.peer, event.region)) break;
+      for (const Mine& mine : mine_)
+        if (mine.channel->attached(event.peer, event.region)) break;
     }
   }
   return {};
@@ -119,17 +106,22 @@ Result<> Epoch::build() {
   table_ = std::move(*table);
   for (std::size_t index = 0; index < plans_.size(); ++index) {
     const ChannelPlan& plan = plans_[index];
+    const Place& place = places_[index];
+    if (!place.self) continue;
+    std::vector<fabric::PeerId> peers;
+    for (const Rank rank : place.members) peers.push_back(ids[rank]);
     multicast::ChannelOptions options;
     options.view = view_.id;
     options.index = static_cast<std::uint16_t>(index);
-    options.shape = {view_.size(), self_, plan.senders_in(view_), view_.id};
+    options.shape = {static_cast<Rank>(place.members.size()), *place.self, place.senders, view_.id};
+    options.ranks = place.members;
     options.ring_bytes = plan.ring_bytes;
     options.writer = inheritance_.writers[index];
     options.past = std::move(inheritance_.pasts[index]);
     options.codecs = plan.codecs;
-    auto channel = multicast::Channel::create(fabric_, ids, options, plan.factory);
+    auto channel = multicast::Channel::create(fabric_, peers, options, plan.factory);
     if (!channel) return tl::unexpected(channel.error());
-    channels_.push_back(std::move(*channel));
+    mine_.push_back({index, std::move(*channel)});
   }
   return {};
 }
@@ -142,37 +134,37 @@ void Epoch::lose(Rank rank) {
 
 Epoch::Turned Epoch::turn(Time now, const Upcalls& upcalls, bool hold) {
   Turned turned;
-  for (std::size_t index = 0; index < channels_.size(); ++index) {
-    const auto exchanged = channels_[index]->exchange(now);
+  for (const auto& [index, channel] : mine_) {
+    const auto exchanged = channel->exchange(now);
     // What may not be delivered now is no work: who is isolated sleeps.
     turned.worked |= exchanged.worked || (exchanged.deliverable && !hold && upcalls[index]);
     turned.deadline = std::min(turned.deadline, exchanged.deadline);
   }
   // Before the upcalls: what peers wait for leaves first.
   fabric_.flush();
-  for (std::size_t index = 0; index < channels_.size() && !hold; ++index)
-    if (upcalls[index])
+  for (std::size_t at = 0; at < mine_.size() && !hold; ++at)
+    if (const auto& upcall = upcalls[mine_[at].index])
       turned.worked |= pace_.run(now, deliveries_at_once, [&](std::size_t limit) {
-        return channels_[index]->deliver(upcalls[index], limit);
+        return mine_[at].channel->deliver(upcall, limit);
       }) != 0;
   return turned;
 }
 
 void Epoch::publish_now() {
-  for (const auto& channel : channels_) channel->publish_now();
+  for (const Mine& mine : mine_) mine.channel->publish_now();
   fabric_.flush();
 }
 
 std::optional<Rank> Epoch::culprit() const {
-  for (const auto& channel : channels_)
-    if (const auto culprit = channel->culprit()) return culprit;
+  for (const auto& [index, channel] : mine_)
+    if (const auto culprit = channel->culprit()) return places_[index].members[*culprit];
   return std::nullopt;
 }
 
 bool Epoch::running() const {
   return table_ && !frozen_ &&
          std::ranges::all_of(peers_, [](const Peer& peer) { return peer.attached; }) &&
-         std::ranges::all_of(channels_, [](const auto& channel) { return channel->ready(); });
+         std::ranges::all_of(mine_, [](const Mine& mine) { return mine.channel->ready(); });
 }
 
 RankSet Epoch::missing() const {
@@ -184,16 +176,16 @@ RankSet Epoch::missing() const {
 
 membership::Frozen Epoch::held() const {
   membership::Frozen held;
-  for (const auto& channel : channels_)
-    held.received.emplace_back(channel->received().begin(), channel->received().end());
   // Not even built: nothing of this view was ever sent.
-  for (std::size_t index = channels_.size(); index < plans_.size(); ++index)
-    held.received.emplace_back(plans_[index].senders_in(view_).size(), Round{0});
+  for (const Place& place : places_)
+    held.received.emplace_back(place.self ? place.senders.size() : 0, Round{0});
+  for (const auto& [index, channel] : mine_)
+    held.received[index].assign(channel->received().begin(), channel->received().end());
   return held;
 }
 
 membership::Frozen Epoch::freeze(Time now) {
-  for (const auto& channel : channels_) channel->freeze(now);
+  for (const Mine& mine : mine_) mine.channel->freeze(now);
   frozen_ = true;
   return held();
 }
@@ -204,30 +196,31 @@ void Epoch::cut() {
 }
 
 bool Epoch::close(const membership::Rounds& trim) {
-  if (channels_.empty()) {
-    return std::ranges::all_of(trim, [](const auto& rounds) {
-      return std::ranges::all_of(rounds, [](Round round) { return round == 0; });
-    });
+  if (!table_) {
+    for (std::size_t index = 0; index < places_.size(); ++index)
+      if (places_[index].self &&
+          std::ranges::any_of(trim[index], [](Round round) { return round; }))
+        return false;
+    return true;
   }
-  for (std::size_t index = 0; index < channels_.size(); ++index)
-    if (!channels_[index]->close(trim[index])) return false;
-  return true;
+  return std::ranges::all_of(
+      mine_, [&](const Mine& mine) { return mine.channel->close(trim[mine.index]); });
 }
 
 bool Epoch::exhausted() const {
-  return std::ranges::all_of(channels_, [](const auto& channel) { return channel->exhausted(); });
+  return std::ranges::all_of(mine_, [](const Mine& mine) { return mine.channel->exhausted(); });
 }
 
 std::vector<multicast::Past> Epoch::pasts() const {
   // Of a view that was never built: what it was to begin with.
-  if (channels_.empty()) return inheritance_.pasts;
-  std::vector<multicast::Past> pasts;
-  for (const auto& channel : channels_) pasts.push_back(channel->past());
+  if (!table_) return inheritance_.pasts;
+  std::vector<multicast::Past> pasts(plans_.size());
+  for (const auto& [index, channel] : mine_) pasts[index] = channel->past();
   return pasts;
 }
 
 bool Epoch::drained() const {
-  return std::ranges::all_of(channels_, [](const auto& channel) { return channel->drained(); });
+  return std::ranges::all_of(mine_, [](const Mine& mine) { return mine.channel->drained(); });
 }
 
 bool Epoch::all_at(std::uint64_t stage) const {

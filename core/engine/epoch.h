@@ -18,6 +18,7 @@
 #include "core/base/rank_set.h"
 #include "core/base/time.h"
 #include "core/base/view.h"
+#include "core/engine/channel_plan.h"
 #include "core/engine/contact.h"
 #include "core/engine/handover.h"
 #include "core/engine/pace.h"
@@ -29,22 +30,9 @@
 
 namespace squall::engine {
 
-/// A channel of every view.
-struct ChannelPlan {
-  std::string name;
-  std::vector<NodeId> senders;  ///< in this order; those that are not in a view do not send in it
-  bool everyone_sends = false;  ///< all members instead, by rank
-  std::size_t ring_bytes = 0;
-  multicast::StageFactory factory;
-  multicast::Codecs codecs = {};
-
-  std::vector<Rank> senders_in(const View& view) const;
-  bool sends(NodeId node) const;
-};
-
 class Epoch {
  public:
-  /// By channel. A writer is nullptr where this member does not send.
+  /// By channel. A writer is nullptr where this member does not send, now.
   struct Inheritance {
     std::vector<mirror::RingWriter*> writers;
     std::vector<multicast::Past> pasts;
@@ -76,14 +64,14 @@ class Epoch {
   Turned turn(Time now, const Upcalls& upcalls, bool hold);
   /// One of the channels has news.
   bool news() const {
-    return std::ranges::any_of(channels_, [](const auto& channel) { return channel->news(); });
+    return std::ranges::any_of(mine_, [](const Mine& mine) { return mine.channel->news(); });
   }
   /// Whose counters or frames cannot be right, once anyone's were.
   std::optional<Rank> culprit() const;
 
   /// One of the channels has something to publish.
   bool pending() const {
-    return std::ranges::any_of(channels_, [](const auto& channel) { return channel->pending(); });
+    return std::ranges::any_of(mine_, [](const Mine& mine) { return mine.channel->pending(); });
   }
   /// Publishes it and flushes, between two turns.
   void publish_now();
@@ -123,15 +111,23 @@ class Epoch {
   /// Those that have not drained.
   RankSet unfinished() const;
 
-  multicast::Channel* channel(std::size_t index) {
-    return index < channels_.size() ? channels_[index].get() : nullptr;
+  /// nullptr while the members are not connected, and where this member is not in the channel.
+  multicast::Channel* channel(std::size_t index) const {
+    const auto found = std::ranges::find(mine_, index, &Mine::index);
+    return found == mine_.end() ? nullptr : found->channel.get();
   }
+  const Place& place(std::size_t index) const { return places_[index]; }
 
  private:
   struct Peer {
     std::optional<fabric::PeerId> id;
     bool connected = false;
     bool attached = false;  // to the node's own row
+  };
+
+  struct Mine {
+    std::size_t index = 0;
+    std::unique_ptr<multicast::Channel> channel;
   };
 
   Epoch(fabric::Fabric& fabric, const View& view, Rank self, const std::vector<ChannelPlan>& plans,
@@ -151,8 +147,9 @@ class Epoch {
   bool frozen_ = false;
   bool finished_ = false;
   std::unique_ptr<mirror::Table> table_;
-  mirror::Column leaving_;  // 0, or one of the stages in epoch.cc
-  std::vector<std::unique_ptr<multicast::Channel>> channels_;
+  mirror::Column leaving_;     // 0, or one of the stages in epoch.cc
+  std::vector<Place> places_;  // by channel
+  std::vector<Mine> mine_;     // the channels that this member is in, once they are built
 };
 
 }  // namespace squall::engine

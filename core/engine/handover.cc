@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <iterator>
 #include <utility>
 
 #include "core/base/log.h"
@@ -26,56 +27,82 @@ StateSource when_asked(std::function<StateSource()> save) {
 
 }  // namespace
 
-Handover::Handover(Control& control, std::size_t channels, std::size_t most_message_bytes)
+Handover::Handover(Control& control, std::size_t channels, std::size_t most_message_bytes,
+                   Duration patience)
     : control_(control),
       hooks_(channels),
       open_(channels),
-      donor_(
-          piece_bytes(most_message_bytes),
-          [this](const Member& joiner, const StatePiece& piece) { return send(joiner, piece); }) {}
+      donor_(piece_bytes(most_message_bytes),
+             [this](const Member& joiner, const StatePiece& piece) { return send(joiner, piece); }),
+      loader_(channels, patience) {}
 
 void Handover::opened(std::size_t channel) {
   if (open_[channel]) return;
   open_[channel] = true;
-  if (loader_) loader_->open(static_cast<std::uint32_t>(channel), hooks_[channel].load);
+  loader_.open(static_cast<std::uint32_t>(channel), hooks_[channel].load);
+  // Nothing was kept while nobody listened.
+  if (!loader_.wants(static_cast<std::uint32_t>(channel))) entering_.erase(channel);
 }
 
-void Handover::joined(ViewId view, Duration patience) {
-  loader_.emplace(view, hooks_.size(), patience);
+void Handover::joined(ViewId view, const std::vector<std::size_t>& channels) {
+  joining_ = true;
+  for (const std::size_t channel : channels)
+    loader_.want(static_cast<std::uint32_t>(channel), view);
 }
 
-const Upcalls& Handover::kept_upcalls(const Upcalls& application) {
+void Handover::entered(ViewId view, std::size_t channel) {
+  joining_ = joining_ && arriving();
+  loader_.want(static_cast<std::uint32_t>(channel), view);
+  if (!joining_ && loader_.wants(static_cast<std::uint32_t>(channel))) entering_[channel];
+}
+
+void Handover::left(std::size_t channel) {
+  loader_.forgo(static_cast<std::uint32_t>(channel));
+  entering_.erase(channel);
+}
+
+const Upcalls& Handover::kept_upcalls(const Upcalls& application, bool view_ends) {
   keeping_.resize(application.size());
-  for (std::size_t channel = 0; channel < application.size(); ++channel)
-    if (application[channel] && !keeping_[channel])
-      keeping_[channel] = [this, channel](const multicast::Delivery& message) {
-        backlog_.add(channel, message);
+  if (keeps()) {
+    for (std::size_t channel = 0; channel < application.size(); ++channel)
+      keeping_[channel] = !application[channel]
+                              ? multicast::DeliverFunction()
+                              : [this, channel](const multicast::Delivery& message) {
+                                  backlog_.add(channel, message);
+                                };
+    return keeping_;
+  }
+  keeping_ = application;
+  for (auto& [channel, backlog] : entering_) {
+    if (!application[channel]) continue;
+    if (backlog.full() && !view_ends)
+      keeping_[channel] = nullptr;
+    else
+      keeping_[channel] = [&into = backlog, at = channel](const multicast::Delivery& message) {
+        into.add(at, message);
       };
+  }
   return keeping_;
 }
 
-const std::optional<Error>& Handover::failure() const {
-  static const std::optional<Error> none;
-  return loader_ ? loader_->failure() : none;
-}
-
-void Handover::save_for(const membership::Change& change, bool late) {
-  // Who has no state yet has none to give.
-  if (arriving()) return;
-  for (const membership::Joiner& joiner : change.joiners) {
-    std::vector<StateSource> sources;
-    for (const StateHooks& hooks : hooks_)
-      sources.push_back(!hooks.save ? StateSource{} : late ? when_asked(hooks.save) : hooks.save());
-    donor_.hold(joiner.member, change.next.id, std::move(sources));
+void Handover::save_for(const Member& member, ViewId view, const std::vector<std::size_t>& channels,
+                        bool late) {
+  std::vector<StateSource> sources(hooks_.size());
+  for (const std::size_t channel : channels) {
+    const auto& save = hooks_[channel].save;
+    if (!save)
+      sources[channel] = [](MutableBytes) -> Result<std::size_t> { return 0; };
+    else
+      sources[channel] = late ? when_asked(save) : save();
   }
+  donor_.hold(member, view, std::move(sources));
 }
 
 void Handover::view_changed(const View& from, const View& to) {
   donor_.release_all_but(to);
-  if (!loader_) return;
-  std::optional<Rank> donor = loader_->donor();
+  std::optional<Rank> donor = loader_.donor();
   if (donor) donor = to.rank_of(from.members[*donor].id);
-  loader_->view_changed(donor);
+  loader_.view_changed(donor);
 }
 
 void Handover::on_request(const Member& from, Bytes message) {
@@ -87,7 +114,7 @@ void Handover::on_request(const Member& from, Bytes message) {
 void Handover::on_piece(Rank from, Bytes message, Time now) {
   const auto piece = decode_state_piece(message);
   if (!piece) return log(Level::warning, "rank {}: {}", from, piece.error().text());
-  if (loader_) loader_->received(from, *piece, now);
+  loader_.received(from, *piece, now);
 }
 
 bool Handover::send(const Member& joiner, const StatePiece& piece) {
@@ -97,12 +124,32 @@ bool Handover::send(const Member& joiner, const StatePiece& piece) {
 bool Handover::turn(Time now, const View& view, const RankSet& heard, const RankSet& others,
                     const Upcalls& application, const Install& install) {
   bool worked = donor_.holds_anything() && donor_.turn();
-  if (!loader_) return worked;
-  if (auto ask = loader_->turn(now, heard, others)) {
+  if (auto ask = loader_.turn(now, heard, others)) {
     control_.send_bulk(view.members[ask->to], Control::Kind::state_request, encode(ask->request));
     worked = true;
   }
-  if (loader_->loading() || backlog_.empty()) return worked;
+  if (!backlog_.empty() && !loader_.loading()) {
+    drain(application, install);
+    worked = true;
+  }
+  if (joining_ && !arriving()) joining_ = false;
+  for (auto at = entering_.begin(); at != entering_.end();) {
+    auto& [channel, backlog] = *at;
+    if (loader_.wants(static_cast<std::uint32_t>(channel))) {
+      ++at;
+      continue;
+    }
+    worked = true;
+    backlog.drain(
+        drained_at_once,
+        [&](std::size_t, const multicast::Delivery& message) { application[channel](message); },
+        [](const Installed&) {});
+    at = backlog.empty() ? entering_.erase(at) : std::next(at);
+  }
+  return worked;
+}
+
+void Handover::drain(const Upcalls& application, const Install& install) {
   backlog_.drain(
       drained_at_once,
       [&](std::size_t channel, const multicast::Delivery& message) {
@@ -111,7 +158,6 @@ bool Handover::turn(Time now, const View& view, const RankSet& heard, const Rank
       [&](const Installed& installed) {
         if (install) install(installed);
       });
-  return true;
 }
 
 }  // namespace squall::engine

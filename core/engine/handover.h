@@ -1,10 +1,15 @@
 #pragma once
-// How state passes from those who were there to those who join, at one node: it holds state for
-// joiners (donor), or is one itself, and then gets its groups' states (loader) and keeps the
-// application's upcalls (backlog) until it has them. Pure, as the turn that owns it.
+// How state passes from those who are in a channel to those who come into it, at one node: it holds
+// state for them (donor), or comes itself, and then gets the state (loader) and keeps the
+// application's upcalls (backlog) until it has it. Pure, as the turn that owns it.
+//
+// Who joins the group keeps all upcalls in one backlog, so that messages of all channels and views
+// stay in their order. Who is in the group already and comes into one more channel keeps that
+// channel's messages only: the others go on.
 
 #include <cstddef>
 #include <functional>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -18,7 +23,6 @@
 #include "core/engine/donor.h"
 #include "core/engine/loader.h"
 #include "core/engine/state.h"
-#include "core/membership/change.h"
 #include "core/multicast/delivery.h"
 
 namespace squall::engine {
@@ -30,34 +34,50 @@ class Handover {
  public:
   using Install = std::function<void(const Installed&)>;
 
-  /// `control` outlives it. No message on it may be longer than `most_message_bytes`.
-  Handover(Control& control, std::size_t channels, std::size_t most_message_bytes);
+  /// `control` outlives it. No message on it may be longer than `most_message_bytes`. `patience`:
+  /// as the loader's.
+  Handover(Control& control, std::size_t channels, std::size_t most_message_bytes,
+           Duration patience);
 
   void set_hooks(std::size_t channel, StateHooks hooks) { hooks_[channel] = std::move(hooks); }
   /// The application listens on this channel from here on.
   void opened(std::size_t channel);
 
-  // --- this node has joined
+  // --- this node comes
 
-  void joined(ViewId view, Duration patience);
-  /// Upcalls go to `keep` and `kept_upcalls`, not to the application.
-  bool keeps() const { return (loader_ && loader_->loading()) || !backlog_.empty(); }
+  /// It has joined the group, and is in these channels, which were there before.
+  void joined(ViewId view, const std::vector<std::size_t>& channels);
+  /// It was in the group, and has come into this channel, which was there before.
+  void entered(ViewId view, std::size_t channel);
+  /// It is in it no more.
+  void left(std::size_t channel);
+  /// Views go to `keep`, not to the application.
+  bool keeps() const { return joining_ && (loader_.loading() || !backlog_.empty()); }
+  /// Some messages go to `kept_upcalls`, not to the application.
+  bool diverts() const { return keeps() || !entering_.empty(); }
   /// Some of its state is not here yet, or not all that came meanwhile is delivered.
-  bool arriving() const { return (loader_ && !loader_->done()) || !backlog_.empty(); }
+  bool arriving() const { return !loader_.done() || !backlog_.empty() || !entering_.empty(); }
+  bool arriving_in(std::size_t channel) const {
+    return (joining_ && arriving()) || entering_.contains(channel);
+  }
+  /// Of who joins: the others' rings push back instead.
   bool full() const { return backlog_.full(); }
   /// `turn` may have something to do.
   bool busy() const { return donor_.holds_anything() || arriving(); }
-  /// For the engine, instead of the application's, of which it has the same.
-  const Upcalls& kept_upcalls(const Upcalls& application);
+  /// For the engine, instead of the application's, of which it has the same. Where a channel's
+  /// backlog is full there is none, unless the view ends and everything must come in.
+  const Upcalls& kept_upcalls(const Upcalls& application, bool view_ends);
   void keep(const Installed& installed) { backlog_.add(installed); }
-  const std::optional<Error>& failure() const;
+  const std::optional<Error>& failure() const { return loader_.failure(); }
 
-  // --- others join
+  // --- others come
 
-  /// Between two views, when everything below the trim is delivered: takes the state for those who
-  /// come. `late` is a deliberate mistake: takes it when it is asked for.
-  void save_for(const membership::Change& change, bool late = false);
-  void arrived(const Member& joiner) { donor_.release(joiner); }
+  /// Between two views, when everything below the trim is delivered: takes the state of these
+  /// channels for one that comes into them with `view`. `late` is a deliberate mistake: takes it
+  /// when it is asked for.
+  void save_for(const Member& member, ViewId view, const std::vector<std::size_t>& channels,
+                bool late = false);
+  void arrived(const Member& member) { donor_.release(member); }
 
   // --- both
 
@@ -65,20 +85,25 @@ class Handover {
   void view_changed(const View& from, const View& to);
   void on_request(const Member& from, Bytes message);
   void on_piece(Rank from, Bytes message, Time now);
+  /// The channel whose state is asked for now.
+  std::optional<std::size_t> loading() const { return loader_.loading(); }
   /// True if there was anything to do. `heard` and `others` as for the loader.
   bool turn(Time now, const View& view, const RankSet& heard, const RankSet& others,
             const Upcalls& application, const Install& install);
-  Time deadline() const { return loader_ ? loader_->deadline() : never; }
+  Time deadline() const { return loader_.deadline(); }
 
  private:
   bool send(const Member& joiner, const StatePiece& piece);
+  void drain(const Upcalls& application, const Install& install);
 
   Control& control_;
   std::vector<StateHooks> hooks_;  // by channel
   std::vector<bool> open_;
   Donor donor_;
-  std::optional<Loader> loader_;
-  Backlog backlog_;
+  Loader loader_;
+  bool joining_ = false;                     // until it has arrived
+  Backlog backlog_;                          // while it joins
+  std::map<std::size_t, Backlog> entering_;  // by channel, afterwards
   Upcalls keeping_;
 };
 

@@ -9,27 +9,45 @@
 
 namespace squall::engine {
 
-Loader::Loader(ViewId view, std::size_t channels, Duration patience)
-    : view_(view), patience_(patience), channels_(channels), left_(channels) {}
+Loader::Loader(std::size_t channels, Duration patience)
+    : patience_(patience), channels_(channels) {}
+
+void Loader::want(std::uint32_t channel, ViewId view) {
+  Channel& wanted = channels_[channel];
+  if (wanted.open && !wanted.load) return;
+  if (!wanted.view) ++wanted_;
+  wanted.view = view;
+  if (!current_) next_channel();
+}
+
+void Loader::forgo(std::uint32_t channel) {
+  settle(channels_[channel]);
+  if (current_ == channel) next_channel();
+}
+
+/// Its state is here, or not wanted any more.
+void Loader::settle(Channel& channel) {
+  if (!channel.view) return;
+  channel.view.reset();
+  --wanted_;
+}
 
 void Loader::open(std::uint32_t channel, std::function<Result<>(Bytes, bool)> load) {
   Channel& opened = channels_[channel];
   if (std::exchange(opened.open, true)) return;
-  if (!load) {
-    opened.done = true;
-    --left_;
-    return;
-  }
   opened.load = std::move(load);
+  if (!opened.load) settle(opened);
   if (!current_) next_channel();
 }
 
 void Loader::next_channel() {
   current_.reset();
   for (std::uint32_t channel = 0; channel < channels_.size() && !current_; ++channel)
-    if (channels_[channel].open && !channels_[channel].done) current_ = channel;
+    if (channels_[channel].open && channels_[channel].view) current_ = channel;
   offset_ = limit_ = 0;
   digest_.emplace();
+  // Who had the one may not have the other.
+  donor_.reset();
   refused_ = {};
   differs_ = false;
   ask_at_ = {};
@@ -62,14 +80,15 @@ std::optional<Loader::Outgoing> Loader::turn(Time now, const RankSet& heard,
     again_ = offset_ != 0 || limit_ != 0;
   }
   limit_ = offset_ + window_bytes;
-  StateRequest request{view_,  *current_,        offset_,
-                       limit_, digest_->value(), std::exchange(again_, true)};
+  StateRequest request{*channels_[*current_].view, *current_, offset_, limit_, digest_->value(),
+                       std::exchange(again_, true)};
   ask_at_ = now + patience_;
   return Outgoing{*donor_, request};
 }
 
 void Loader::received(Rank from, const StatePiece& piece, Time now) {
-  if (failure_ || !current_ || piece.view != view_ || piece.channel != *current_ || from != donor_)
+  if (failure_ || !current_ || piece.channel != *current_ || from != donor_ ||
+      piece.view != channels_[*current_].view)
     return;
   using Kind = StatePiece::Kind;
   if (piece.kind == Kind::none || piece.kind == Kind::different) {
@@ -86,8 +105,7 @@ void Loader::received(Rank from, const StatePiece& piece, Time now) {
   digest_->update(piece.bytes);
   offset_ += piece.bytes.size();
   if (piece.kind == Kind::last) {
-    channels_[*current_].done = true;
-    --left_;
+    settle(channels_[*current_]);
     return next_channel();
   }
   if (limit_ - offset_ <= window_bytes / 2) {

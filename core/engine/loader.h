@@ -1,6 +1,7 @@
 #pragma once
-// How a joiner gets the state of its groups: asks one member after the other, takes pieces in
-// order, and goes on with another member where one has died. Pure; one thread at a time.
+// How a member gets the state of channels that it has come into: one channel after the other, asks
+// one member after the other, takes pieces in order, and goes on with another member where one has
+// died. Pure; one thread at a time.
 
 #include <cstdint>
 #include <functional>
@@ -27,21 +28,26 @@ class Loader {
     StateRequest request;
   };
 
-  /// `view`: the first one of this member. `patience`: after so long without a piece it asks again,
-  /// and after four times that another member.
-  Loader(ViewId view, std::size_t channels, Duration patience);
+  /// `patience`: after so long without a piece it asks again, and after four times that another
+  /// member.
+  Loader(std::size_t channels, Duration patience);
 
-  /// The application listens on this channel; without `load` it wants no state. Once each.
+  /// This member has come into a channel with `view`, and needs its state.
+  void want(std::uint32_t channel, ViewId view);
+  /// It is in it no more.
+  void forgo(std::uint32_t channel);
+  bool wants(std::uint32_t channel) const { return channels_[channel].view.has_value(); }
+  /// The application listens on this channel; without `load` it takes no state. Once each.
   void open(std::uint32_t channel, std::function<Result<>(Bytes, bool)> load);
 
-  /// A channel is being loaded: it must not deliver.
-  bool loading() const { return current_.has_value(); }
-  /// Every channel is open and has its state.
-  bool done() const { return left_ == 0; }
+  /// The channel that is being loaded. It must not deliver, and others may be wanted behind it.
+  std::optional<std::uint32_t> loading() const { return current_; }
+  /// Every channel that this member is in is open and has its state.
+  bool done() const { return wanted_ == 0; }
   const std::optional<Error>& failure() const { return failure_; }
 
-  /// Asks somebody of those that can be heard; `others`: all members of the present view but this
-  /// one that are not suspected. Call it when something has changed, and at `deadline`.
+  /// Asks somebody of those that can be heard; `others`: all others in the channel that are not
+  /// suspected. Call it when something has changed, and at `deadline`.
   std::optional<Outgoing> turn(Time now, const RankSet& heard, const RankSet& others);
   Time deadline() const { return current_ && !failure_ ? ask_at_ : never; }
   /// What `from` sends. Pieces that were not asked for are ignored.
@@ -54,16 +60,16 @@ class Loader {
   struct Channel {
     std::function<Result<>(Bytes, bool)> load;
     bool open = false;
-    bool done = false;
+    std::optional<ViewId> view;  ///< its state is wanted as of the beginning of this view
   };
 
+  void settle(Channel& channel);
   void next_channel();
   void drop_donor(bool refused);
 
-  ViewId view_;
   Duration patience_;
   std::vector<Channel> channels_;
-  std::size_t left_;
+  std::size_t wanted_ = 0;
   std::optional<std::uint32_t> current_;
   std::uint64_t offset_ = 0;
   std::uint64_t limit_ = 0;

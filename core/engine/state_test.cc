@@ -52,7 +52,7 @@ struct World {
   Random random{7};
   unsigned lose_one_in = 0;
   std::size_t room = 100;  // pieces on the wire
-  Loader loader{first_view, 2, 50ms};
+  Loader loader{2, 50ms};
   std::string got[2];
   bool whole[2] = {false, false};
 
@@ -66,8 +66,10 @@ struct World {
             return true;
           }));
       if (!states[rank].empty())
-        donors[rank]->hold(joiner, first_view, {source_of(states[rank]), StateSource{}});
+        donors[rank]->hold(joiner, first_view, {source_of(states[rank]), source_of("")});
     }
+    loader.want(0, first_view);
+    loader.want(1, first_view);
   }
   void open(std::uint32_t channel) {
     loader.open(channel, [this, channel](Bytes piece, bool last) {

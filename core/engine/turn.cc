@@ -23,29 +23,35 @@ Turn::Turn(fabric::Fabric& fabric, View view, Rank self, std::vector<Contact> co
       writers_(plans_.size()),
       upcalls_(plans_.size()),
       control_(fabric),
-      handover_(control_, plans_.size(), fabric.capabilities().max_message_bytes),
+      handover_(control_, plans_.size(), fabric.capabilities().max_message_bytes,
+                options.timing.timeout / 4),
       // Heartbeats go out between turns.
       pace_(options.clock, options.timing.interval / 2) {
   SQUALL_ASSERT(self_ < view_.size() && contacts_.size() == view_.size(), "one contact per member");
   Epoch::Inheritance first;
+  std::vector<std::size_t> older;  // channels that this member has come into
   for (std::size_t index = 0; index < plans_.size(); ++index) {
-    if (plans_[index].sends(view_.members[self_].id)) {
-      auto writer = mirror::RingWriter::create(plans_[index].ring_bytes);
-      if (!writer) {
-        stop(writer.error());
+    auto& writer = writers_[plans_[index].ring.value_or(index)];
+    if (!writer && plans_[index].sends(view_.members[self_].id)) {
+      auto made = mirror::RingWriter::create(plans_[index].ring_bytes);
+      if (!made) {
+        stop(made.error());
         return;
       }
-      writers_[index] = std::move(*writer);
+      writer = std::move(*made);
     }
-    first.writers.push_back(writers_[index].get());
+    const Place here = place(index);
+    first.writers.push_back(here.self ? writer.get() : nullptr);
     // A joiner learns from the others where the order stands.
-    if (options_.joins && options_.bug != membership::Bug::joiner_at_zero)
+    const bool learns = options_.joins && !here.fresh;
+    if (learns && here.self) older.push_back(index);
+    if (learns && options_.bug != membership::Bug::joiner_at_zero)
       first.pasts.emplace_back();
     else
       first.pasts.push_back({{}, 0});
   }
   formed_once_ = options_.joins;
-  if (options_.joins) handover_.joined(view_.id, options_.timing.timeout / 4);
+  if (options_.joins) handover_.joined(view_.id, older);
   begin(now, std::move(first));
 }
 
@@ -109,9 +115,10 @@ Turn::Outcome Turn::run(Time now, std::span<const fabric::Event> events) {
   if (handover_.busy()) hand_over(now);
   if (phase_ == Phase::stopped) return outcome_;
   const bool early = options_.bug == membership::Bug::install_early;
-  const bool keeps = handover_.keeps() && options_.bug != membership::Bug::deliver_early;
-  const auto turned = epoch_->turn(now, keeps ? handover_.kept_upcalls(upcalls_) : upcalls_,
-                                   closing_ ? early : isolated_ || (keeps && handover_.full()));
+  const bool diverts = handover_.diverts() && options_.bug != membership::Bug::deliver_early;
+  const auto turned =
+      epoch_->turn(now, diverts ? handover_.kept_upcalls(upcalls_, closing_) : upcalls_,
+                   closing_ ? early : isolated_ || (diverts && handover_.full()));
   outcome_.worked |= turned.worked;
   note(turned.deadline);
   // Whose heartbeats cannot come yet would soon look silent.

@@ -55,6 +55,9 @@ class Turn {
     std::uint64_t seed = 0;  ///< different at each member
     /// Read between upcalls, so that many in a row do not look like a silence; see pace.h.
     Pace::Clock clock = {};
+    /// Says who of the next view is in which channel: fills `next.seating`, given the view before.
+    /// Only the answer of whoever proposes the view counts. Empty: everyone is in every channel.
+    std::function<void(const View& before, View& next)> seat = {};
     membership::Bug bug = membership::Bug::none;
   };
 
@@ -86,12 +89,19 @@ class Turn {
   const View& view() const { return view_; }
   Rank self() const { return self_; }
   std::size_t channel_count() const { return plans_.size(); }
-  /// Of the current view; nullptr while its members are not connected.
+  /// Of the current view; nullptr while its members are not connected, or if this member is not in
+  /// that channel.
   multicast::Channel* channel(std::size_t index) {
     return epoch_ ? epoch_->channel(index) : nullptr;
   }
-  /// The outgoing ring of a channel, for good; nullptr if this member does not send there.
-  mirror::RingWriter* writer(std::size_t channel) { return writers_[channel].get(); }
+  /// Who is in it, in the current view.
+  Place place(std::size_t channel) const {
+    return place_in(view_, channel, plans_[channel], self_);
+  }
+  /// The outgoing ring of a channel, for good; nullptr if this member never sends there.
+  mirror::RingWriter* writer(std::size_t channel) const {
+    return writers_[plans_[channel].ring.value_or(channel)].get();
+  }
 
   /// Until it is set, nothing is delivered on that channel: its rings push back, and no view that
   /// has anything to deliver there can end.
@@ -167,6 +177,10 @@ class Turn {
   void freeze(Time now);
   membership::Change propose(const RankSet& survivors,
                              const std::map<Rank, membership::Frozen>& frozen) const;
+  multicast::Past past_of(const Place& was, const Place& is, const multicast::Past& past,
+                          const membership::Change& change) const;
+  void save_for_newcomers(const membership::Change& change);
+  void take_seats(const View& before);
   void expelled();
   void install(Time now);
   std::string why_gone(const membership::Change& change, Rank rank) const;
@@ -181,7 +195,7 @@ class Turn {
   Rank self_;
   std::vector<Contact> contacts_;  // by rank
   std::vector<ChannelPlan> plans_;
-  std::vector<std::unique_ptr<mirror::RingWriter>> writers_;  // by channel
+  std::vector<std::unique_ptr<mirror::RingWriter>> writers_;  // by number of the ring
   Upcalls upcalls_;
   std::function<void(const Installed&)> on_view_;
 

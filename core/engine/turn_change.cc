@@ -63,8 +63,10 @@ membership::Change Turn::propose(const RankSet& survivors,
     std::erase_if(asked, [&](const auto& each) { return leaving.contains(each.first); });
   auto trim = membership::trim_of(asked, options_.bug);
   SQUALL_ASSERT(trim, "promises of one shape");
-  return membership::make_change(view_, kept, leaving, applicants_.admissible(view_, kept.size()),
-                                 std::move(*trim));
+  membership::Change change = membership::make_change(
+      view_, kept, leaving, applicants_.admissible(view_, kept.size()), std::move(*trim));
+  if (options_.seat) options_.seat(view_, change.next);
+  return change;
 }
 
 void Turn::expelled() {
@@ -95,13 +97,14 @@ void Turn::install(Time now) {
     else
       gone.push_back(fmt::format("{}: {}", view_.members[rank].name, why_gone(change, rank)));
   }
-  handover_.save_for(change, options_.bug == membership::Bug::save_late);
+  save_for_newcomers(change);
   auto inheritance = inherit(change);
   if (!inheritance) return stop(inheritance.error());
   const NodeId me = view_.members[self_].id;
   handover_.view_changed(view_, change.next);
-  view_ = change.next;
+  const View before = std::exchange(view_, change.next);
   self_ = *view_.rank_of(me);
+  take_seats(before);
   std::vector<std::string> came;
   for (const membership::Joiner& joiner : change.joiners) {
     const auto rank = static_cast<Rank>(contacts.size());
@@ -128,6 +131,60 @@ std::string Turn::why_gone(const membership::Change& change, Rank rank) const {
   return evidence.text(view_);
 }
 
+/// What this member knows of a channel when it begins anew.
+multicast::Past Turn::past_of(const Place& was, const Place& is, const multicast::Past& past,
+                              const membership::Change& change) const {
+  multicast::Past next;
+  if (is.fresh) next.position = 0;
+  if (!was.self) return next;
+  next.position = past.position;
+  if (options_.bug == membership::Bug::restart_positions) next.position = 0;
+  for (const Rank sender : is.senders) {
+    const auto old = view_.rank_of(change.next.members[is.members[sender]].id);
+    const auto at =
+        std::ranges::find_if(was.senders, [&](Rank place) { return was.members[place] == old; });
+    const auto number = static_cast<std::size_t>(at - was.senders.begin());
+    next.next_numbers.push_back(number < past.next_numbers.size() ? past.next_numbers[number] : 0);
+  }
+  return next;
+}
+
+/// Takes the state of the channels that stay here for those who come into them.
+void Turn::save_for_newcomers(const membership::Change& change) {
+  const View& next = change.next;
+  const auto was_there = [&](const Member& member) -> std::optional<Rank> {
+    const auto rank = view_.rank_of(member.id);
+    if (rank && view_.members[*rank].incarnation == member.incarnation) return rank;
+    return std::nullopt;
+  };
+  const Rank me = *next.rank_of(view_.members[self_].id);
+  std::map<Rank, std::vector<std::size_t>> newcomers;
+  for (std::size_t index = 0; index < plans_.size(); ++index) {
+    const Place was = place(index);
+    const Place is = place_in(next, index, plans_[index], me);
+    // Who has no state yet has none to give.
+    if (!was.self || !is.self || handover_.arriving_in(index)) continue;
+    for (const Rank rank : is.members) {
+      const auto before = was_there(next.members[rank]);
+      if (!before || !was.has(*before)) newcomers[rank].push_back(index);
+    }
+  }
+  for (const auto& [rank, channels] : newcomers)
+    handover_.save_for(next.members[rank], next.id, channels,
+                       options_.bug == membership::Bug::save_late);
+}
+
+/// The channels that this member has come into with this view, or that it is in no more.
+void Turn::take_seats(const View& before) {
+  const Rank was_me = *before.rank_of(view_.members[self_].id);
+  for (std::size_t index = 0; index < plans_.size(); ++index) {
+    const bool was = place_in(before, index, plans_[index], was_me).self.has_value();
+    const Place is = place(index);
+    if (is.self && !was && !is.fresh) handover_.entered(view_.id, index);
+    if (!is.self && was) handover_.left(index);
+  }
+}
+
 /// Takes down the epoch, and keeps of it what the next one needs.
 Result<Epoch::Inheritance> Turn::inherit(const membership::Change& change) {
   Epoch::Inheritance next;
@@ -137,27 +194,20 @@ Result<Epoch::Inheritance> Turn::inherit(const membership::Change& change) {
   const bool renews = left_behind && fabric_.capabilities().maps;
   const std::vector<multicast::Past> pasts = epoch_->pasts();
   epoch_.reset();
+  const Rank me = *change.next.rank_of(view_.members[self_].id);
   for (std::size_t index = 0; index < plans_.size(); ++index) {
-    const std::vector<Rank> before = plans_[index].senders_in(view_);
-    multicast::Past past{{}, pasts[index].position};
-    if (options_.bug == membership::Bug::restart_positions) past.position = 0;
-    for (const Rank rank : plans_[index].senders_in(change.next)) {
-      const auto old = view_.rank_of(change.next.members[rank].id);
-      const auto at = std::ranges::find(before, old.value_or(view_.size()));
-      const auto number = static_cast<std::size_t>(at - before.begin());
-      past.next_numbers.push_back(
-          number < pasts[index].next_numbers.size() ? pasts[index].next_numbers[number] : 0);
-    }
-    for (std::size_t sender = 0; sender < before.size(); ++sender) {
-      if (before[sender] != self_) continue;
-      writers_[index]->rewind(options_.bug == membership::Bug::lose_trimmed
-                                  ? mirror::no_round
-                                  : change.trim[index][sender]);
+    const Place was = place(index);
+    const Place is = place_in(change.next, index, plans_[index], me);
+    mirror::RingWriter* const ring = writer(index);
+    for (std::size_t sender = 0; was.self && sender < was.senders.size(); ++sender) {
+      if (was.senders[sender] != *was.self) continue;
+      ring->rewind(options_.bug == membership::Bug::lose_trimmed ? mirror::no_round
+                                                                 : change.trim[index][sender]);
       if (!renews) continue;
-      if (auto renewed = writers_[index]->renew(); !renewed) return tl::unexpected(renewed.error());
+      if (auto renewed = ring->renew(); !renewed) return tl::unexpected(renewed.error());
     }
-    next.writers.push_back(writers_[index].get());
-    next.pasts.push_back(std::move(past));
+    next.writers.push_back(is.self ? ring : nullptr);
+    next.pasts.push_back(past_of(was, is, pasts[index], change));
   }
   return next;
 }

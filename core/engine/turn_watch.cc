@@ -80,12 +80,12 @@ void Turn::watch(Time now) {
 
 /// State to those who join, or to this member.
 void Turn::hand_over(Time now) {
-  const RankSet others = RankSet::all(view_.size()) - suspicion_->suspects();
-  RankSet asked = heard() & others;
-  asked.erase(self_);
-  RankSet able = others;
-  able.erase(self_);
-  outcome_.worked |= handover_.turn(now, view_, asked, able, upcalls_, on_view_);
+  RankSet others;
+  if (const auto channel = handover_.loading())
+    for (const Rank rank : epoch_->place(*channel).members) others.insert(rank);
+  others = others - suspicion_->suspects();
+  others.erase(self_);
+  outcome_.worked |= handover_.turn(now, view_, heard() & others, others, upcalls_, on_view_);
   note(handover_.deadline());
   if (handover_.failure()) stop(*handover_.failure());
 }
@@ -123,7 +123,7 @@ void Turn::name_joiners(Time now) {
 }
 
 void Turn::prepare_to_leave() {
-  if (phase_ != Phase::running || handover_.keeps() || !epoch_->drained()) return;
+  if (phase_ != Phase::running || handover_.diverts() || !epoch_->drained()) return;
   drained_ = true;
   if (view_.size() == 1) {
     left_ = true;

@@ -79,6 +79,7 @@ Result<std::unique_ptr<Channel>> Channel::create(fabric::Fabric& fabric,
   for (SenderIndex sender = 0; sender < shape.sender_count(); ++sender) {
     Source& source = channel->sources_[sender];
     source.rank = shape.senders[sender];
+    source.called = options.ranks.empty() ? source.rank : options.ranks[source.rank];
     if (sender < options.past.next_numbers.size())
       source.next_number = source.fresh = options.past.next_numbers[sender];
     if (sender == channel->own_) continue;
@@ -385,7 +386,7 @@ bool Channel::deliver_run(const Run& run, const DeliverFunction& upcall, std::ui
         }
         bytes = *decoded;
       }
-      upcall(Delivery{source.rank, number, position_++, bytes});
+      upcall(Delivery{source.called, number, position_++, bytes});
     }
     if (!reader.advance()) {
       culprit_ = source.rank;

@@ -54,6 +54,8 @@ struct ChannelOptions {
   ViewId view{};
   std::uint16_t index = 0;  ///< of the channel in its view: part of its regions' names
   Shape shape;
+  /// By rank in the channel, what the application calls that member. Empty: the same.
+  std::vector<Rank> ranks = {};
   std::size_t ring_bytes = 0;
   /// Rewound for this view; nullptr if this member is no sender. Outlives the channel.
   mirror::RingWriter* writer = nullptr;
@@ -133,6 +135,7 @@ class Channel {
 
   struct Source {  // one sender's ring, seen from here
     Rank rank = 0;
+    Rank called = 0;  // by the application
     const std::byte* ring = nullptr;
     std::optional<mirror::RingReader> reader;  // once its owner has told where it begins
     MessageNumber next_number = 0;
