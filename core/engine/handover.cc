@@ -122,19 +122,31 @@ bool Handover::send(const Member& joiner, const StatePiece& piece) {
 }
 
 bool Handover::turn(Time now, const View& view, const RankSet& heard, const RankSet& others,
-                    const Upcalls& application, const Install& install) {
+                    const Application& application) {
   bool worked = donor_.holds_anything() && donor_.turn();
   if (auto ask = loader_.turn(now, heard, others)) {
     control_.send_bulk(view.members[ask->to], Control::Kind::state_request, encode(ask->request));
     worked = true;
   }
   if (!backlog_.empty() && !loader_.loading()) {
-    drain(application, install);
+    backlog_.drain(
+        drained_at_once,
+        [&](std::size_t channel, const multicast::Delivery& message) {
+          application.deliver[channel](message);
+        },
+        application.install);
     worked = true;
   }
   if (joining_ && !arriving()) joining_ = false;
+  return drain_entered(application) || worked;
+}
+
+/// What was kept of channels whose state is here.
+bool Handover::drain_entered(const Application& application) {
+  bool worked = false;
   for (auto at = entering_.begin(); at != entering_.end();) {
-    auto& [channel, backlog] = *at;
+    auto& [entered, backlog] = *at;
+    const std::size_t channel = entered;
     if (loader_.wants(static_cast<std::uint32_t>(channel))) {
       ++at;
       continue;
@@ -142,22 +154,20 @@ bool Handover::turn(Time now, const View& view, const RankSet& heard, const Rank
     worked = true;
     backlog.drain(
         drained_at_once,
-        [&](std::size_t, const multicast::Delivery& message) { application[channel](message); },
-        [](const Installed&) {});
+        [&](std::size_t, const multicast::Delivery& message) {
+          application.deliver[channel](message);
+        },
+        [&](const Installed& installed) { application.install_in(channel, installed); });
     at = backlog.empty() ? entering_.erase(at) : std::next(at);
   }
   return worked;
 }
 
-void Handover::drain(const Upcalls& application, const Install& install) {
-  backlog_.drain(
-      drained_at_once,
-      [&](std::size_t channel, const multicast::Delivery& message) {
-        application[channel](message);
-      },
-      [&](const Installed& installed) {
-        if (install) install(installed);
-      });
+bool Handover::keep(std::size_t channel, const Installed& installed) {
+  const auto entering = entering_.find(channel);
+  if (entering == entering_.end()) return false;
+  entering->second.add(installed);
+  return true;
 }
 
 }  // namespace squall::engine

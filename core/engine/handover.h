@@ -32,7 +32,12 @@ using Upcalls = std::vector<multicast::DeliverFunction>;
 
 class Handover {
  public:
-  using Install = std::function<void(const Installed&)>;
+  /// Who gets what was kept.
+  struct Application {
+    const Upcalls& deliver;
+    std::function<void(const Installed&)> install;
+    std::function<void(std::size_t channel, const Installed&)> install_in;
+  };
 
   /// `control` outlives it. No message on it may be longer than `most_message_bytes`. `patience`:
   /// as the loader's.
@@ -68,6 +73,8 @@ class Handover {
   /// backlog is full there is none, unless the view ends and everything must come in.
   const Upcalls& kept_upcalls(const Upcalls& application, bool view_ends);
   void keep(const Installed& installed) { backlog_.add(installed); }
+  /// False if this channel's upcalls are not kept.
+  bool keep(std::size_t channel, const Installed& installed);
   const std::optional<Error>& failure() const { return loader_.failure(); }
 
   // --- others come
@@ -89,12 +96,12 @@ class Handover {
   std::optional<std::size_t> loading() const { return loader_.loading(); }
   /// True if there was anything to do. `heard` and `others` as for the loader.
   bool turn(Time now, const View& view, const RankSet& heard, const RankSet& others,
-            const Upcalls& application, const Install& install);
+            const Application& application);
   Time deadline() const { return loader_.deadline(); }
 
  private:
   bool send(const Member& joiner, const StatePiece& piece);
-  void drain(const Upcalls& application, const Install& install);
+  bool drain_entered(const Application& application);
 
   Control& control_;
   std::vector<StateHooks> hooks_;  // by channel

@@ -22,6 +22,7 @@ Turn::Turn(fabric::Fabric& fabric, View view, Rank self, std::vector<Contact> co
       plans_(std::move(plans)),
       writers_(plans_.size()),
       upcalls_(plans_.size()),
+      on_channel_view_(plans_.size()),
       control_(fabric),
       handover_(control_, plans_.size(), fabric.capabilities().max_message_bytes,
                 options.timing.timeout / 4),

@@ -55,9 +55,10 @@ class Turn {
     std::uint64_t seed = 0;  ///< different at each member
     /// Read between upcalls, so that many in a row do not look like a silence; see pace.h.
     Pace::Clock clock = {};
-    /// Says who of the next view is in which channel: fills `next.seating`, given the view before.
-    /// Only the answer of whoever proposes the view counts. Empty: everyone is in every channel.
-    std::function<void(const View& before, View& next)> seat = {};
+    /// Says who of the next view is in which channel: fills `next.seating`, given the view before
+    /// (nullptr: there was none). Only the answer of whoever proposes the view counts. Empty:
+    /// everyone is in every channel.
+    std::function<void(const View* before, View& next)> seat = {};
     membership::Bug bug = membership::Bug::none;
   };
 
@@ -114,6 +115,12 @@ class Turn {
   bool arriving() const { return handover_.arriving(); }
   /// Called between the deliveries of two views, in the order of all upcalls. Not for the first.
   void on_view(std::function<void(const Installed&)> upcall) { on_view_ = std::move(upcall); }
+
+  /// The same for who listens to one channel: of each view in which this member is in it, in the
+  /// order of that channel's deliveries, whose senders are ranks of that view.
+  void on_channel_view(std::size_t channel, std::function<void(const Installed&)> upcall) {
+    on_channel_view_[channel] = std::move(upcall);
+  }
 
   /// Those who ask to join through this member, as of now: it names them to the coordinator until
   /// they are in the view, or in no such list any more.
@@ -181,6 +188,8 @@ class Turn {
                           const membership::Change& change) const;
   void save_for_newcomers(const membership::Change& change);
   void take_seats(const View& before);
+  void tell(const Installed& installed);
+  void tell(std::size_t channel, const Installed& installed);
   void expelled();
   void install(Time now);
   std::string why_gone(const membership::Change& change, Rank rank) const;
@@ -198,6 +207,7 @@ class Turn {
   std::vector<std::unique_ptr<mirror::RingWriter>> writers_;  // by number of the ring
   Upcalls upcalls_;
   std::function<void(const Installed&)> on_view_;
+  std::vector<std::function<void(const Installed&)>> on_channel_view_;  // by channel
 
   Phase phase_ = Phase::forming;
   std::optional<Error> failure_;

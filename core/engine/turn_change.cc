@@ -65,7 +65,7 @@ membership::Change Turn::propose(const RankSet& survivors,
   SQUALL_ASSERT(trim, "promises of one shape");
   membership::Change change = membership::make_change(
       view_, kept, leaving, applicants_.admissible(view_, kept.size()), std::move(*trim));
-  if (options_.seat) options_.seat(view_, change.next);
+  if (options_.seat) options_.seat(&view_, change.next);
   return change;
 }
 
@@ -119,9 +119,23 @@ void Turn::install(Time now) {
   const Installed installed{view_, std::move(gone), std::move(came)};
   if (handover_.keeps())
     handover_.keep(installed);
-  else if (on_view_)
-    on_view_(installed);
+  else
+    tell(installed);
   begin(now, std::move(*inheritance));
+}
+
+/// The application is in this view from here on, but for channels whose messages are kept.
+void Turn::tell(const Installed& installed) {
+  if (on_view_) on_view_(installed);
+  for (std::size_t channel = 0; channel < plans_.size(); ++channel)
+    if (!handover_.keep(channel, installed)) tell(channel, installed);
+}
+
+void Turn::tell(std::size_t channel, const Installed& installed) {
+  if (!on_channel_view_[channel]) return;
+  const auto me = installed.view.rank_of(view_.members[self_].id);
+  if (place_in(installed.view, channel, plans_[channel], *me).self)
+    on_channel_view_[channel](installed);
 }
 
 std::string Turn::why_gone(const membership::Change& change, Rank rank) const {

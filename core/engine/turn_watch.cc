@@ -85,7 +85,10 @@ void Turn::hand_over(Time now) {
     for (const Rank rank : epoch_->place(*channel).members) others.insert(rank);
   others = others - suspicion_->suspects();
   others.erase(self_);
-  outcome_.worked |= handover_.turn(now, view_, heard() & others, others, upcalls_, on_view_);
+  const Handover::Application application{
+      upcalls_, [this](const Installed& installed) { tell(installed); },
+      [this](std::size_t channel, const Installed& installed) { tell(channel, installed); }};
+  outcome_.worked |= handover_.turn(now, view_, heard() & others, others, application);
   note(handover_.deadline());
   if (handover_.failure()) stop(*handover_.failure());
 }

@@ -218,7 +218,11 @@ void Agreement::start(Ballot above) {
 Result<> Agreement::on_promise(Rank from, const Message& what) {
   if (what.other > what.ballot)
     return fail(Code::invalid, fmt::format("rank {} promises what it may not", from));
-  if (!compatible(what.frozen.received, frozen_->received))
+  // Also with the others': two may share a channel that this member is not in.
+  const bool alike = std::ranges::all_of(promises_, [&](const auto& other) {
+    return compatible(what.frozen.received, other.second.frozen.received);
+  });
+  if (!alike || !compatible(what.frozen.received, frozen_->received))
     return fail(Code::invalid,
                 fmt::format("rank {} froze other channels or senders than this member", from),
                 "give every member the same configuration");
@@ -303,10 +307,15 @@ Result<> Agreement::judge(const Change& change) const {
   if (!compatible(change.trim, frozen_->received))
     return fail(Code::invalid, "a view change trims other channels or senders than there are");
   if (!survives || bug_ == Bug::trim_by_maximum) return {};
-  for (std::size_t channel = 0; channel < change.trim.size(); ++channel)
-    for (std::size_t sender = 0; sender < change.trim[channel].size(); ++sender)
-      if (change.trim[channel][sender] > frozen_->received[channel][sender])
+  for (std::size_t channel = 0; channel < change.trim.size(); ++channel) {
+    const std::vector<Round>& held = frozen_->received[channel];
+    if (held.empty()) continue;  // not a channel of this member's
+    if (change.trim[channel].size() != held.size())
+      return fail(Code::invalid, "a view change does not count what this member holds");
+    for (std::size_t sender = 0; sender < held.size(); ++sender)
+      if (change.trim[channel][sender] > held[sender])
         return fail(Code::invalid, "a view change trims above what this member holds");
+  }
   return {};
 }
 

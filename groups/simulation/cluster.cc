@@ -53,11 +53,14 @@ Cluster::Cluster(const Options& options, Deliver deliver)
     std::vector<engine::Contact> contacts;
     for (Rank other = 0; other < options.members; ++other)
       contacts.push_back({nodes_[other].fabric->address(), ticket_of(rank, other)});
-    begin(rank, make_view(options.members), rank, std::move(contacts), false);
+    View view = make_view(options.members);
+    if (options.member.seat) options.member.seat(nullptr, view);
+    begin(rank, std::move(view), rank, std::move(contacts), false);
   }
 }
 
 std::vector<engine::ChannelPlan> Cluster::plans() const {
+  if (options_.channels) return options_.channels->plans;
   std::vector<NodeId> senders;
   for (const Rank rank : options_.senders) senders.push_back(NodeId{rank + 1});
   return {{"simulated", senders, senders.empty(), options_.ring_bytes, stages_, codecs_}};
@@ -81,10 +84,18 @@ void Cluster::begin(Rank member, View view, Rank rank, std::vector<engine::Conta
       std::make_unique<engine::Turn>(*node.fabric, std::move(view), rank, std::move(contacts),
                                      plans(), options, node.clock.read(now()));
   if (options_.state) node.turn->on_state(0, options_.state(member));
-  node.turn->on_deliver(0, [this, member, upcall](const multicast::Delivery& message) {
-    nodes_[member].in_upcalls += upcall;
-    deliver_(member, message);
-  });
+  for (std::size_t channel = 0; channel < node.turn->channel_count(); ++channel) {
+    if (options_.channels && options_.channels->state)
+      node.turn->on_state(channel, options_.channels->state(member, channel));
+    node.turn->on_deliver(channel,
+                          [this, member, upcall, channel](const multicast::Delivery& message) {
+                            nodes_[member].in_upcalls += upcall;
+                            if (options_.channels)
+                              options_.channels->deliver(member, channel, message);
+                            else
+                              deliver_(member, message);
+                          });
+  }
   node.admission = std::make_unique<membership::Admission>(std::string(node.fabric->name()),
                                                            options.timing.interval);
 }
@@ -93,10 +104,10 @@ Cluster::~Cluster() {
   for (Node& node : nodes_) node.turn.reset();
 }
 
-bool Cluster::try_send(Rank member, Bytes message) {
+bool Cluster::try_send(Rank member, Bytes message, std::size_t channel) {
   if (!alive(member) || !is_member(member)) return false;
   wake(member);
-  mirror::RingWriter* const writer = nodes_[member].turn->writer(0);
+  mirror::RingWriter* const writer = nodes_[member].turn->writer(channel);
   mirror::RingWriter::Claim claim;
   if (!codecs_.empty()) message = codecs_.encode(message, encoded_);
   if (writer == nullptr || !writer->claim(message.size(), claim)) return false;

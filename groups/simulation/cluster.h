@@ -43,6 +43,14 @@ struct Options {
   std::vector<Clock> clocks;  ///< by rank; absent: the simulation's own
   /// The group's state, by node; empty: it has none.
   std::function<engine::StateHooks(Rank)> state;
+  /// Several channels, instead of the one that the above describe. `member.seat` says who is in
+  /// which.
+  struct Channels {
+    std::vector<engine::ChannelPlan> plans;
+    std::function<void(Rank node, std::size_t channel, const multicast::Delivery&)> deliver;
+    std::function<engine::StateHooks(Rank node, std::size_t channel)> state;
+  };
+  std::optional<Channels> channels;
   sim::Options network;
 };
 
@@ -60,8 +68,9 @@ class Cluster {
   /// Called after every turn of a member.
   void set_after_turn(std::function<void(Rank member)> look) { after_turn_ = std::move(look); }
 
-  /// False if the ring is full, the member is no sender or is not running.
-  bool try_send(Rank member, Bytes message);
+  /// False if the ring is full, the member is no sender or is not running. Where it is not in the
+  /// channel now, the message waits until it is.
+  bool try_send(Rank member, Bytes message, std::size_t channel = 0);
 
   /// Turns everyone and moves time until `done` says so; false once `limit` has passed, or when
   /// nothing will ever happen again.
