@@ -97,6 +97,25 @@ Result<> GroupImpl::refuse(std::size_t bytes) const {
   return fail(Code::would_block, {});
 }
 
+Result<> GroupImpl::post(Rank to, Bytes message) {
+  if (message.size() > max_post_bytes())
+    return fail(Code::too_large,
+                fmt::format("a message of {} bytes to one member; at most {} go", message.size(),
+                            max_post_bytes()),
+                "cut it into pieces");
+  const auto view = host_.host_view();
+  if (to >= view->size() || to == host_.host_rank())
+    return fail(Code::invalid, fmt::format("no message to rank {} of {}", to, view->size()),
+                "post to another member of the view");
+  if (closed_.load(std::memory_order_relaxed)) return tl::unexpected(host_.why_closed());
+  if (!host_.post_to(index_, to, message)) return fail(Code::would_block, {});
+  return {};
+}
+
+void GroupImpl::on_post(std::function<void(Rank, Bytes)> handler) {
+  host_.hand_posts(index_, std::move(handler));
+}
+
 void GroupImpl::on_state(StateHooks hooks) {
   host_.hand_state(index_, std::move(hooks));
 }

@@ -22,6 +22,9 @@ class GroupHost {
   virtual void deliver_to(std::size_t channel, multicast::DeliverFunction upcall) = 0;
   virtual void hand_state(std::size_t channel, engine::StateHooks hooks) = 0;
   virtual std::vector<Laggard> laggards_of(std::size_t channel) = 0;
+  virtual bool post_to(std::size_t channel, Rank to, Bytes message) = 0;
+  virtual std::size_t most_post_bytes() const = 0;
+  virtual void hand_posts(std::size_t channel, std::function<void(Rank, Bytes)> upcall) = 0;
   /// Gives way until there may be room: turns the node, or lets its thread do so.
   virtual void wait_for_room() = 0;
   /// Why nothing can be sent any more.
@@ -48,6 +51,9 @@ class GroupImpl : public Group {
   void on_state(StateHooks hooks) override;
   void on_deliver(std::function<void(const Delivery&)> handler) override;
   std::vector<Laggard> laggards() const override { return host_.laggards_of(index_); }
+  Result<> post(Rank to, Bytes message) override;
+  std::size_t max_post_bytes() const override { return host_.most_post_bytes(); }
+  void on_post(std::function<void(Rank, Bytes)> handler) override;
 
   /// From now on nothing can be sent. Any thread.
   void close() { closed_.store(true, std::memory_order_relaxed); }

@@ -85,6 +85,10 @@ class NodeImpl final : public Node, public GroupHost {
   int fd() const override { return loop_->fd(); }
   bool arm() override { return loop_->arm_fd(); }
   void wake() override { loop_->wake(); }
+  void execute(std::function<void()> work) override {
+    if (threaded() && loop_->turning_here() && !loop_->in_upcall()) return work();
+    run_in_turn(std::move(work));
+  }
 
   std::optional<Error> stopped() const override {
     const std::lock_guard lock(stopped_mutex_);
@@ -105,6 +109,13 @@ class NodeImpl final : public Node, public GroupHost {
   void deliver_to(std::size_t channel, multicast::DeliverFunction upcall) override;
   void hand_state(std::size_t channel, engine::StateHooks hooks) override;
   std::vector<Laggard> laggards_of(std::size_t channel) override;
+  bool post_to(std::size_t channel, Rank to, Bytes message) override {
+    return turn_->post(to, channel, message);
+  }
+  std::size_t most_post_bytes() const override { return turn_->most_post_bytes(); }
+  void hand_posts(std::size_t channel, std::function<void(Rank, Bytes)> upcall) override {
+    run_in_turn([this, channel, upcall = std::move(upcall)] { turn_->on_post(channel, upcall); });
+  }
   void wait_for_room() override;
   Error why_closed() const override;
 

@@ -94,6 +94,18 @@ class Group {
   /// its rings push back. Replaces the previous one; call it where the node turns, or before.
   virtual void on_deliver(std::function<void(const Delivery&)> handler) = 0;
 
+  // --- to one member, beside the order
+
+  /// Sends to one member of the view what it gets by `on_post`: in order and whole, as long as both
+  /// stay in the view; with a connection that breaks, what was on its way is lost. There is no
+  /// order between it and deliveries. Call it where the node turns (see Node::execute).
+  /// Code::would_block when there is no room now, Code::too_large over max_post_bytes,
+  /// Code::invalid for oneself and for ranks that the view does not have.
+  virtual Result<> post(Rank to, Bytes message) = 0;
+  virtual std::size_t max_post_bytes() const = 0;
+  /// `from` is a rank of the node's current view; the bytes are valid during the upcall.
+  virtual void on_post(std::function<void(Rank from, Bytes)> handler) = 0;
+
   /// Who holds back stability, and who holds back ring space (this member too, if its own
   /// application is slow): the furthest behind first, nobody if all have everything. Computed when
   /// asked, and never waits for a peer. Call it where the node turns; with an engine thread from
@@ -150,6 +162,9 @@ class Node {
   virtual bool arm() = 0;
   /// From any thread: ends a sleep in `idle` or on `fd()`.
   virtual void wake() = 0;
+  /// From any thread: has `work` done where the node turns, with the next turn at the latest; at
+  /// once if this is where, and not inside an upcall.
+  virtual void execute(std::function<void()> work) = 0;
 
   /// Why the node stopped (it lost the majority, the others have gone on without it), if it did.
   /// Everything that was deliverable has been delivered by then.

@@ -24,7 +24,7 @@ namespace squall::engine {
 class Control {
  public:
   /// The first byte of every control message.
-  enum class Kind : std::uint8_t { pulse = 1, ballot, joiner, state_request, state_piece };
+  enum class Kind : std::uint8_t { pulse = 1, ballot, joiner, state_request, state_piece, post };
 
   explicit Control(fabric::Fabric& fabric) : fabric_(fabric) {}
   ~Control();

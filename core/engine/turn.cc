@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstring>
+
 #include "core/base/assert.h"
 #include "core/base/log.h"
 #include "core/membership/ballot_wire.h"
@@ -23,6 +26,7 @@ Turn::Turn(fabric::Fabric& fabric, View view, Rank self, std::vector<Contact> co
       writers_(plans_.size()),
       upcalls_(plans_.size()),
       on_channel_view_(plans_.size()),
+      on_post_(plans_.size()),
       control_(fabric),
       handover_(control_, plans_.size(), fabric.capabilities().max_message_bytes,
                 options.timing.timeout / 4),
@@ -195,7 +199,31 @@ void Turn::on_control(Time now, fabric::PeerId peer, std::optional<Rank> from, B
     handover_.on_request(view_.members[*from], body);
   } else if (kind == Control::Kind::state_piece && from) {
     handover_.on_piece(*from, body, now);
+  } else if (kind == Control::Kind::post && from) {
+    on_posted(*from, body);
   }
+}
+
+std::size_t Turn::most_post_bytes() const {
+  constexpr std::size_t header = 1 + sizeof(std::uint16_t);  // the kind, and the channel
+  return fabric_.capabilities().max_message_bytes - header;
+}
+
+bool Turn::post(Rank to, std::size_t channel, Bytes message) {
+  if (to >= view_.size() || to == self_ || phase_ == Phase::stopped) return false;
+  posting_.resize(sizeof(std::uint16_t) + message.size());
+  const auto number = static_cast<std::uint16_t>(channel);
+  std::memcpy(posting_.data(), &number, sizeof number);
+  std::ranges::copy(message, posting_.begin() + sizeof number);
+  return control_.send_bulk(view_.members[to], Control::Kind::post, posting_);
+}
+
+void Turn::on_posted(Rank from, Bytes body) {
+  Reader reader(body);
+  const auto channel = reader.get<std::uint16_t>();
+  if (!reader.ok() || channel >= on_post_.size())
+    return malformed(from, {Code::invalid, "a message of no channel", ""});
+  if (on_post_[channel]) on_post_[channel](from, reader.rest());
 }
 
 void Turn::malformed(std::optional<Rank> from, const Error& error) {

@@ -122,6 +122,18 @@ class Turn {
     on_channel_view_[channel] = std::move(upcall);
   }
 
+  // --- from member to member, beside the channels
+
+  /// Bytes of the longest message that `post` takes.
+  std::size_t most_post_bytes() const;
+  /// Sends to one member what its application gets by `on_post`, in order and whole, as long as
+  /// both stay and their connection does: when that breaks, what was on its way is lost. There is
+  /// no order between it and deliveries. False: there is no room, or no connection, now.
+  bool post(Rank to, std::size_t channel, Bytes message);
+  void on_post(std::size_t channel, std::function<void(Rank from, Bytes)> upcall) {
+    on_post_[channel] = std::move(upcall);
+  }
+
   /// Those who ask to join through this member, as of now: it names them to the coordinator until
   /// they are in the view, or in no such list any more.
   void sponsor(std::vector<membership::Joiner> joiners);
@@ -162,6 +174,7 @@ class Turn {
 
   void handle(Time now, const fabric::Event& event);
   void on_control(Time now, fabric::PeerId peer, std::optional<Rank> from, Bytes message);
+  void on_posted(Rank from, Bytes body);
   void on_pulse(Time now, Rank from, const membership::Pulse& pulse);
   void on_ballot(Rank from, const membership::Message& ballot);
   void malformed(std::optional<Rank> from, const Error& error);
@@ -208,6 +221,7 @@ class Turn {
   Upcalls upcalls_;
   std::function<void(const Installed&)> on_view_;
   std::vector<std::function<void(const Installed&)>> on_channel_view_;  // by channel
+  std::vector<std::function<void(Rank, Bytes)>> on_post_;               // by channel
 
   Phase phase_ = Phase::forming;
   std::optional<Error> failure_;
@@ -232,6 +246,7 @@ class Turn {
   std::vector<membership::Joiner> sponsored_;
   bool names_joiners_ = false;  // some are new since they were named last
   membership::Applicants applicants_;
+  std::vector<std::byte> posting_;        // of `post`
   std::vector<std::byte> last_decision_;  // what ended the view before, for who is still in it
 
   bool finishing_ = false;
