@@ -4,9 +4,9 @@
 
 namespace squall {
 
-CodedGroup::CodedGroup(GroupHost& host, engine::Loop& loop, std::size_t index, std::string name,
-                       mirror::RingWriter* writer, multicast::Codecs codecs)
-    : GroupImpl(host, loop, index, std::move(name), writer), codecs_(std::move(codecs)) {
+CodedGroup::CodedGroup(GroupHost& host, engine::Loop& loop, const GroupPlan& plan,
+                       mirror::RingWriter* writer)
+    : GroupImpl(host, loop, plan, writer), codecs_(plan.codecs) {
   max_bytes_ -= std::min(max_bytes_, codecs_.overhead());
 }
 

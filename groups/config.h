@@ -11,6 +11,7 @@
 
 #include "core/base/error.h"
 #include "core/base/time.h"
+#include "core/membership/layout.h"
 
 namespace squall {
 
@@ -35,6 +36,13 @@ struct GroupConfig {
   std::string stack = "total | stable";
   std::vector<std::string> senders = {};          ///< names; empty: every member
   std::size_t ring_bytes = std::size_t{1} << 20;  ///< per sender; a power of two, at least 4096
+
+  // Which members the group is on; all, if nothing says otherwise. At every member the same.
+  std::vector<std::string> members = {};  ///< names: those of them that are there
+  std::size_t shards = 0;                 ///< by count: so many shards...
+  std::size_t replicas = 0;               ///< ...of so many members each
+  /// In code, with `shards` shards (1 if that is 0): see core/membership/layout.h.
+  membership::Layout layout = {};
 };
 
 struct Config {

@@ -15,6 +15,8 @@ namespace {
 
 constexpr std::size_t min_ring_bytes = 4096;
 constexpr std::size_t max_ring_bytes = std::size_t{1} << 30;
+constexpr std::int64_t most_shards = 1024;
+constexpr std::int64_t most_replicas = 1024;
 
 template <auto Field>
 inline constexpr bool is_of_group =
@@ -56,6 +58,7 @@ std::vector<ConfigKey> make_keys() {
                            return text.find_first_not_of(" |") != std::string_view::npos;
                          }};
   const NamesType senders{"contacts' names", "leave the key out and every member may send"};
+  const NamesType members{"members' names", "leave the key out and the group is on every member"};
   const ChoiceType<Start> starts{{{"together", Start::together},
                                   {"create", Start::create},
                                   {"join", Start::join},
@@ -92,6 +95,15 @@ std::vector<ConfigKey> make_keys() {
                                    "the host part of listen"),
       key<&GroupConfig::stack>("group", "stack", modules, "the group's guarantee, lowest first"),
       key<&GroupConfig::senders>("group", "senders", senders, "who may send", "every member"),
+      key<&GroupConfig::members>("group", "members", members,
+                                 "on whom the group is: those of these that are in the view",
+                                 "every member"),
+      key<&GroupConfig::shards>("group", "shards", NumberType{1, most_shards},
+                                "of the group, each on `replicas` members of its own", "no shards"),
+      key<&GroupConfig::replicas>("group", "replicas", NumberType{1, most_replicas},
+                                  "members of each shard; the group waits until there are enough "
+                                  "for all, and replaces who is lost",
+                                  "every member"),
       key<&GroupConfig::ring_bytes>("group", "ring_bytes", SizeType{min_ring_bytes, max_ring_bytes},
                                     "of each sender; the largest message is a quarter of it"),
   };

@@ -122,12 +122,18 @@ Result<> check_names(const Loading& loading) {
                  suggestion(name, known));
   };
   if (auto checked = check("node.name", 0, "", config.name); !checked) return checked;
-  for (const GroupConfig& group : config.groups)
-    for (std::size_t i = 0; i < group.senders.size(); ++i)
-      if (auto checked =
-              check(fmt::format("group.{}.senders", group.name), i, "sender ", group.senders[i]);
-          !checked)
-        return checked;
+  for (const GroupConfig& group : config.groups) {
+    const auto check_all = [&](std::string_view key, std::string_view what,
+                               const std::vector<std::string>& names) -> Result<> {
+      for (std::size_t i = 0; i < names.size(); ++i)
+        if (auto checked = check(fmt::format("group.{}.{}", group.name, key), i, what, names[i]);
+            !checked)
+          return checked;
+      return {};
+    };
+    if (auto checked = check_all("senders", "sender ", group.senders); !checked) return checked;
+    if (auto checked = check_all("members", "member ", group.members); !checked) return checked;
+  }
   return {};
 }
 

@@ -41,11 +41,17 @@ TEST_CASE("each value stands with where it came from") {
         "[group.\"a.b\"]\n"
         "stack = \"total | stable\"  # default\n"
         "# senders                 # not set: every member\n"
+        "# members                 # not set: every member\n"
+        "# shards                  # not set: no shards\n"
+        "# replicas                # not set: every member\n"
         "ring_bytes = \"1 MiB\"      # default\n"
         "\n"
         "[group.g]\n"
         "stack = \"total | stable\"  # default\n"
         "senders = [\"a\", \"b\"]      # x.toml:5\n"
+        "# members                 # not set: every member\n"
+        "# shards                  # not set: no shards\n"
+        "# replicas                # not set: every member\n"
         "ring_bytes = \"64 KiB\"     # flag --group-g-ring-bytes\n");
 }
 

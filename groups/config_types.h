@@ -43,7 +43,10 @@ struct NumberType {
 
   std::string expected() const { return fmt::format("an integer of {} to {}", least, most); }
   Fit<std::int64_t> read(const Given& given) const;
-  std::string print(std::int64_t number) const { return std::to_string(number); }
+  /// Below the least: not set.
+  std::string print(std::size_t number) const {
+    return std::cmp_less(number, least) ? "" : std::to_string(number);
+  }
 };
 
 /// An integer of milliseconds, up to an hour.

@@ -44,6 +44,9 @@ TEST_CASE("every key is a variable and a flag") {
                           "SQUALL_FABRIC_ADDRESS=10.0.0.1",
                           "SQUALL_GROUP_TICKS_STACK=fifo",
                           "SQUALL_GROUP_TICKS_SENDERS=b,a",
+                          "SQUALL_GROUP_TICKS_MEMBERS=a,b",
+                          "SQUALL_GROUP_TICKS_SHARDS=2",
+                          "SQUALL_GROUP_TICKS_REPLICAS=3",
                           "SQUALL_GROUP_TICKS_RING_BYTES=2 MiB"};
   Words flags;
   for (const std::string& variable : environment) {
@@ -73,6 +76,9 @@ TEST_CASE("every key is a variable and a flag") {
     CHECK(config.groups[0].name == "ticks");
     CHECK(config.groups[0].stack == "fifo");
     CHECK(config.groups[0].senders == Words{"b", "a"});
+    CHECK(config.groups[0].members == Words{"a", "b"});
+    CHECK(config.groups[0].shards == 2);
+    CHECK(config.groups[0].replicas == 3);
     CHECK(config.groups[0].ring_bytes == 2u << 20);
   }
   CHECK(known_flags().size() == environment.size());

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "core/base/copy.h"
 
@@ -22,14 +23,14 @@ mirror::RingWriter::Claim claim_of(const Reservation& reservation) {
 
 }  // namespace
 
-GroupImpl::GroupImpl(GroupHost& host, engine::Loop& loop, std::size_t index, std::string name,
+GroupImpl::GroupImpl(GroupHost& host, engine::Loop& loop, const GroupPlan& plan,
                      mirror::RingWriter* writer)
     : max_bytes_(writer != nullptr ? mirror::max_message_bytes(writer->ring_bytes()) : 0),
       host_(host),
       loop_(loop),
       writer_(writer),
-      index_(index),
-      name_(std::move(name)) {
+      plan_(plan) {
+  be_in(host_.host_view(), host_.host_rank());
   if (writer_ == nullptr || loop_.maps()) return;
   piece_ = std::min(writer_->ring_bytes() / piece_share, piece_cap);
 }
@@ -85,13 +86,21 @@ Result<> GroupImpl::send(Bytes message) {
 
 Result<> GroupImpl::refuse(std::size_t bytes) const {
   if (writer_ == nullptr)
-    return fail(Code::invalid, fmt::format("this member is no sender of group {}", name_),
+    return fail(Code::invalid, fmt::format("this member is no sender of group {}", name()),
                 "name it in the group's senders");
-  if (closed_.load(std::memory_order_relaxed)) return tl::unexpected(host_.why_closed());
+  const std::uint8_t shut = shut_.load(std::memory_order_relaxed);
+  if ((shut & closed) != 0) return tl::unexpected(host_.why_closed());
+  if ((shut & unseated) != 0) {
+    const std::string missing = membership().missing;
+    return fail(Code::unavailable,
+                fmt::format("this member is not in group {}{}{}", name(),
+                            missing.empty() ? "" : ": ", missing),
+                "send when on_membership says that it is");
+  }
   if (bytes > max_bytes_)
     return fail(
         Code::too_large,
-        fmt::format("a message of {} bytes; group {} takes at most {}", bytes, name_, max_bytes_),
+        fmt::format("a message of {} bytes; group {} takes at most {}", bytes, name(), max_bytes_),
         "cut it into pieces, or raise the group's ring_bytes to at least four times its size");
   // No text: this is the one error that comes by the million.
   return fail(Code::would_block, {});
@@ -107,21 +116,75 @@ Result<> GroupImpl::post(Rank to, Bytes message) {
   if (to >= view->size() || to == host_.host_rank())
     return fail(Code::invalid, fmt::format("no message to rank {} of {}", to, view->size()),
                 "post to another member of the view");
-  if (closed_.load(std::memory_order_relaxed)) return tl::unexpected(host_.why_closed());
-  if (!host_.post_to(index_, to, message)) return fail(Code::would_block, {});
+  if ((shut_.load(std::memory_order_relaxed) & closed) != 0)
+    return tl::unexpected(host_.why_closed());
+  if (!host_.post_to(plan_.first, to, message)) return fail(Code::would_block, {});
   return {};
 }
 
 void GroupImpl::on_post(std::function<void(Rank, Bytes)> handler) {
-  host_.hand_posts(index_, std::move(handler));
+  host_.hand_posts(plan_.first, std::move(handler));
 }
 
 void GroupImpl::on_state(StateHooks hooks) {
-  host_.hand_state(index_, std::move(hooks));
+  for (std::size_t shard = 0; shard < plan_.shards; ++shard)
+    host_.hand_state(plan_.first + shard, hooks);
 }
 
 void GroupImpl::on_deliver(std::function<void(const Delivery&)> handler) {
-  host_.deliver_to(index_, std::move(handler));
+  for (std::size_t shard = 0; shard < plan_.shards; ++shard)
+    host_.deliver_to(plan_.first + shard, handler);
+}
+
+std::vector<Laggard> GroupImpl::laggards() const {
+  const auto shard = membership().shard;
+  return shard ? host_.laggards_of(plan_.first + *shard) : std::vector<Laggard>();
+}
+
+// --- membership
+
+Membership GroupImpl::membership() const {
+  const std::lock_guard lock(membership_mutex_);
+  return membership_;
+}
+
+void GroupImpl::on_membership(std::function<void(const Membership&)> handler) {
+  host_.run_in_turn([this, handler = std::move(handler)] { membership_handler_ = handler; });
+}
+
+Membership GroupImpl::membership_in(std::shared_ptr<const View> view, Rank self) const {
+  Membership now;
+  now.shards.resize(plan_.shards);
+  for (std::size_t shard = 0; shard < plan_.shards; ++shard) {
+    std::vector<Rank>& members = now.shards[shard];
+    if (view->seating.empty()) {
+      members.resize(view->size());
+      std::iota(members.begin(), members.end(), Rank{0});
+    } else {
+      members = view->seating[plan_.first + shard].members;
+    }
+    if (std::ranges::find(members, self) != members.end()) now.shard = shard;
+  }
+  if (!view->seating.empty()) now.missing = squall::missing(plan_, *view);
+  now.view = std::move(view);
+  return now;
+}
+
+void GroupImpl::be_in(std::shared_ptr<const View> view, Rank self) {
+  Membership now = membership_in(std::move(view), self);
+  if (now.shard)
+    shut_.fetch_and(static_cast<std::uint8_t>(~unseated), std::memory_order_relaxed);
+  else
+    shut_.fetch_or(unseated, std::memory_order_relaxed);
+  {
+    const std::lock_guard lock(membership_mutex_);
+    membership_ = now;
+  }
+  if (membership_handler_) membership_handler_(now);
+}
+
+void GroupImpl::look_at(const std::shared_ptr<const View>& view, Rank self) {
+  if (!membership_in(view, self).shard) be_in(view, self);
 }
 
 }  // namespace squall

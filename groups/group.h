@@ -3,13 +3,17 @@
 // groups/node.h. Where the stack changes bytes it is the one in coded_group.h.
 
 #include <atomic>
+#include <cstdint>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "core/base/ring_math.h"
 #include "core/engine/loop.h"
 #include "core/mirror/ring_writer.h"
 #include "groups/node.h"
+#include "groups/plan.h"
 
 namespace squall {
 
@@ -24,6 +28,7 @@ class GroupHost {
   virtual std::vector<Laggard> laggards_of(std::size_t channel) = 0;
   virtual bool post_to(std::size_t channel, Rank to, Bytes message) = 0;
   virtual std::size_t most_post_bytes() const = 0;
+  virtual void run_in_turn(std::function<void()> work) = 0;
   virtual void hand_posts(std::size_t channel, std::function<void(Rank, Bytes)> upcall) = 0;
   /// Gives way until there may be room: turns the node, or lets its thread do so.
   virtual void wait_for_room() = 0;
@@ -35,10 +40,9 @@ class GroupImpl : public Group {
  public:
   /// All of them outlive the group.
   /// `writer` is nullptr if this member is no sender.
-  GroupImpl(GroupHost& host, engine::Loop& loop, std::size_t index, std::string name,
-            mirror::RingWriter* writer);
+  GroupImpl(GroupHost& host, engine::Loop& loop, const GroupPlan& plan, mirror::RingWriter* writer);
 
-  std::string_view name() const override { return name_; }
+  std::string_view name() const override { return plan_.name; }
   std::shared_ptr<const View> view() const override { return host_.host_view(); }
   Rank rank() const override { return host_.host_rank(); }
   std::size_t max_message_bytes() const override { return max_bytes_; }
@@ -50,13 +54,23 @@ class GroupImpl : public Group {
   Result<> send(Bytes message) override;
   void on_state(StateHooks hooks) override;
   void on_deliver(std::function<void(const Delivery&)> handler) override;
-  std::vector<Laggard> laggards() const override { return host_.laggards_of(index_); }
+  std::vector<Laggard> laggards() const override;
+  Membership membership() const override;
+  void on_membership(std::function<void(const Membership&)> handler) override;
   Result<> post(Rank to, Bytes message) override;
   std::size_t max_post_bytes() const override { return host_.most_post_bytes(); }
   void on_post(std::function<void(Rank, Bytes)> handler) override;
 
   /// From now on nothing can be sent. Any thread.
-  void close() { closed_.store(true, std::memory_order_relaxed); }
+  void close() { shut_.fetch_or(closed, std::memory_order_relaxed); }
+
+  // --- where the node turns
+
+  /// It is in this view now, and so is its application.
+  void be_in(std::shared_ptr<const View> view, Rank self);
+  /// The node is in this view; an application that is still to be told of earlier ones is not.
+  /// Takes note if this member is in the group no more.
+  void look_at(const std::shared_ptr<const View>& view, Rank self);
 
  protected:
   // Apart from the hot path, so that it costs a message from the turning thread nothing.
@@ -65,18 +79,22 @@ class GroupImpl : public Group {
   std::size_t max_bytes_;
 
  private:
-  bool open() const { return writer_ != nullptr && !closed_.load(std::memory_order_relaxed); }
+  bool open() const { return writer_ != nullptr && shut_.load(std::memory_order_relaxed) == 0; }
+  Membership membership_in(std::shared_ptr<const View> view, Rank self) const;
   // As `refuse`.
   [[gnu::noinline]] Result<> send_from_elsewhere(Bytes message);
 
   GroupHost& host_;
   engine::Loop& loop_;
   mirror::RingWriter* writer_;  // nullptr: this member is no sender
-  std::atomic<bool> closed_{false};
+  static constexpr std::uint8_t closed = 1, unseated = 2;
+  std::atomic<std::uint8_t> shut_{0};  // why nothing can be sent
   std::size_t piece_ = SIZE_MAX;  // bytes appended here that are pushed without waiting for a turn
   Position pushed_to_ = 0;        // by the last early push
-  std::size_t index_;
-  std::string name_;
+  GroupPlan plan_;
+  mutable std::mutex membership_mutex_;
+  Membership membership_;
+  std::function<void(const Membership&)> membership_handler_;
 };
 
 }  // namespace squall

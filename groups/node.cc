@@ -119,11 +119,11 @@ class NodeImpl final : public Node, public GroupHost {
   void wait_for_room() override;
   Error why_closed() const override;
 
-  void add_group(std::string name, multicast::Codecs codecs);
+  void add_group(const GroupPlan& plan);
   bool threaded() const { return thread_.joinable(); }
   bool turn_once();
   void run_thread();
-  void run_in_turn(std::function<void()> work);
+  void run_in_turn(std::function<void()> work) override;
   engine::Companion companion();
   bool crowded() const;
   std::vector<Laggard> laggards_here(std::size_t channel);
@@ -171,14 +171,18 @@ Result<std::unique_ptr<Node>> NodeImpl::start(const Config& config) {
   if (!met) return tl::unexpected(met.error());
 
   std::unique_ptr<NodeImpl> node(new NodeImpl(std::move(*met), timing));
-  std::vector<std::pair<std::string, multicast::Codecs>> groups;
-  for (const auto& channel : plan->channels) groups.emplace_back(channel.name, channel.codecs);
+  if (!plan->everyone_everywhere && !node->met_.joined)
+    seat(plan->groups, nullptr, node->met_.view);
   engine::Turn::Options options;
   options.timing = timing;
   options.patience = timing.without_majority();
   options.joins = node->met_.joined;
   options.fixed = !config.survive_losses;
   options.clock = [] { return Monotonic::now(); };
+  if (!plan->everyone_everywhere)
+    options.seat = [groups = plan->groups](const View* before, View& next) {
+      seat(groups, before, next);
+    };
   options.seed = raw(node->met_.view.members[node->met_.self].incarnation);
   node->turn_ = std::make_unique<engine::Turn>(*node->met_.fabric, node->met_.view, node->met_.self,
                                                node->met_.contacts, std::move(plan->channels),
@@ -198,7 +202,7 @@ Result<std::unique_ptr<Node>> NodeImpl::start(const Config& config) {
     return tl::unexpected(running.error());
   log(Level::info, "{} runs as rank {} of {} over {}: {}", config.name, node->rank(),
       node->view()->size(), node->fabric(), timing.text());
-  for (auto& [name, codecs] : groups) node->add_group(std::move(name), std::move(codecs));
+  for (const GroupPlan& group : plan->groups) node->add_group(group);
   if (config.engine_thread) {
     // Else a first send from here would seem to come from inside an upcall.
     node->loop_->hand_over();
@@ -215,14 +219,22 @@ NodeImpl::~NodeImpl() {
   }
 }
 
-void NodeImpl::add_group(std::string name, multicast::Codecs codecs) {
-  const std::size_t index = groups_.size();
-  mirror::RingWriter* const writer = turn_->writer(index);
-  if (codecs.empty())
-    groups_.push_back(std::make_unique<GroupImpl>(*this, *loop_, index, std::move(name), writer));
+void NodeImpl::add_group(const GroupPlan& plan) {
+  mirror::RingWriter* const writer = turn_->writer(plan.first);
+  if (plan.codecs.empty())
+    groups_.push_back(std::make_unique<GroupImpl>(*this, *loop_, plan, writer));
   else
-    groups_.push_back(std::make_unique<CodedGroup>(*this, *loop_, index, std::move(name), writer,
-                                                   std::move(codecs)));
+    groups_.push_back(std::make_unique<CodedGroup>(*this, *loop_, plan, writer));
+  GroupImpl* const group = groups_.back().get();
+  for (std::size_t shard = 0; shard < plan.shards; ++shard)
+    turn_->on_channel_view(plan.first + shard, [this, group](const engine::Installed& installed) {
+      const auto self = installed.view.rank_of(met_.view.members[met_.self].id);
+      // That of the node, as a rule; of an earlier view where the state was still on its way.
+      const auto mine = view();
+      group->be_in(
+          mine->id == installed.view.id ? mine : std::make_shared<const View>(installed.view),
+          *self);
+    });
 }
 
 Result<> NodeImpl::wait_until_running(Time deadline) {
@@ -337,7 +349,9 @@ void NodeImpl::keep_view(const View& view) {
 void NodeImpl::installed(const engine::Installed& installed) {
   keep_view(installed.view);
   loop_->set_crowded(crowded());
-  if (view_handler_) view_handler_({view(), installed.gone, installed.came});
+  const auto now = view();
+  for (const auto& group : groups_) group->look_at(now, rank());
+  if (view_handler_) view_handler_({now, installed.gone, installed.came});
 }
 
 void NodeImpl::announce_stop() {
@@ -373,10 +387,13 @@ std::vector<Laggard> NodeImpl::laggards_here(std::size_t channel) {
   const multicast::Channel* asked = turn_->channel(channel);
   if (asked == nullptr) return behind;
   const auto lags = asked->lags();
-  for (Rank rank = 0; rank < lags.size(); ++rank)
-    if (lags[rank].rounds != 0 || lags[rank].ring_bytes != 0)
+  const engine::Place place = turn_->place(channel);
+  for (std::size_t at = 0; at < lags.size(); ++at) {
+    const Rank rank = place.members[at];
+    if (lags[at].rounds != 0 || lags[at].ring_bytes != 0)
       behind.push_back(
-          {rank, turn_->view().members[rank].name, lags[rank].rounds, lags[rank].ring_bytes});
+          {rank, turn_->view().members[rank].name, lags[at].rounds, lags[at].ring_bytes});
+  }
   std::ranges::stable_sort(behind, [](const Laggard& left, const Laggard& right) {
     return std::tie(left.missing_rounds, left.unconsumed_bytes) >
            std::tie(right.missing_rounds, right.unconsumed_bytes);

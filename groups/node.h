@@ -61,11 +61,33 @@ struct Laggard {
   std::string text() const;
 };
 
+/// On whom a group is, in one view. Ranks are those of the view.
+struct Membership {
+  std::shared_ptr<const View> view;
+  /// By shard; a group without shards has one.
+  std::vector<std::vector<Rank>> shards;
+  std::optional<std::size_t> shard;  ///< this member's; nullopt: it is not in the group, for now
+  /// What keeps the group, or a part of it, from being there: "2 shards of 2 need 4 members, and
+  /// there are 3". Empty: nothing.
+  std::string missing;
+
+  /// Those in this member's shard, in its order; nobody if it is in none.
+  std::vector<Rank> members() const { return shard ? shards[*shard] : std::vector<Rank>(); }
+};
+
+/// Who is in no shard of a group is told of its membership, and neither sends nor is delivered
+/// anything there. Who comes into one later gets its state, as a joiner does, while its other
+/// groups go on.
 class Group {
  public:
   virtual ~Group() = default;
 
   virtual std::string_view name() const = 0;
+  /// As it was last told, from any thread.
+  virtual Membership membership() const = 0;
+  /// Called for every view after the first, in the order of this group's deliveries. Their senders
+  /// are ranks of the view that was told last. Where the node turns.
+  virtual void on_membership(std::function<void(const Membership&)> handler) = 0;
   /// Of the node. Inside an upcall: the view in which the message is delivered.
   virtual std::shared_ptr<const View> view() const = 0;
   virtual Rank rank() const = 0;
@@ -74,7 +96,8 @@ class Group {
 
   /// A span in the ring for a message of exactly `bytes`. Code::would_block when the ring is full,
   /// Code::too_large over max_message_bytes, Code::closed once the node has stopped,
-  /// Code::invalid if this member is no sender of the group.
+  /// Code::invalid if this member is no sender of the group, Code::unavailable while it is in no
+  /// shard of it.
   virtual Result<Reservation> reserve(std::size_t bytes) = 0;
   /// Publishes it with the next turn. A reservation that is neither committed nor cancelled
   /// holds up every later one.

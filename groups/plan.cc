@@ -8,6 +8,7 @@
 #include "core/base/rank_set.h"
 #include "core/base/ring_math.h"
 #include "core/fabric/rendezvous.h"
+#include "core/membership/change.h"
 #include "core/mirror/frame.h"
 #include "groups/stack/stack.h"
 
@@ -35,12 +36,43 @@ Result<std::vector<NodeId>> senders_of(const Config& config, const GroupConfig& 
   return senders;
 }
 
-Result<engine::ChannelPlan> plan_channel(const Config& config, const GroupConfig& group,
-                                         std::string& text) {
+struct Placed {
+  membership::Layout layout;
+  std::string text;  ///< for members to compare
+  bool everyone = false;
+};
+
+/// On whom a group is: one of the ways to say so, or none.
+Result<Placed> layout_of(const GroupConfig& group) {
+  const bool by_count = group.replicas != 0;
+  if ((!group.members.empty() ? 1 : 0) + (by_count ? 1 : 0) + (group.layout ? 1 : 0) > 1)
+    return fail(Code::invalid, "it is placed in more than one way",
+                "say one of: members; shards and replicas; a layout in code");
+  if (group.shards != 0 && !by_count && !group.layout)
+    return fail(Code::invalid, fmt::format("{} shards of how many members?", group.shards),
+                "set replicas, too");
+  if (group.layout)
+    return Placed{
+        group.layout,
+        fmt::format("{} shards by the application", std::max<std::size_t>(group.shards, 1)), false};
+  if (by_count) {
+    const std::size_t shards = std::max<std::size_t>(group.shards, 1);
+    return Placed{membership::sharded(shards, group.replicas),
+                  fmt::format("{} shards of {}", shards, group.replicas), false};
+  }
+  if (!group.members.empty())
+    return Placed{membership::named(group.members),
+                  fmt::format("on {}", fmt::join(group.members, " ")), false};
+  return Placed{membership::everyone(), "on all", true};
+}
+
+/// Adds the group, and what all members must agree on about it.
+Result<> plan_group(const Config& config, const GroupConfig& group, Plan& plan) {
+  const auto wrong = [&](const Error& error) {
+    return fail(error.code, fmt::format("group.{}: {}", group.name, error.what), error.remedy);
+  };
   auto stack = Stack::parse(group.stack);
-  if (!stack)
-    return fail(Code::invalid, fmt::format("group.{}: {}", group.name, stack.error().what),
-                stack.error().remedy);
+  if (!stack) return wrong(stack.error());
   if (!is_power_of_two(group.ring_bytes) || group.ring_bytes < mirror::min_ring_bytes ||
       group.ring_bytes > mirror::max_ring_bytes)
     return fail(Code::invalid,
@@ -49,19 +81,42 @@ Result<engine::ChannelPlan> plan_channel(const Config& config, const GroupConfig
                             mirror::max_ring_bytes));
   auto senders = senders_of(config, group);
   if (!senders) return tl::unexpected(senders.error());
+  auto placed = layout_of(group);
+  if (!placed) return wrong(placed.error());
   auto parts = stack->prepare();
-  if (!parts)
-    return fail(parts.error().code, fmt::format("group.{}: {}", group.name, parts.error().what),
-                parts.error().remedy);
-  text += fmt::format(
-      "group.{}: stack {}, senders {}, ring_bytes {}\n", group.name, stack->shared_text(),
+  if (!parts) return wrong(parts.error());
+  plan.layout += fmt::format(
+      "group.{}: stack {}, senders {}, ring_bytes {}, {}\n", group.name, stack->shared_text(),
       group.senders.empty() ? "all" : fmt::format("{}", fmt::join(group.senders, " ")),
-      group.ring_bytes);
-  return engine::ChannelPlan{group.name,       std::move(*senders),      group.senders.empty(),
-                             group.ring_bytes, std::move(parts->stages), std::move(parts->codecs)};
+      group.ring_bytes, placed->text);
+  const std::size_t first = plan.channels.size();
+  const std::size_t shards = std::max<std::size_t>(group.shards, 1);
+  for (std::size_t shard = 0; shard < shards; ++shard)
+    plan.channels.push_back({group.name, *senders, group.senders.empty(), group.ring_bytes,
+                             parts->stages, parts->codecs, first});
+  plan.everyone_everywhere = plan.everyone_everywhere && placed->everyone;
+  plan.groups.push_back(
+      {group.name, first, shards, std::move(placed->layout), std::move(parts->codecs)});
+  return {};
 }
 
 }  // namespace
+
+void seat(const std::vector<GroupPlan>& groups, const View* before, View& next) {
+  std::size_t channels = 0;
+  for (const GroupPlan& group : groups) channels += group.shards;
+  next.seating.resize(channels);
+  for (const GroupPlan& group : groups)
+    static_cast<void>(membership::seat(group.layout, group.first, group.shards, before, next));
+}
+
+std::string missing(const GroupPlan& group, const View& view) {
+  View probe = view;
+  probe.id = ViewId{raw(view.id) + 1};
+  if (view.seating.empty()) probe.seating.resize(group.first + group.shards);
+  const auto fine = membership::seat(group.layout, group.first, group.shards, &view, probe);
+  return fine ? std::string() : fine.error().what;
+}
 
 Result<Plan> make_plan(const Config& config) {
   if (config.contacts.empty())
@@ -90,13 +145,15 @@ Result<Plan> make_plan(const Config& config) {
                              config.failure_timeout / std::chrono::milliseconds(1),
                              config.survive_losses ? "survived" : "fatal");
   for (const GroupConfig& group : config.groups) {
-    for (const auto& other : plan.channels)
+    for (const auto& other : plan.groups)
       if (other.name == group.name)
         return fail(Code::invalid, fmt::format("two groups are called \"{}\"", group.name));
-    auto channel = plan_channel(config, group, plan.layout);
-    if (!channel) return tl::unexpected(channel.error());
-    plan.channels.push_back(std::move(*channel));
+    if (auto planned = plan_group(config, group, plan); !planned)
+      return tl::unexpected(planned.error());
   }
+  if (plan.channels.size() > membership::ChangeLimits::channels)
+    return fail(Code::too_large, fmt::format("{} groups and shards", plan.channels.size()),
+                fmt::format("at most {}", membership::ChangeLimits::channels));
   plan.text = roster + plan.layout;
   return plan;
 }
