@@ -88,10 +88,11 @@ Result<> GroupImpl::refuse(std::size_t bytes) const {
     return fail(Code::invalid, fmt::format("this member is no sender of group {}", name_),
                 "name it in the group's senders");
   if (closed_.load(std::memory_order_relaxed)) return tl::unexpected(host_.why_closed());
-  if (bytes > max_bytes_)
+  if (bytes > max_bytes_ + overhead_)
     return fail(
         Code::too_large,
-        fmt::format("a message of {} bytes; group {} takes at most {}", bytes, name_, max_bytes_),
+        fmt::format("a message of {} bytes; group {} takes at most {}", bytes - overhead_, name_,
+                    max_bytes_),
         "cut it into pieces, or raise the group's ring_bytes to at least four times its size");
   // No text: this is the one error that comes by the million.
   return fail(Code::would_block, {});

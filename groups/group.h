@@ -59,10 +59,12 @@ class GroupImpl : public Group {
   void close() { closed_.store(true, std::memory_order_relaxed); }
 
  protected:
-  // Apart from the hot path, so that it costs a message from the turning thread nothing.
+  /// Why so many bytes, as they lie in the ring, did not get into it. Apart from the hot path, so
+  /// that it costs a message from the turning thread nothing.
   [[gnu::noinline, gnu::cold]] Result<> refuse(std::size_t bytes) const;
 
   std::size_t max_bytes_;
+  std::size_t overhead_ = 0;  // what a message may be longer in the ring
 
  private:
   bool open() const { return writer_ != nullptr && !closed_.load(std::memory_order_relaxed); }

@@ -104,7 +104,7 @@ Result<std::unique_ptr<Channel>> Channel::create(fabric::Fabric& fabric,
 void Channel::begin_own(Source& source) {
   writer_start_ = writer_->published();
   // What the view before has left over does not wait again.
-  if (writer_->pending()) waiting_since_ = Time{};
+  leftover_ = writer_->pending();
   source.ring = writer_->memory().data();
   source.next_number = writer_->next_number();
   source.reader.emplace(source.ring, ring_bytes_, &writer_->log(), writer_start_);
@@ -201,7 +201,8 @@ bool Channel::gathers(Time now, Time& deadline) {
   }
   if (waiting_since_ == never) waiting_since_ = now;
   const Time due = stages_.gather->due(writer_->waiting(), waiting_since_);
-  if (due <= now) {
+  if (leftover_ || due <= now) {
+    leftover_ = false;
     waiting_since_ = never;
     return false;
   }

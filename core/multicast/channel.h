@@ -205,6 +205,7 @@ class Channel {
   Time quiet_deadline_ = never;
   // Of who gathers: when the first of what is not published was seen.
   Time waiting_since_ = never;
+  bool leftover_ = false;  // some of that is of the view before
   bool hurries_ = false;
 
   std::size_t attachments_ = 0;

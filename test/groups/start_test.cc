@@ -161,6 +161,30 @@ TEST_CASE("a joiner whose only contact is dead says so at its deadline, with the
   CHECK_MESSAGE(says(why, "node.start = \"create\""), why);
 }
 
+TEST_CASE(
+    "members with different stacks do not start together, unless it is each one's own business") {
+  const auto start = [](const std::string& first, const std::string& second) {
+    Seats seats(2, "shm");
+    seats.each([](Config& config) {
+      config.engine_thread = true;
+      config.start_timeout = std::chrono::seconds(3);
+    });
+    seats.configs[0].groups[0].stack = first;
+    seats.configs[1].groups[0].stack = second;
+    auto members = start_members(seats, [](Line& line, const Config& config) {
+      const auto node = Node::start(config);
+      line.say(node ? "up" : node.error().text());
+      line.hear(patience);
+    });
+    const std::string said = members[0]->hear();
+    for (auto& member : members) member->say("go");
+    return said;
+  };
+  CHECK(start("total | stable", "total | checked | stable | batch(1 KiB, 10 us)") == "up");
+  const std::string why = start("total | stable", "total | stable | compress(lz4)");
+  CHECK_MESSAGE(says(why, "total | stable"), why);
+}
+
 /// Runs an example of groups/examples as a, b and c, each of which sends one message: everyone gets
 /// the same three in the same order.
 void check_example(const std::string& name, const std::string& words) {
