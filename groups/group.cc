@@ -24,12 +24,12 @@ mirror::RingWriter::Claim claim_of(const Reservation& reservation) {
 
 GroupImpl::GroupImpl(GroupHost& host, engine::Loop& loop, std::size_t index, std::string name,
                      mirror::RingWriter* writer)
-    : max_bytes_(writer != nullptr ? mirror::max_message_bytes(writer->ring_bytes()) : 0),
-      host_(host),
+    : host_(host),
       loop_(loop),
       writer_(writer),
       index_(index),
-      name_(std::move(name)) {
+      name_(std::move(name)),
+      max_bytes_(writer != nullptr ? mirror::max_message_bytes(writer->ring_bytes()) : 0) {
   if (writer_ == nullptr || loop_.maps()) return;
   piece_ = std::min(writer_->ring_bytes() / piece_share, piece_cap);
 }

@@ -63,9 +63,6 @@ class GroupImpl : public Group {
   /// that it costs a message from the turning thread nothing.
   [[gnu::noinline, gnu::cold]] Result<> refuse(std::size_t bytes) const;
 
-  std::size_t max_bytes_;
-  std::size_t overhead_ = 0;  // what a message may be longer in the ring
-
  private:
   bool open() const { return writer_ != nullptr && !closed_.load(std::memory_order_relaxed); }
   // As `refuse`.
@@ -79,6 +76,10 @@ class GroupImpl : public Group {
   Position pushed_to_ = 0;        // by the last early push
   std::size_t index_;
   std::string name_;
+
+ protected:
+  std::size_t max_bytes_;
+  std::size_t overhead_ = 0;  // what a message may be longer in the ring
 };
 
 }  // namespace squall

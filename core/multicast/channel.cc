@@ -377,17 +377,17 @@ bool Channel::deliver_run(const Run& run, const DeliverFunction& upcall, std::ui
       break;
     }
     if (const MessageNumber number = source.next_number++; number >= source.fresh) [[likely]] {
-      Bytes bytes = reader.head();
       if constexpr (decodes) {
-        const auto decoded = codecs_.decode(bytes, most_message_bytes_, decoded_);
+        const auto decoded = codecs_.decode(reader.head(), most_message_bytes_, decoded_);
         if (!decoded) {
           culprit_ = source.rank;
           whole = false;
           break;
         }
-        bytes = *decoded;
+        upcall(Delivery{source.called, number, position_++, *decoded});
+      } else {
+        upcall(Delivery{source.called, number, position_++, reader.head()});
       }
-      upcall(Delivery{source.called, number, position_++, bytes});
     }
     if (!reader.advance()) {
       culprit_ = source.rank;

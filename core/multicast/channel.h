@@ -194,23 +194,24 @@ class Channel {
   std::vector<Round> scratch_;
   std::vector<Round> heads_;
   std::vector<Run> runs_;
-  Codecs codecs_;
-  Codecs::Scratch decoded_;
-  std::size_t most_message_bytes_;
   std::uint64_t shown_ = 0;  // by the peers in watched_, when the last exchange began
   std::uint64_t position_ = 0;
   bool position_known_ = false;
   bool frozen_ = false;
   bool deliverable_moved_ = false;
   Time quiet_deadline_ = never;
+  std::size_t attachments_ = 0;
+  std::size_t needed_attachments_ = 0;
+  std::optional<Rank> culprit_;
+
+  // What only some stacks have, behind all that every one uses.
+  Codecs codecs_;
+  Codecs::Scratch decoded_;
+  std::size_t most_message_bytes_;
   // Of who gathers: when the first of what is not published was seen.
   Time waiting_since_ = never;
   bool leftover_ = false;  // some of that is of the view before
   bool hurries_ = false;
-
-  std::size_t attachments_ = 0;
-  std::size_t needed_attachments_ = 0;
-  std::optional<Rank> culprit_;
 };
 
 }  // namespace squall::multicast
