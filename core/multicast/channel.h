@@ -158,9 +158,11 @@ class Channel {
   /// Delivers along the order's walk, up to position `end`.
   template <bool decodes>
   void deliver_runs(const DeliverFunction& upcall, std::uint64_t end);
-  /// Delivers a run up to position `end`; false if it stopped early.
+  /// Delivers a run up to position `end`; false if it stopped early. Hot; by itself it has all
+  /// registers.
   template <bool decodes>
-  bool deliver_run(const Run& run, const DeliverFunction& upcall, std::uint64_t end);
+  [[gnu::noinline]] bool deliver_run(const Run& run, const DeliverFunction& upcall,
+                                     std::uint64_t end);
   Position least_consumed() const;
   void count_bytes(SenderIndex sender, std::vector<Lag>& lags) const;
 
