@@ -7,11 +7,12 @@ namespace squall {
 CodedGroup::CodedGroup(GroupHost& host, engine::Loop& loop, const GroupPlan& plan,
                        mirror::RingWriter* writer)
     : GroupImpl(host, loop, plan, writer), codecs_(plan.codecs) {
-  max_bytes_ -= std::min(max_bytes_, codecs_.overhead());
+  overhead_ = codecs_.overhead();
+  max_bytes_ -= std::min(max_bytes_, overhead_);
 }
 
 Result<> CodedGroup::try_send(Bytes message) {
-  if (message.size() > max_bytes_) return refuse(message.size());
+  if (message.size() > max_bytes_) return refuse(message.size() + overhead_);
   // Nothing is sent from inside of it, so a thread needs one.
   thread_local multicast::Codecs::Scratch scratch;
   return GroupImpl::try_send(codecs_.encode(message, scratch));
@@ -26,13 +27,12 @@ Result<> CodedGroup::send(Bytes message) {
 }
 
 Reservation CodedGroup::whole(const Reservation& reservation) const {
-  return {{reservation.bytes.data(), reservation.bytes.size() + codecs_.overhead()},
-          reservation.handle};
+  return {{reservation.bytes.data(), reservation.bytes.size() + overhead_}, reservation.handle};
 }
 
 Result<Reservation> CodedGroup::reserve(std::size_t bytes) {
-  if (bytes > max_bytes_) return tl::unexpected(refuse(bytes).error());
-  auto reserved = GroupImpl::reserve(bytes + codecs_.overhead());
+  if (bytes > max_bytes_) return tl::unexpected(refuse(bytes + overhead_).error());
+  auto reserved = GroupImpl::reserve(bytes + overhead_);
   if (reserved) reserved->bytes = reserved->bytes.first(bytes);
   return reserved;
 }

@@ -25,11 +25,11 @@ mirror::RingWriter::Claim claim_of(const Reservation& reservation) {
 
 GroupImpl::GroupImpl(GroupHost& host, engine::Loop& loop, const GroupPlan& plan,
                      mirror::RingWriter* writer)
-    : max_bytes_(writer != nullptr ? mirror::max_message_bytes(writer->ring_bytes()) : 0),
-      host_(host),
+    : host_(host),
       loop_(loop),
       writer_(writer),
-      plan_(plan) {
+      plan_(plan),
+      max_bytes_(writer != nullptr ? mirror::max_message_bytes(writer->ring_bytes()) : 0) {
   be_in(host_.host_view(), host_.host_rank());
   if (writer_ == nullptr || loop_.maps()) return;
   piece_ = std::min(writer_->ring_bytes() / piece_share, piece_cap);
@@ -97,10 +97,11 @@ Result<> GroupImpl::refuse(std::size_t bytes) const {
                             missing.empty() ? "" : ": ", missing),
                 "send when on_membership says that it is");
   }
-  if (bytes > max_bytes_)
+  if (bytes > max_bytes_ + overhead_)
     return fail(
         Code::too_large,
-        fmt::format("a message of {} bytes; group {} takes at most {}", bytes, name(), max_bytes_),
+        fmt::format("a message of {} bytes; group {} takes at most {}", bytes - overhead_, name(),
+                    max_bytes_),
         "cut it into pieces, or raise the group's ring_bytes to at least four times its size");
   // No text: this is the one error that comes by the million.
   return fail(Code::would_block, {});

@@ -73,10 +73,9 @@ class GroupImpl : public Group {
   void look_at(const std::shared_ptr<const View>& view, Rank self);
 
  protected:
-  // Apart from the hot path, so that it costs a message from the turning thread nothing.
+  /// Why so many bytes, as they lie in the ring, did not get into it. Apart from the hot path, so
+  /// that it costs a message from the turning thread nothing.
   [[gnu::noinline, gnu::cold]] Result<> refuse(std::size_t bytes) const;
-
-  std::size_t max_bytes_;
 
  private:
   bool open() const { return writer_ != nullptr && shut_.load(std::memory_order_relaxed) == 0; }
@@ -95,6 +94,10 @@ class GroupImpl : public Group {
   mutable std::mutex membership_mutex_;
   Membership membership_;
   std::function<void(const Membership&)> membership_handler_;
+
+ protected:
+  std::size_t max_bytes_;
+  std::size_t overhead_ = 0;  // what a message may be longer in the ring
 };
 
 }  // namespace squall

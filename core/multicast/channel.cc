@@ -104,7 +104,7 @@ Result<std::unique_ptr<Channel>> Channel::create(fabric::Fabric& fabric,
 void Channel::begin_own(Source& source) {
   writer_start_ = writer_->published();
   // What the view before has left over does not wait again.
-  if (writer_->pending()) waiting_since_ = Time{};
+  leftover_ = writer_->pending();
   source.ring = writer_->memory().data();
   source.next_number = writer_->next_number();
   source.reader.emplace(source.ring, ring_bytes_, &writer_->log(), writer_start_);
@@ -201,7 +201,8 @@ bool Channel::gathers(Time now, Time& deadline) {
   }
   if (waiting_since_ == never) waiting_since_ = now;
   const Time due = stages_.gather->due(writer_->waiting(), waiting_since_);
-  if (due <= now) {
+  if (leftover_ || due <= now) {
+    leftover_ = false;
     waiting_since_ = never;
     return false;
   }
@@ -376,17 +377,17 @@ bool Channel::deliver_run(const Run& run, const DeliverFunction& upcall, std::ui
       break;
     }
     if (const MessageNumber number = source.next_number++; number >= source.fresh) [[likely]] {
-      Bytes bytes = reader.head();
       if constexpr (decodes) {
-        const auto decoded = codecs_.decode(bytes, most_message_bytes_, decoded_);
+        const auto decoded = codecs_.decode(reader.head(), most_message_bytes_, decoded_);
         if (!decoded) {
           culprit_ = source.rank;
           whole = false;
           break;
         }
-        bytes = *decoded;
+        upcall(Delivery{source.called, number, position_++, *decoded});
+      } else {
+        upcall(Delivery{source.called, number, position_++, reader.head()});
       }
-      upcall(Delivery{source.called, number, position_++, bytes});
     }
     if (!reader.advance()) {
       culprit_ = source.rank;

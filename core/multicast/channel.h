@@ -158,9 +158,11 @@ class Channel {
   /// Delivers along the order's walk, up to position `end`.
   template <bool decodes>
   void deliver_runs(const DeliverFunction& upcall, std::uint64_t end);
-  /// Delivers a run up to position `end`; false if it stopped early.
+  /// Delivers a run up to position `end`; false if it stopped early. Hot; by itself it has all
+  /// registers.
   template <bool decodes>
-  bool deliver_run(const Run& run, const DeliverFunction& upcall, std::uint64_t end);
+  [[gnu::noinline]] bool deliver_run(const Run& run, const DeliverFunction& upcall,
+                                     std::uint64_t end);
   Position least_consumed() const;
   void count_bytes(SenderIndex sender, std::vector<Lag>& lags) const;
 
@@ -194,22 +196,24 @@ class Channel {
   std::vector<Round> scratch_;
   std::vector<Round> heads_;
   std::vector<Run> runs_;
-  Codecs codecs_;
-  Codecs::Scratch decoded_;
-  std::size_t most_message_bytes_;
   std::uint64_t shown_ = 0;  // by the peers in watched_, when the last exchange began
   std::uint64_t position_ = 0;
   bool position_known_ = false;
   bool frozen_ = false;
   bool deliverable_moved_ = false;
   Time quiet_deadline_ = never;
-  // Of who gathers: when the first of what is not published was seen.
-  Time waiting_since_ = never;
-  bool hurries_ = false;
-
   std::size_t attachments_ = 0;
   std::size_t needed_attachments_ = 0;
   std::optional<Rank> culprit_;
+
+  // What only some stacks have, behind all that every one uses.
+  Codecs codecs_;
+  Codecs::Scratch decoded_;
+  std::size_t most_message_bytes_;
+  // Of who gathers: when the first of what is not published was seen.
+  Time waiting_since_ = never;
+  bool leftover_ = false;  // some of that is of the view before
+  bool hurries_ = false;
 };
 
 }  // namespace squall::multicast

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -57,10 +58,16 @@ struct Member {
   std::vector<std::uint64_t> positions;
 };
 
+/// Hooks that a group's channels have.
+struct Hooks {
+  std::function<std::unique_ptr<Gather>()> gather = {};
+  Codecs codecs = {};
+};
+
 /// Channels of one group, turned by hand, on pushes that land by hand.
 struct Group {
-  explicit Group(Rank count, std::vector<Rank> of, bool attach = true)
-      : network(count), members(count), senders(std::move(of)) {
+  explicit Group(Rank count, std::vector<Rank> of, bool attach = true, Hooks with = {})
+      : network(count), members(count), senders(std::move(of)), hooks(std::move(with)) {
     for (const Rank rank : senders)
       members[rank].writer = mirror::RingWriter::create(ring_bytes).value();
     for (Rank rank = 0; rank < count; ++rank) build(rank, Past{{}, 0});
@@ -74,12 +81,14 @@ struct Group {
     options.ring_bytes = ring_bytes;
     options.writer = member.writer.get();
     options.past = past;
+    options.codecs = hooks.codecs;
     member.channel = Channel::create(network.node(rank), network.peers(), options,
                                      [&](const Shape&, mirror::TableLayout&) {
                                        Stages stages;
                                        auto order = std::make_unique<Received>();
                                        member.order = order.get();
                                        stages.order = std::move(order);
+                                       if (hooks.gather) stages.gather = hooks.gather();
                                        return stages;
                                      })
                          .value();
@@ -157,6 +166,7 @@ struct Group {
   mirror::FakeNetwork network;
   std::vector<Member> members;
   std::vector<Rank> senders;
+  Hooks hooks;
 };
 
 using Texts = std::vector<std::string>;

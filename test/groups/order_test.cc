@@ -119,6 +119,17 @@ void run_all_stacks(std::size_t members) {
   }
 }
 
+TEST_CASE("three members, with every module that there is") {
+  constexpr std::size_t small = std::size_t{64} << 10;
+  const bool few = sanitized || fabric_name.starts_with("ofi:");
+  for (const char* stack :
+       {"causal | stable", "total | checked | stable | compress(lz4) | batch(4 KiB, 100 us)",
+        "causal | checked | compress(lz4)", "fifo | batch(16 KiB, 1 ms)"}) {
+    run({3, stack, small, true});
+    if (!few) run({3, stack, GroupConfig{}.ring_bytes, false});
+  }
+}
+
 TEST_CASE("two members, both send: all of it, once, in order") {
   run_all_stacks(2);
 }

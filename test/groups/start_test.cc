@@ -1,4 +1,4 @@
-// What cannot start says why, and keeps nobody waiting; and the example of groups/examples runs.
+// What cannot start says why, and keeps nobody waiting; and the examples of groups/examples run.
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -161,7 +161,33 @@ TEST_CASE("a joiner whose only contact is dead says so at its deadline, with the
   CHECK_MESSAGE(says(why, "node.start = \"create\""), why);
 }
 
-TEST_CASE("the example: three processes greet, and see the same greetings in the same order") {
+TEST_CASE(
+    "members with different stacks do not start together, unless it is each one's own business") {
+  const auto start = [](const std::string& first, const std::string& second) {
+    Seats seats(2, "shm");
+    seats.each([](Config& config) {
+      config.engine_thread = true;
+      config.start_timeout = std::chrono::seconds(3);
+    });
+    seats.configs[0].groups[0].stack = first;
+    seats.configs[1].groups[0].stack = second;
+    auto members = start_members(seats, [](Line& line, const Config& config) {
+      const auto node = Node::start(config);
+      line.say(node ? "up" : node.error().text());
+      line.hear(patience);
+    });
+    const std::string said = members[0]->hear();
+    for (auto& member : members) member->say("go");
+    return said;
+  };
+  CHECK(start("total | stable", "total | checked | stable | batch(1 KiB, 10 us)") == "up");
+  const std::string why = start("total | stable", "total | stable | compress(lz4)");
+  CHECK_MESSAGE(says(why, "total | stable"), why);
+}
+
+/// Runs an example of groups/examples as a, b and c, each of which sends one message: everyone gets
+/// the same three in the same order.
+void check_example(const std::string& name, const std::string& words) {
   // An address of this test's own, on which nobody else has the ports. (In a sandbox the number of
   // the process is no such thing.)
   std::random_device random;
@@ -169,13 +195,14 @@ TEST_CASE("the example: three processes greet, and see the same greetings in the
       fmt::format("127.{}.{}.{}", 1 + random() % 250, 1 + random() % 250, 1 + random() % 250);
   std::vector<std::unique_ptr<Process>> members;
   std::vector<FILE*> outputs;
-  for (const std::string name : {"a", "b", "c"}) {
+  for (const std::string member : {"a", "b", "c"}) {
     outputs.push_back(std::tmpfile());
     REQUIRE(outputs.back() != nullptr);
     members.push_back(std::make_unique<Process>([&, fd = fileno(outputs.back())](Line& line) {
       dup2(fd, STDOUT_FILENO);
-      execl("groups/examples/messages", "messages", name.c_str(), host.c_str(), nullptr);
-      line.say("broken: no groups/examples/messages here");
+      const std::string path = "groups/examples/" + name;
+      execl(path.c_str(), name.c_str(), member.c_str(), host.c_str(), nullptr);
+      line.say("broken: no " + path + " here");
     }));
   }
   for (auto& member : members) member->expect_end();
@@ -192,10 +219,18 @@ TEST_CASE("the example: three processes greet, and see the same greetings in the
     std::fclose(outputs[i]);
   }
   CHECK(std::ranges::count(seen[0], '\n') == 3);
-  for (const char name : {'a', 'b', 'c'})
-    CHECK(says(seen[0], fmt::format("from {0}: hello from {0}\n", name)));
+  for (const char member : {'a', 'b', 'c'})
+    CHECK(says(seen[0], fmt::format("from {0}: {1} {0}\n", member, words)));
   CHECK(seen[1] == seen[0]);
   CHECK(seen[2] == seen[0]);
+}
+
+TEST_CASE("the example: three processes greet, and see the same greetings in the same order") {
+  check_example("messages", "hello from");
+}
+
+TEST_CASE("the example with a module of its own: a majority holds what is delivered") {
+  check_example("own_module", "a majority has this of");
 }
 
 }  // namespace
