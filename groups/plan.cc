@@ -38,7 +38,7 @@ Result<std::vector<NodeId>> senders_of(const Config& config, const GroupConfig& 
 
 struct Placed {
   membership::Layout layout;
-  std::string text;  ///< for members to compare
+  std::string text;  ///< for members to compare; of a group on everyone, nothing
   bool everyone = false;
 };
 
@@ -54,16 +54,17 @@ Result<Placed> layout_of(const GroupConfig& group) {
   if (group.layout)
     return Placed{
         group.layout,
-        fmt::format("{} shards by the application", std::max<std::size_t>(group.shards, 1)), false};
+        fmt::format(", {} shards by the application", std::max<std::size_t>(group.shards, 1)),
+        false};
   if (by_count) {
     const std::size_t shards = std::max<std::size_t>(group.shards, 1);
     return Placed{membership::sharded(shards, group.replicas),
-                  fmt::format("{} shards of {}", shards, group.replicas), false};
+                  fmt::format(", {} shards of {}", shards, group.replicas), false};
   }
   if (!group.members.empty())
     return Placed{membership::named(group.members),
-                  fmt::format("on {}", fmt::join(group.members, " ")), false};
-  return Placed{membership::everyone(), "on all", true};
+                  fmt::format(", on {}", fmt::join(group.members, " ")), false};
+  return Placed{membership::everyone(), "", true};
 }
 
 /// Adds the group, and what all members must agree on about it.
@@ -86,7 +87,7 @@ Result<> plan_group(const Config& config, const GroupConfig& group, Plan& plan) 
   auto parts = stack->prepare();
   if (!parts) return wrong(parts.error());
   plan.layout += fmt::format(
-      "group.{}: stack {}, senders {}, ring_bytes {}, {}\n", group.name, stack->shared_text(),
+      "group.{}: stack {}, senders {}, ring_bytes {}{}\n", group.name, stack->shared_text(),
       group.senders.empty() ? "all" : fmt::format("{}", fmt::join(group.senders, " ")),
       group.ring_bytes, placed->text);
   const std::size_t first = plan.channels.size();
