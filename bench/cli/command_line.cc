@@ -21,6 +21,7 @@ namespace {
 constexpr std::size_t max_size_bytes = std::size_t{256} << 20;
 constexpr double max_seconds = 3600;
 constexpr unsigned max_burst = 1u << 20;
+constexpr unsigned max_idle_groups = 1000;
 constexpr unsigned max_events = 1'000'000;
 constexpr unsigned least_timeout_ms = 10;
 constexpr unsigned max_timeout_ms = 3'600'000;
@@ -121,6 +122,9 @@ void add_figure(CLI::App& bench, const char* name, const char* help, Parsed& par
       ->check(CLI::Range(0.05, max_seconds))
       ->capture_default_str();
   command->add_option("--ring", asked.ring_bytes, "Bytes of a sender's ring, a power of two")
+      ->capture_default_str();
+  command->add_option("--idle-groups", asked.idle_groups, "More groups of all members, unused")
+      ->check(CLI::Range(0u, max_idle_groups))
       ->capture_default_str();
   command->add_option("--burst", asked.burst, "Most messages a sender adds between two turns")
       ->check(CLI::Range(1u, max_burst))

@@ -94,9 +94,10 @@ TEST_CASE("the configuration in effect, or the reference") {
 
 TEST_CASE("a measurement with every option") {
   const auto command =
-      parse({"bench",   "throughput", "--members", "2",       "--size", "1024",      "--fabric",
-             "ofi:shm", "--senders",  "all",       "--stack", "fifo",   "--seconds", "0.5",
-             "--pin",   "1",          "--burst",   "7",       "--ring", "65536",     "--json"});
+      parse({"bench",         "throughput", "--members", "2",     "--size",  "1024",
+             "--fabric",      "ofi:shm",    "--senders", "all",   "--stack", "fifo",
+             "--seconds",     "0.5",        "--pin",     "1",     "--burst", "7",
+             "--idle-groups", "9",          "--ring",    "65536", "--json"});
   const auto* options = std::get_if<bench::MeasureOptions>(&command);
   REQUIRE(options != nullptr);
   CHECK(options->json);
@@ -109,6 +110,7 @@ TEST_CASE("a measurement with every option") {
   CHECK(options->asked.seconds == 0.5);
   CHECK(options->asked.pin == 1);
   CHECK(options->asked.burst == 7);
+  CHECK(options->asked.idle_groups == 9);
   CHECK(options->asked.ring_bytes == 65536);
 }
 

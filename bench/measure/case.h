@@ -26,6 +26,7 @@ struct Case {
   /// A sender fills the ring with at most this many messages between two turns.
   unsigned burst = 2048;
   std::size_t ring_bytes = std::size_t{1} << 20;
+  unsigned idle_groups = 0;  ///< that all members are in as well, and nobody uses
 };
 
 struct Measured {

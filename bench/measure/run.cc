@@ -52,6 +52,11 @@ Result<Measured> run_case(const Case& asked) {
   group.ring_bytes = asked.ring_bytes;
   if (!asked.all_send) group.senders = {member_name(0)};
   config.groups = {group};
+  for (unsigned idle = 0; idle < asked.idle_groups; ++idle) {
+    group.name = fmt::format("idle{}", idle);
+    group.senders.clear();
+    config.groups.push_back(group);
+  }
   const std::vector<fabric::Core> cores = fabric::usable_cores();
   const auto task = [&](unsigned index) {
     const auto core = core_for(asked, index, cores);

@@ -135,6 +135,10 @@ void Epoch::lose(Rank rank) {
 Epoch::Turned Epoch::turn(Time now, const Upcalls& upcalls, bool hold) {
   Turned turned;
   for (const auto& [index, channel] : mine_) {
+    if (!channel->due(now)) {
+      turned.deadline = std::min(turned.deadline, channel->due_at());
+      continue;
+    }
     const auto exchanged = channel->exchange(now);
     // What may not be delivered now is no work: who is isolated sleeps.
     turned.worked |= exchanged.worked || (exchanged.deliverable && !hold && upcalls[index]);
@@ -143,7 +147,7 @@ Epoch::Turned Epoch::turn(Time now, const Upcalls& upcalls, bool hold) {
   // Before the upcalls: what peers wait for leaves first.
   fabric_.flush();
   for (std::size_t at = 0; at < mine_.size() && !hold; ++at)
-    if (const auto& upcall = upcalls[mine_[at].index])
+    if (const auto& upcall = upcalls[mine_[at].index]; upcall && mine_[at].channel->deliverable())
       turned.worked |= pace_.run(now, deliveries_at_once, [&](std::size_t limit) {
         return mine_[at].channel->deliver(upcall, limit);
       }) != 0;

@@ -157,6 +157,7 @@ bool Channel::attached(fabric::PeerId peer, fabric::RegionId region) {
     return false;
   }
   ++attachments_;
+  stirred_ = true;
   return true;
 }
 
@@ -183,11 +184,16 @@ Channel::Turned Channel::exchange(Time now) {
     }
   }
   turned.deadline = std::min(turned.deadline, quiet_deadline_);
+  due_at_ = turned.deadline;
+  // Where senders begin is told in no column that is watched.
+  stirred_ = turned.worked || deliverable_moved_ || !ready() ||
+             std::ranges::any_of(sources_, [](const Source& source) { return !source.reader; });
   return turned;
 }
 
 void Channel::publish_now() {
   if (frozen_ || !ready() || (stages_.gather && writer_ && !full())) return;
+  stirred_ = true;
   if (publish()) table_->push();
 }
 
@@ -234,8 +240,7 @@ bool Channel::publish() {
 }
 
 void Channel::reclaim() {
-  // Reading everyone's row costs cache misses, so only when space gets short.
-  if (writer_->free_bytes() <= ring_bytes_ / 2) writer_->release(least_consumed());
+  if (short_of_space()) writer_->release(least_consumed());
 }
 
 Position Channel::least_consumed() const {
@@ -325,6 +330,7 @@ void Channel::step(Time now, Time& deadline) {
 
 std::size_t Channel::deliver(const DeliverFunction& upcall, std::size_t limit) {
   if (!deliverable_moved_ || (!position_known_ && !find_position())) return 0;
+  stirred_ = true;
   const std::uint64_t start = position_;
   const std::uint64_t end = start + std::min<std::uint64_t>(limit, UINT64_MAX - start);
   for (SenderIndex sender = 0; sender < sources_.size(); ++sender) {

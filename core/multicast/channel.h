@@ -90,6 +90,13 @@ class Channel {
     Time deadline = never;
   };
   Turned exchange(Time now);
+  /// An exchange may find something to do. Asked of every channel with every turn, so that idle
+  /// ones cost next to nothing.
+  bool due(Time now) const { return stirred_ || now >= due_at_ || news() || short_of_space(); }
+  /// When it will be due if nothing comes.
+  Time due_at() const { return due_at_; }
+  /// `deliver` may find something.
+  bool deliverable() const { return deliverable_moved_; }
   /// Something that an exchange looks at has come since the last one: a peer's counters have moved,
   /// or there are frames to publish. Cheap enough to spin on.
   bool news() const { return !frozen_ && (table_->shown(watched_) != shown_ || pending()); }
@@ -100,7 +107,7 @@ class Channel {
   /// Publishes between two exchanges; the next one takes note of it.
   void publish_now();
   /// From here on nothing waits for more to come: somebody wants to go.
-  void hurry() { hurries_ = true; }
+  void hurry() { hurries_ = stirred_ = true; }
   /// Delivers what the stack allows, at most `limit` messages; returns how many.
   std::size_t deliver(const DeliverFunction& upcall, std::size_t limit);
 
@@ -144,6 +151,8 @@ class Channel {
     Position told = 0;        // as of the last loud raise
   };
 
+  /// What peers have taken is worth looking at: reading everyone's row costs cache misses.
+  bool short_of_space() const { return writer_ && writer_->free_bytes() <= ring_bytes_ / 2; }
   void begin_own(Source& source);
   bool begin(Source& source);
   bool find_position();
@@ -202,6 +211,8 @@ class Channel {
   bool frozen_ = false;
   bool deliverable_moved_ = false;
   Time quiet_deadline_ = never;
+  bool stirred_ = true;  // something was done since the last exchange, or in it
+  Time due_at_ = never;
   std::size_t attachments_ = 0;
   std::size_t needed_attachments_ = 0;
   std::optional<Rank> culprit_;
