@@ -117,10 +117,11 @@ Result<> GroupImpl::post(Rank to, Bytes message) {
   if (to >= view->size() || to == host_.host_rank())
     return fail(Code::invalid, fmt::format("no message to rank {} of {}", to, view->size()),
                 "post to another member of the view");
+  // Whoever shuts down still delivers what others sent, and may answer.
+  if (host_.post_to(plan_.first, to, message)) return {};
   if ((shut_.load(std::memory_order_relaxed) & closed) != 0)
     return tl::unexpected(host_.why_closed());
-  if (!host_.post_to(plan_.first, to, message)) return fail(Code::would_block, {});
-  return {};
+  return fail(Code::would_block, {});
 }
 
 void GroupImpl::on_post(std::function<void(Rank, Bytes)> handler) {

@@ -64,6 +64,8 @@ class GroupImpl : public Group {
   /// From now on nothing can be sent. Any thread.
   void close() { shut_.fetch_or(closed, std::memory_order_relaxed); }
 
+  const GroupPlan& plan() const { return plan_; }
+
   // --- where the node turns
 
   /// It is in this view now, and so is its application.

@@ -15,6 +15,7 @@
 #include "core/base/log.h"
 #include "core/engine/loop.h"
 #include "core/fabric/topology.h"
+#include "groups/attachments.h"
 #include "groups/coded_group.h"
 #include "groups/doorway.h"
 #include "groups/group.h"
@@ -78,6 +79,11 @@ class NodeImpl final : public Node, public GroupHost {
 
   bool arrived() const override { return !turn_->arriving(); }
 
+  bool threaded() const override { return thread_.joinable(); }
+  bool turning_here() const override { return loop_->turning_here(); }
+  bool in_upcall() const override { return loop_->in_upcall(); }
+  Result<> attach(std::string_view name, std::shared_ptr<Attachment> attachment) override;
+
   bool poll() override { return !threaded() && turn_once(); }
   void idle(Time until) override {
     if (!threaded()) loop_->idle(until);
@@ -120,7 +126,6 @@ class NodeImpl final : public Node, public GroupHost {
   Error why_closed() const override;
 
   void add_group(const GroupPlan& plan);
-  bool threaded() const { return thread_.joinable(); }
   bool turn_once();
   void run_thread();
   void run_in_turn(std::function<void()> work) override;
@@ -144,6 +149,7 @@ class NodeImpl final : public Node, public GroupHost {
   std::unique_ptr<engine::Loop> loop_;
   std::unique_ptr<Doorway> doorway_;
   std::vector<std::unique_ptr<GroupImpl>> groups_;
+  Attachments attachments_;
   std::vector<fabric::Rendezvous::Event> rendezvous_events_;
   Mailbox mailbox_;
 
@@ -217,6 +223,18 @@ NodeImpl::~NodeImpl() {
     loop_->wake();
     thread_.join();
   }
+  attachments_.close({Code::closed, "the node is gone", ""});
+}
+
+Result<> NodeImpl::attach(std::string_view name, std::shared_ptr<Attachment> attachment) {
+  Group* const found = group(name);
+  if (found == nullptr)
+    return fail(Code::invalid, fmt::format("no group is called {}", name),
+                "name it in the configuration of every member");
+  if (auto claimed = attachments_.claim(static_cast<GroupImpl*>(found)->plan()); !claimed)
+    return claimed;
+  run_in_turn([this, attachment = std::move(attachment)] { attachments_.add(attachment); });
+  return {};
 }
 
 void NodeImpl::add_group(const GroupPlan& plan) {
@@ -258,11 +276,15 @@ Result<> NodeImpl::wait_until_running(Time deadline) {
 
 bool NodeImpl::turn_once() {
   mailbox_.run();
-  const bool worked = loop_->poll();
+  bool worked = loop_->poll();
+  worked |= attachments_.turned();
   if (turn_->phase() == engine::Turn::Phase::stopped) [[unlikely]]
     announce_stop();
-  if (turn_->finished() || turn_->left()) [[unlikely]]
+  if ((turn_->finished() || turn_->left()) && !finished_.load(std::memory_order_relaxed))
+      [[unlikely]] {
+    attachments_.close({Code::closed, "the node has finished", ""});
     finished_.store(true, std::memory_order_release);
+  }
   return worked;
 }
 
@@ -363,6 +385,7 @@ void NodeImpl::announce_stop() {
   }
   say_why();
   for (const auto& group : groups_) group->close();
+  attachments_.close(*stopped_);
   if (stopped_handler_) stopped_handler_(*stopped_);
 }
 

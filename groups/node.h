@@ -27,6 +27,9 @@
 
 namespace squall {
 
+template <class T>
+class Object;
+
 /// One delivered message: sender, number, position, bytes.
 using Delivery = multicast::Delivery;
 
@@ -145,6 +148,18 @@ struct ViewChange {
   std::vector<std::string> came = {};
 };
 
+/// What is built upon a group and takes its place: a replicated object. Called where the node
+/// turns.
+class Attachment {
+ public:
+  virtual ~Attachment() = default;
+  /// After every turn. True if there was anything to do.
+  virtual bool turned() = 0;
+  /// The node has stopped, finished or left, or is about to be destroyed (then from its
+  /// destructor): nothing is sent and nothing comes any more. Perhaps more than once.
+  virtual void closed(const Error& error) = 0;
+};
+
 class Node {
  public:
   /// Opens the fabric, meets the other members (at most `start_timeout`) and builds the groups.
@@ -154,6 +169,15 @@ class Node {
 
   /// nullptr if the configuration names no such group.
   virtual Group* group(std::string_view name) = 0;
+  /// The group's replica of an object of class T: include groups/object/object.h. From here on the
+  /// group is the object's, and all its members make the same of it, once each. If it cannot be had
+  /// (no such group, it is taken, its stack has no total and stable order), the object is false and
+  /// its `error` says why. Call it where the node turns; with an engine thread from anywhere.
+  template <class T>
+  Object<T> object(std::string_view group);
+  /// Gives a group to what is built upon it, which the node holds from then on. Code::invalid if
+  /// there is no such group, or it is taken; Code::refused if its stack is not total and stable.
+  virtual Result<> attach(std::string_view group, std::shared_ptr<Attachment> attachment) = 0;
   /// The current view: a snapshot, from any thread. Ranks are positions in it.
   virtual std::shared_ptr<const View> view() const = 0;
   /// This member's, in the current view.
@@ -169,6 +193,13 @@ class Node {
   /// What `failure_timeout` has come to: heartbeats, silence until a member is suspected, how long
   /// without a majority until this node stops. The same at every member.
   virtual const Timing& timing() const = 0;
+
+  /// A thread of its own turns it.
+  virtual bool threaded() const = 0;
+  /// The caller is the thread that turned it last.
+  virtual bool turning_here() const = 0;
+  /// The caller was called by a turn: it cannot wait for one.
+  virtual bool in_upcall() const = 0;
 
   // --- poll-driven mode
 

@@ -96,8 +96,8 @@ Result<> plan_group(const Config& config, const GroupConfig& group, Plan& plan) 
     plan.channels.push_back({group.name, *senders, group.senders.empty(), group.ring_bytes,
                              parts->stages, parts->codecs, first});
   plan.everyone_everywhere = plan.everyone_everywhere && placed->everyone;
-  plan.groups.push_back(
-      {group.name, first, shards, std::move(placed->layout), std::move(parts->codecs)});
+  plan.groups.push_back({group.name, first, shards, std::move(placed->layout),
+                         std::move(parts->codecs), stack->provides()});
   return {};
 }
 

@@ -21,6 +21,7 @@ struct GroupPlan {
   std::size_t shards = 1;
   membership::Layout layout;
   multicast::Codecs codecs;
+  unsigned provides = 0;  ///< modules::Property, of its stack
 };
 
 /// Seats everybody in the view after `before` (nullptr: there was none).

@@ -185,9 +185,8 @@ TEST_CASE(
   CHECK_MESSAGE(says(why, "total | stable"), why);
 }
 
-/// Runs an example of groups/examples as a, b and c, each of which sends one message: everyone gets
-/// the same three in the same order.
-void check_example(const std::string& name, const std::string& words) {
+/// What three processes of an example print, each line without its "a: ".
+std::vector<std::string> run_example(const std::string& example) {
   // An address of this test's own, on which nobody else has the ports. (In a sandbox the number of
   // the process is no such thing.)
   std::random_device random;
@@ -195,13 +194,13 @@ void check_example(const std::string& name, const std::string& words) {
       fmt::format("127.{}.{}.{}", 1 + random() % 250, 1 + random() % 250, 1 + random() % 250);
   std::vector<std::unique_ptr<Process>> members;
   std::vector<FILE*> outputs;
-  for (const std::string member : {"a", "b", "c"}) {
+  for (const std::string name : {"a", "b", "c"}) {
     outputs.push_back(std::tmpfile());
     REQUIRE(outputs.back() != nullptr);
     members.push_back(std::make_unique<Process>([&, fd = fileno(outputs.back())](Line& line) {
       dup2(fd, STDOUT_FILENO);
-      const std::string path = "groups/examples/" + name;
-      execl(path.c_str(), name.c_str(), member.c_str(), host.c_str(), nullptr);
+      const std::string path = "groups/examples/" + example;
+      execl(path.c_str(), example.c_str(), name.c_str(), host.c_str(), nullptr);
       line.say("broken: no " + path + " here");
     }));
   }
@@ -218,6 +217,13 @@ void check_example(const std::string& name, const std::string& words) {
     }
     std::fclose(outputs[i]);
   }
+  return seen;
+}
+
+/// An example of which each member sends one message: everyone gets the same three, in the same
+/// order.
+void check_example(const std::string& example, const std::string& words) {
+  const auto seen = run_example(example);
   CHECK(std::ranges::count(seen[0], '\n') == 3);
   for (const char member : {'a', 'b', 'c'})
     CHECK(says(seen[0], fmt::format("from {0}: {1} {0}\n", member, words)));
@@ -231,6 +237,20 @@ TEST_CASE("the example: three processes greet, and see the same greetings in the
 
 TEST_CASE("the example with a module of its own: a majority holds what is delivered") {
   check_example("own_module", "a majority has this of");
+}
+
+TEST_CASE("the example: three processes share an object, and hear the same of each update") {
+  const auto seen = run_example("object");
+  for (const int bolts : {5, 10, 15}) {
+    // One of them has made it so many, and all replicas say so.
+    const auto tells = [&](const std::string& text) {
+      for (const char name : {'a', 'b', 'c'})
+        if (!says(text, fmt::format(": {} says {}\n", name, bolts))) return false;
+      return true;
+    };
+    CHECK_MESSAGE(std::ranges::count_if(seen, tells) == 1, bolts);
+  }
+  for (const std::string& text : seen) CHECK_MESSAGE(says(text, "15 bolts in the end\n"), text);
 }
 
 }  // namespace

@@ -1,0 +1,326 @@
+#include "groups/object/replica.h"
+
+#include <fmt/format.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <future>
+
+#include "core/base/log.h"
+
+namespace squall::objects {
+namespace {
+
+// Before the state, for who would load what this is not.
+constexpr std::uint32_t state_magic = 0x51424f53;
+
+tl::unexpected<CallError> refused(Error error) {
+  return tl::unexpected(with_effect(std::move(error), Effect::no));
+}
+
+}  // namespace
+
+Replica::Replica(Node& node, Group& group, ClassEntry known)
+    : node_(&node),
+      group_(&group),
+      group_name_(group.name()),
+      known_(std::move(known)),
+      locks_(node.threaded()),
+      self_id_(node.view()->members[node.rank()].id),
+      pool_(new Pool(node)) {}
+
+Replica::~Replica() {
+  pool_->abandon();
+}
+
+void Replica::listen() {
+  group_->on_state(
+      {[this] { return save(); }, [this](Bytes piece, bool last) { return load(piece, last); }});
+  group_->on_post([this](Rank from, Bytes message) { posted(from, message); });
+  group_->on_membership([this](const Membership& now) { enter(now); });
+  const auto begin = [this] {
+    enter(group_->membership());
+    static_cast<void>(turned());
+  };
+  if (node_->threaded() && !node_->turning_here()) {
+    std::promise<void> begun;
+    node_->execute([&] {
+      begin();
+      begun.set_value();
+    });
+    begun.get_future().wait();
+  } else {
+    node_->execute(begin);
+  }
+  group_->on_deliver([this](const Delivery& message) { deliver(message); });
+}
+
+// --- calls of this member
+
+CallError Replica::closed_error() const {
+  const std::lock_guard lock(mutex_);
+  return with_effect(closed_why_.value_or(Error{Code::closed, "the node is gone", ""}), Effect::no);
+}
+
+bool Replica::wait_for_room() {
+  if (closed_.load(std::memory_order_acquire) || node_->in_upcall()) return false;
+  if (node_->threaded()) {
+    if (node_->turning_here()) return false;
+    sched_yield();
+  } else if (!node_->poll()) {
+    node_->idle(Monotonic::now() + std::chrono::milliseconds(1));
+  }
+  return true;
+}
+
+CallResult<Call*> Replica::take_call() {
+  while (true) {
+    if (closed_.load(std::memory_order_acquire)) [[unlikely]]
+      return tl::unexpected(closed_error());
+    if (Call* call = pool_->take()) [[likely]]
+      return call;
+    if (!wait_for_room())
+      return refused({Code::would_block, "too many calls are in flight, or held",
+                      "let the node turn, and let go of futures"});
+  }
+}
+
+CallResult<Replica::Begun> Replica::begin(CallHeader::Kind kind, std::uint64_t method,
+                                          std::size_t bytes) {
+  if (!fits_.load(std::memory_order_acquire)) [[unlikely]]
+    if (auto error = misfit(method)) return tl::unexpected(std::move(*error));
+  auto taken = take_call();
+  if (!taken) return tl::unexpected(std::move(taken.error()));
+  Begun begun{*taken, {}};
+  while (true) {
+    auto space = group_->reserve(sizeof(CallHeader) + bytes);
+    if (space) [[likely]] {
+      begun.space = *space;
+      break;
+    }
+    if (space.error().code == Code::would_block && wait_for_room()) continue;
+    begun.call->release();
+    if (space.error().code == Code::would_block && space.error().what.empty())
+      space.error().what = fmt::format("no room in the ring of group {} now", group_name_);
+    return refused(std::move(space.error()));
+  }
+  CallHeader header;
+  header.method = method;
+  header.call = begun.call->id();
+  header.version = known_.version;
+  header.kind = kind;
+  std::memcpy(begun.space.bytes.data(), &header, sizeof header);
+  begun.call->single_ = kind == CallHeader::Kind::read;
+  return begun;
+}
+
+void Replica::commit(const Begun& begun) {
+  Call& call = *begun.call;
+  call.hold();
+  // Either `closed` sees it in flight, or it is seen here that nobody will complete it.
+  call.in_flight_.store(true, std::memory_order_seq_cst);
+  group_->commit(begun.space);
+  if (closed_.load(std::memory_order_seq_cst)) [[unlikely]]
+    fail_call(call, closed_error(), Effect::unknown);
+}
+
+void Replica::cancel(const Begun& begun) {
+  group_->cancel(begun.space);
+  begun.call->release();
+}
+
+// --- in the group's order
+
+const MethodEntry* Replica::find_method(std::uint64_t id) {
+  const auto& methods = known_.methods;
+  if (last_method_ < methods.size() && methods[last_method_].id == id) [[likely]]
+    return &methods[last_method_];
+  const auto found = std::ranges::lower_bound(methods, id, {}, &MethodEntry::id);
+  if (found == methods.end() || found->id != id) return nullptr;
+  last_method_ = static_cast<std::size_t>(found - methods.begin());
+  return &*found;
+}
+
+void Replica::deliver(const Delivery& message) {
+  const auto call = parse_call(message.bytes);
+  if (!call) [[unlikely]] {
+    if (malformed_++ == 0)
+      log(Level::warning, "group {} carries what is no call of an object: {} bytes from {}",
+          group_name_, message.bytes.size(), roster_->view->members[message.sender].name);
+    return;
+  }
+  const bool read = call->header.kind == CallHeader::Kind::read;
+  if (read && message.sender != self_) return;
+  run(*call, outcome_);
+  if (!read) executed_.store(message.position + 1, std::memory_order_release);
+  if (message.sender == self_)
+    answer_own(message, call->header, outcome_);
+  else
+    reply_to(message.sender, call->header.call, message.position, outcome_);
+}
+
+void Replica::run(const CallView& call, Outcome& outcome) {
+  outcome.bytes.clear();
+  outcome.error.reset();
+  outcome.effect = Effect::no;
+  const MethodEntry* const method = find_method(call.header.method);
+  if (method == nullptr || call.header.version != known_.version ||
+      method->update != (call.header.kind == CallHeader::Kind::update) ||
+      broken_.load(std::memory_order_relaxed)) [[unlikely]]
+    return run_unfit(call, outcome);
+  if (locks_) {
+    const std::lock_guard lock(executing_);
+    method->invoke(object(), call.arguments, outcome);
+  } else {
+    method->invoke(object(), call.arguments, outcome);
+  }
+  const std::size_t most = group_->max_post_bytes() - sizeof(RecordHeader);
+  if (outcome.bytes.size() > most) [[unlikely]] {
+    outcome.error = Error{Code::too_large,
+                          fmt::format("{} of {} returned {} bytes; a reply takes at most {}",
+                                      method->name, known_.name, outcome.bytes.size(), most),
+                          "return less, or in pieces"};
+    outcome.bytes.clear();
+  }
+}
+
+/// What cannot be run here, and perhaps is elsewhere: then this replica is none any more.
+void Replica::run_unfit(const CallView& call, Outcome& outcome) {
+  if (broken_.load(std::memory_order_relaxed)) {
+    const std::lock_guard lock(mutex_);
+    outcome.error = *broken_why_;
+    return;
+  }
+  const MethodEntry* const method = find_method(call.header.method);
+  const std::string& here = roster_->view->members[self_].name;
+  if (call.header.version != known_.version)
+    outcome.error = Error{Code::refused,
+                          fmt::format("{} has version {} of {}, and the caller version {}", here,
+                                      known_.version, known_.name, call.header.version),
+                          "run one version of the object at all members"};
+  else if (method == nullptr)
+    outcome.error = Error{
+        Code::refused,
+        fmt::format("{} has no method {:016x} in its version {} of {}, which the caller has", here,
+                    call.header.method, known_.version, known_.name),
+        "run one version of the object at all members, or list its methods (squall::Methods)"};
+  else
+    outcome.error = Error{Code::invalid,
+                          fmt::format("{} of {} is called as an update and a read at once",
+                                      method->name, known_.name),
+                          ""};
+  if (call.header.kind == CallHeader::Kind::update &&
+      (method == nullptr || call.header.version != known_.version))
+    break_down(*outcome.error);
+}
+
+void Replica::answer_own(const Delivery& message, const CallHeader& header,
+                         const Outcome& outcome) {
+  Call* const call = pool_->find(header.call);
+  if (call == nullptr) [[unlikely]]
+    return;
+  Reply* const reply = call->add_reply(self_id_, message.position);
+  if (reply == nullptr) [[unlikely]]
+    return;
+  reply->failed = outcome.error.has_value();
+  reply->effect = outcome.effect;
+  reply->bytes.assign(outcome.bytes.begin(), outcome.bytes.end());
+  if (outcome.error) encode_error(reply->bytes, *outcome.error);
+  call->own_ = reply;
+  if (call->roster_ != roster_) call->roster_ = roster_;
+  call->awaited_ = call->single_ ? 1 : static_cast<std::uint32_t>(roster_->members.size());
+  finish(*call,
+         Call::first | Call::own | (call->arrived_ >= call->awaited_ ? Call::all : Call::Stage{}));
+}
+
+void Replica::finish(Call& call, std::uint32_t stages) {
+  if ((stages & Call::all) == 0) return call.reach(stages);
+  if (!call.in_flight_.exchange(false, std::memory_order_seq_cst)) return;
+  call.reach(stages);
+  call.release();
+}
+
+void Replica::fail_call(Call& call, Error error, Effect effect) {
+  if (!call.in_flight_.exchange(false, std::memory_order_seq_cst)) return;
+  call.failure_ = std::make_unique<CallError>(with_effect(std::move(error), effect));
+  call.reach(Call::first | Call::own | Call::all | Call::failed);
+  call.release();
+}
+
+// --- state
+
+std::optional<std::uint64_t> Replica::version() const {
+  const std::uint64_t executed = executed_.load(std::memory_order_acquire);
+  return executed == 0 ? std::nullopt : std::optional(executed - 1);
+}
+
+StateSource Replica::save() {
+  if (broken_.load(std::memory_order_relaxed))
+    return [this](MutableBytes) -> Result<std::size_t> {
+      const std::lock_guard lock(mutex_);
+      return tl::unexpected(*broken_why_);
+    };
+  auto all = std::make_shared<std::vector<std::byte>>();
+  Writer head;
+  head.put(state_magic).put(known_.version).put(executed_.load(std::memory_order_relaxed));
+  all->assign(head.bytes().begin(), head.bytes().end());
+  try {
+    save_object(*all);
+  } catch (const std::exception& error) {
+    return [what = std::string(error.what())](MutableBytes) -> Result<std::size_t> {
+      return fail(Code::invalid, "the object's serialize threw: " + what);
+    };
+  }
+  return [all, at = std::size_t{0}](MutableBytes to) mutable -> Result<std::size_t> {
+    const std::size_t count = std::min(to.size(), all->size() - at);
+    std::memcpy(to.data(), all->data() + at, count);
+    at += count;
+    return count;
+  };
+}
+
+Result<> Replica::load(Bytes piece, bool last) {
+  loading_.insert(loading_.end(), piece.begin(), piece.end());
+  if (!last) return {};
+  const auto all = std::exchange(loading_, {});
+  Reader head(all);
+  const bool ours = head.get<std::uint32_t>() == state_magic;
+  const auto version = head.get<std::uint32_t>();
+  const auto executed = head.get<std::uint64_t>();
+  if (!head.ok() || !ours)
+    return fail(Code::refused,
+                fmt::format("what group {} gives to joiners is no object's state", group_name_),
+                "let all members use the group for the same object");
+  if (version != known_.version)
+    return fail(Code::refused,
+                fmt::format("the members of group {} have version {} of {}, and this one has {}",
+                            group_name_, version, known_.name, known_.version),
+                "run one version of the object at all members");
+  {
+    const std::lock_guard lock(executing_);
+    if (auto loaded = load_object(head.rest()); !loaded) return loaded;
+  }
+  executed_.store(executed, std::memory_order_release);
+  loaded_ = true;
+  ready_.store(!broken_.load(), std::memory_order_release);
+  return {};
+}
+
+void Replica::break_down(Error why) {
+  log(Level::error, "this replica of {} is none any more: {}", group_name_, why.text());
+  const std::lock_guard lock(mutex_);
+  broken_why_ = std::move(why);
+  broken_.store(true, std::memory_order_release);
+  ready_.store(false, std::memory_order_release);
+}
+
+std::optional<CallError> Replica::not_ready() const {
+  const std::lock_guard lock(mutex_);
+  if (broken_why_) return with_effect(*broken_why_, Effect::no);
+  return with_effect(
+      {Code::would_block, fmt::format("the state of group {} is still on its way", group_name_),
+       "wait until Node::arrived"},
+      Effect::no);
+}
+
+}  // namespace squall::objects

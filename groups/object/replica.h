@@ -1,0 +1,175 @@
+#pragma once
+// One replica of an object, whatever its class: executes the calls that the group's order brings,
+// answers, and completes the calls of its own. Object<T> is what applications hold of it.
+//
+// Calls are begun on any thread; all else happens where the node turns. With an engine thread a
+// mutex keeps local reads and executions apart; without one they are on one thread.
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/base/bytes.h"
+#include "core/base/error.h"
+#include "groups/node.h"
+#include "groups/object/call.h"
+#include "groups/object/wire.h"
+
+namespace squall::objects {
+
+/// What a method leaves: an encoded result, or an error.
+struct Outcome {
+  std::vector<std::byte> bytes;
+  std::optional<Error> error;
+  Effect effect = Effect::no;
+};
+
+/// One method of the class that this program knows.
+struct MethodEntry {
+  std::uint64_t id = 0;
+  std::string name;
+  bool update = false;
+  /// Never throws: whatever the method does is in the outcome.
+  void (*invoke)(void* object, Bytes arguments, Outcome& outcome) = nullptr;
+};
+
+struct ClassEntry {
+  std::string name;
+  std::uint32_t version = 0;
+  std::vector<MethodEntry> methods;  // by id
+};
+
+class Replica : public Attachment {
+ public:
+  Replica(Node& node, Group& group, ClassEntry known);
+  ~Replica() override;
+
+  /// Once it is the group's: from here on calls are executed.
+  void listen();
+
+  // --- calls, from any thread
+
+  struct Begun {
+    Call* call = nullptr;  ///< held twice: by the replica and by the caller
+    Reservation space;     ///< the arguments go here
+  };
+  /// A call through the group's order, with `bytes` of arguments. Waits for room as Group::send
+  /// does. It ends with `commit` or `cancel`. The error's effect is `no`.
+  CallResult<Begun> begin(CallHeader::Kind kind, std::uint64_t method, std::size_t bytes);
+  void commit(const Begun& begun);
+  void cancel(const Begun& begun);
+  /// A read at another member, which has the arguments encoded.
+  CallResult<Call*> ask(std::string_view member, std::uint64_t method, Bytes arguments);
+
+  /// Runs `read` when nothing is being executed. Local reads are possible, or why not.
+  template <class Read>
+  std::optional<CallError> read_here(Read read) {
+    if (!ready_.load(std::memory_order_acquire)) [[unlikely]]
+      return not_ready();
+    if (!locks_ || closed_.load(std::memory_order_acquire) || node_->in_upcall()) {
+      read();
+      return std::nullopt;
+    }
+    const std::lock_guard lock(executing_);
+    read();
+    return std::nullopt;
+  }
+  bool ready() const { return ready_.load(std::memory_order_acquire); }
+  /// Of the last update that was executed here; nullopt: none was.
+  std::optional<std::uint64_t> version() const;
+
+  Pool& pool() { return *pool_; }
+  std::string_view group_name() const { return group_name_; }
+  const ClassEntry& known() const { return known_; }
+
+ protected:
+  virtual void* object() = 0;
+  virtual void save_object(std::vector<std::byte>& to) = 0;
+  /// An error says what does not decode.
+  virtual Result<> load_object(Bytes from) = 0;
+  virtual void reset_object() = 0;
+
+ private:
+  // --- of the node
+  bool turned() override;
+  void closed(const Error& error) override;
+
+  void deliver(const Delivery& message);
+  void run(const CallView& call, Outcome& outcome);
+  void run_unfit(const CallView& call, Outcome& outcome);
+  void answer_own(const Delivery& message, const CallHeader& header, const Outcome& outcome);
+  void reply_to(Rank to, std::uint64_t call, std::uint64_t version, const Outcome& outcome);
+
+  void posted(Rank from, Bytes message);
+  void take_reply(Rank from, const RecordView& record);
+  void answer_read(Rank from, const RecordView& record);
+  void take_interface(Rank from, const RecordView& record);
+
+  void enter(const Membership& now);
+  std::optional<Rank> rank_told(Rank posted_from);
+  void lose_replies(Call& call, bool of_all);
+  void put_question(Call& call);
+  void announce(Rank to, RecordHeader::Kind kind);
+  void compare_interfaces();
+  std::optional<CallError> misfit(std::uint64_t method);
+
+  void finish(Call& call, std::uint32_t stages);
+  void fail_call(Call& call, Error error, Effect effect);
+  bool flush();
+  bool flush(Rank to);
+  std::vector<std::byte>* box_of(NodeId member);
+
+  StateSource save();
+  Result<> load(Bytes piece, bool last);
+  void break_down(Error why);
+  std::optional<CallError> not_ready() const;
+  CallResult<Call*> take_call();
+  bool wait_for_room();
+  CallError closed_error() const;
+  const MethodEntry* find_method(std::uint64_t id);
+
+  std::atomic<bool> closed_{false};
+  Node* node_;    // valid until closed
+  Group* group_;  // as the node
+  const std::string group_name_;
+  const ClassEntry known_;
+  const bool locks_;
+  const NodeId self_id_;
+  Pool* pool_;  // outlives this as long as calls are held
+
+  // Where the node turns. The view is the one that the group was told last; for who is arriving the
+  // node's may be later.
+  std::shared_ptr<const Roster> roster_;
+  std::optional<std::size_t> shard_;
+  Rank self_ = 0;
+  bool loaded_ = false;                         // a state, since the group was told of a view
+  Outcome outcome_;                             // of the call that is executed
+  std::vector<std::vector<std::byte>> outbox_;  // by rank: whole records, for as long as it is here
+  bool out_ = false;                            // there is something in it
+  std::size_t last_method_ = 0;
+  std::vector<std::byte> loading_;
+  std::uint64_t malformed_ = 0;
+
+  std::mutex executing_;
+  std::atomic<bool> ready_{false};
+  std::atomic<std::uint64_t> executed_{0};  // one more than the version
+  std::atomic<bool> broken_{false};
+
+  // Requests of other threads, and what they may know.
+  std::atomic<bool> fits_{false};  // every member has said what it has, and it is what we have
+  std::atomic<bool> asked_{false};
+  mutable std::mutex mutex_;
+  std::vector<std::uint64_t> questions_;  // numbers of calls
+  std::map<NodeId, Interface> interfaces_;
+  std::optional<Error> broken_why_, closed_why_;
+  std::vector<Member> others_;  // in this member's shard
+  std::vector<Member> peers_;   // in any shard
+};
+
+}  // namespace squall::objects

@@ -1,0 +1,398 @@
+// What passes between replicas beside the order: replies, reads, interfaces; and who they are.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/base/log.h"
+#include "groups/object/replica.h"
+
+namespace squall::objects {
+namespace {
+
+// Of replies that a member does not take; beyond, it gets errors instead.
+constexpr std::size_t most_outbox_bytes = std::size_t{64} << 20;
+
+/// Of that run of a member: not of its next, which may be there already.
+std::optional<Rank> rank_in(const View& view, const Member& member) {
+  const auto rank = view.rank_of(member.id);
+  if (rank && view.members[*rank].incarnation == member.incarnation) return rank;
+  return std::nullopt;
+}
+
+}  // namespace
+
+// --- out
+
+void Replica::reply_to(Rank to, std::uint64_t call, std::uint64_t version, const Outcome& outcome) {
+  auto& box = outbox_[to];
+  RecordHeader header;
+  header.call = call;
+  header.what = version;
+  header.effect = outcome.effect;
+  header.failed = outcome.error.has_value() ? 1 : 0;
+  out_ = true;
+  if (!outcome.error && box.size() < most_outbox_bytes) [[likely]]
+    return append_record(box, header, outcome.bytes);
+  Writer text;
+  std::vector<std::byte> body;
+  encode_error(
+      body, outcome.error.value_or(Error{Code::would_block, "replies pile up at the replica", ""}));
+  header.failed = 1;
+  append_record(box, header, body);
+}
+
+bool Replica::flush(Rank to) {
+  auto& box = outbox_[to];
+  const std::size_t most = group_->max_post_bytes();
+  const auto now = node_->view();
+  const auto rank =
+      now == roster_->view ? std::optional(to) : now->rank_of(roster_->view->members[to].id);
+  if (!rank) {
+    box.clear();  // it is gone, as the group will be told
+    return false;
+  }
+  std::size_t sent = 0;
+  while (sent < box.size()) {
+    std::size_t end = sent;
+    while (end < box.size()) {
+      RecordHeader header;
+      std::memcpy(&header, box.data() + end, sizeof header);
+      const std::size_t next = end + sizeof header + header.bytes;
+      if (next - sent > most && end != sent) break;
+      end = next;
+    }
+    const auto posted = group_->post(*rank, Bytes(box).subspan(sent, end - sent));
+    if (!posted && posted.error().code == Code::would_block) break;
+    // Whatever else it is, it is so for good: the callers learn of it with the next view.
+    sent = end;
+  }
+  box.erase(box.begin(), box.begin() + static_cast<std::ptrdiff_t>(sent));
+  return sent != 0;
+}
+
+bool Replica::flush() {
+  bool sent = false, left = false;
+  for (Rank to = 0; to < outbox_.size(); ++to) {
+    if (outbox_[to].empty()) continue;
+    sent |= flush(to);
+    left |= !outbox_[to].empty();
+  }
+  out_ = left;
+  return sent;
+}
+
+bool Replica::turned() {
+  if (!ready_.load(std::memory_order_relaxed) && !broken_.load(std::memory_order_relaxed) &&
+      shard_ && node_->arrived())
+    ready_.store(true, std::memory_order_release);
+  if (asked_.load(std::memory_order_acquire)) [[unlikely]] {
+    std::vector<std::uint64_t> questions;
+    {
+      const std::lock_guard lock(mutex_);
+      questions.swap(questions_);
+      asked_.store(false, std::memory_order_relaxed);
+    }
+    for (const std::uint64_t id : questions)
+      if (Call* call = pool_->find(id)) put_question(*call);
+  }
+  return out_ && flush();
+}
+
+CallResult<Call*> Replica::ask(std::string_view member, std::uint64_t method, Bytes arguments) {
+  auto taken = take_call();
+  if (!taken) return taken;
+  Call& call = **taken;
+  const auto refuse = [&](Code code, std::string what, std::string remedy) {
+    call.release();
+    return tl::unexpected(with_effect({code, std::move(what), std::move(remedy)}, Effect::no));
+  };
+  if (arguments.size() + sizeof(RecordHeader) + sizeof(std::uint32_t) > group_->max_post_bytes())
+    return refuse(Code::too_large,
+                  fmt::format("arguments of {} bytes; a read at another member takes at most {}",
+                              arguments.size(), group_->max_post_bytes()),
+                  "ask for it in pieces");
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = std::ranges::find(peers_, member, &Member::name);
+    if (found == peers_.end()) {
+      std::string names;
+      for (const Member& other : peers_) names += (names.empty() ? "" : ", ") + other.name;
+      return refuse(Code::unavailable,
+                    fmt::format("no other member of group {} is called {}; there are: {}",
+                                group_name_, member, names),
+                    "");
+    }
+    call.asked_ = found->id;
+    call.single_ = true;
+    call.awaited_ = 1;
+    RecordHeader header;
+    header.kind = RecordHeader::Kind::read;
+    header.call = call.id();
+    header.what = method;
+    header.bytes = static_cast<std::uint32_t>(sizeof known_.version + arguments.size());
+    call.question_.resize(sizeof header + header.bytes);
+    std::byte* at = call.question_.data();
+    std::memcpy(at, &header, sizeof header);
+    std::memcpy(at += sizeof header, &known_.version, sizeof known_.version);
+    if (!arguments.empty())
+      std::memcpy(at + sizeof known_.version, arguments.data(), arguments.size());
+    call.hold();
+    call.in_flight_.store(true, std::memory_order_seq_cst);
+    questions_.push_back(call.id());
+    asked_.store(true, std::memory_order_release);
+  }
+  if (closed_.load(std::memory_order_seq_cst)) [[unlikely]]
+    fail_call(call, closed_error(), Effect::no);
+  else if (node_->turning_here())
+    static_cast<void>(turned());
+  else
+    node_->wake();
+  return &call;
+}
+
+std::vector<std::byte>* Replica::box_of(NodeId member) {
+  const auto rank = roster_->view->rank_of(member);
+  return rank && *rank != self_ ? &outbox_[*rank] : nullptr;
+}
+
+void Replica::put_question(Call& call) {
+  auto* const box = box_of(call.asked_);
+  if (box == nullptr)
+    return fail_call(call, {Code::lost, "the member that was asked is in the group no more", ""},
+                     Effect::no);
+  box->insert(box->end(), call.question_.begin(), call.question_.end());
+  out_ = true;
+}
+
+// --- in
+
+/// Who posts has a rank in the node's view; nullopt: and none in the group's.
+std::optional<Rank> Replica::rank_told(Rank posted_from) {
+  const auto now = node_->view();
+  if (now == roster_->view) return posted_from;
+  return posted_from < now->size() ? roster_->view->rank_of(now->members[posted_from].id)
+                                   : std::nullopt;
+}
+
+void Replica::posted(Rank posted_from, Bytes message) {
+  const auto told = roster_ ? rank_told(posted_from) : std::nullopt;
+  if (!told) return;
+  const Rank from = *told;
+  RecordReader reader(message);
+  while (const auto record = reader.next()) {
+    switch (record->header.kind) {
+      case RecordHeader::Kind::reply:
+        take_reply(from, *record);
+        break;
+      case RecordHeader::Kind::read:
+        answer_read(from, *record);
+        break;
+      case RecordHeader::Kind::greeting:
+      case RecordHeader::Kind::interface:
+        take_interface(from, *record);
+        break;
+    }
+  }
+  if (!reader.ok() && malformed_++ == 0)
+    log(Level::warning, "{} says what is no word of an object in group {}",
+        roster_->view->members[from].name, group_name_);
+}
+
+void Replica::take_reply(Rank from, const RecordView& record) {
+  Call* const call = pool_->find(record.header.call);
+  if (call == nullptr) return;  // of before a view change: its caller was told
+  const bool read = call->asked_ != NodeId{};
+  if (read && call->asked_ != roster_->view->members[from].id) return;
+  if (!read && call->single_) return;
+  Reply* const reply = call->add_reply(roster_->view->members[from].id, record.header.what);
+  if (reply == nullptr) return;
+  reply->failed = record.header.failed == 1;
+  reply->effect = record.header.effect;
+  reply->bytes.assign(record.body.begin(), record.body.end());
+  std::uint32_t reached = Call::first;
+  if (read) {
+    call->own_ = reply;
+    reached |= Call::own | Call::all;
+  } else if (call->reached(Call::own) && call->arrived_ >= call->awaited_) {
+    reached |= Call::all;
+  }
+  finish(*call, reached);
+}
+
+void Replica::answer_read(Rank from, const RecordView& record) {
+  Reader body(record.body);
+  CallView call;
+  call.header.method = record.header.what;
+  call.header.version = body.get<std::uint32_t>();
+  call.header.kind = CallHeader::Kind::read;
+  call.arguments = body.rest();
+  Outcome outcome;
+  if (!body.ok())
+    outcome.error = Error{Code::invalid, "a read without a version", ""};
+  else if (!ready_.load(std::memory_order_relaxed))
+    outcome.error = *not_ready();
+  else
+    run(call, outcome);
+  outcome.effect = Effect::no;
+  reply_to(from, record.header.call, executed_.load(std::memory_order_relaxed), outcome);
+}
+
+// --- who has what
+
+void Replica::announce(Rank to, RecordHeader::Kind kind) {
+  Interface mine{known_.name, known_.version, {}};
+  for (const MethodEntry& method : known_.methods) mine.methods.push_back({method.id, method.name});
+  RecordHeader header;
+  header.kind = kind;
+  append_record(outbox_[to], header, encode_interface(mine));
+  out_ = true;
+}
+
+void Replica::take_interface(Rank from, const RecordView& record) {
+  auto interface = decode_interface(record.body);
+  if (!interface) {
+    log(Level::warning, "{} says what is no interface in group {}",
+        roster_->view->members[from].name, group_name_);
+    return;
+  }
+  const NodeId member = roster_->view->members[from].id;
+  {
+    const std::lock_guard lock(mutex_);
+    interfaces_[member] = std::move(*interface);
+    compare_interfaces();
+  }
+  if (record.header.kind != RecordHeader::Kind::greeting) return;
+  // What was said to it before it listened is lost.
+  announce(from, RecordHeader::Kind::interface);
+  pool_->each([&](Call& call) {
+    if (call.asked_ == member) put_question(call);
+  });
+}
+
+void Replica::compare_interfaces() {
+  bool fits = true;
+  for (const Member& other : others_) {
+    const auto theirs = interfaces_.find(other.id);
+    fits = fits && theirs != interfaces_.end() && theirs->second.version == known_.version &&
+           std::ranges::all_of(known_.methods, [&](const MethodEntry& method) {
+             return theirs->second.has(method.id);
+           });
+  }
+  fits_.store(fits, std::memory_order_release);
+}
+
+/// Why a call would be refused somewhere, as far as others have said what they have.
+std::optional<CallError> Replica::misfit(std::uint64_t method) {
+  const std::lock_guard lock(mutex_);
+  for (const Member& other : others_) {
+    const auto found = interfaces_.find(other.id);
+    if (found == interfaces_.end()) continue;
+    const Interface& theirs = found->second;
+    if (theirs.version != known_.version)
+      return with_effect({Code::refused,
+                          fmt::format("{} has version {} of {}, and this member version {}",
+                                      other.name, theirs.version, theirs.object, known_.version),
+                          "run one version of the object at all members"},
+                         Effect::no);
+    if (theirs.has(method)) continue;
+    const auto mine = std::ranges::find(known_.methods, method, &MethodEntry::id);
+    return with_effect(
+        {Code::refused,
+         fmt::format("{} has no method {} in its version {} of {}, and this member has it in its "
+                     "version {} of {}",
+                     other.name, mine == known_.methods.end() ? "of that number" : mine->name,
+                     theirs.version, theirs.object, known_.version, known_.name),
+         "run one program at all members, or list the methods in the class (squall::Methods)"},
+        Effect::no);
+  }
+  return std::nullopt;
+}
+
+// --- views
+
+void Replica::enter(const Membership& now) {
+  const bool first = roster_ == nullptr;
+  if (!now.shard || (!first && shard_ != now.shard && !loaded_)) {
+    ready_.store(false, std::memory_order_release);
+    if (!first) {
+      const std::lock_guard lock(executing_);
+      reset_object();
+    }
+  }
+  loaded_ = false;
+  // What is for those who stay still goes to them.
+  std::vector<std::vector<std::byte>> boxes(now.view->size());
+  for (Rank was = 0; was < outbox_.size(); ++was)
+    if (const auto is = rank_in(*now.view, roster_->view->members[was]))
+      boxes[*is] = std::move(outbox_[was]);
+  outbox_ = std::move(boxes);
+  roster_ = std::make_shared<const Roster>(Roster{now.view, now.members()});
+  shard_ = now.shard;
+  self_ = *roster_->view->rank_of(self_id_);
+  {
+    const std::lock_guard lock(mutex_);
+    others_.clear();
+    peers_.clear();
+    for (const Rank rank : roster_->members)
+      if (rank != self_) others_.push_back(roster_->view->members[rank]);
+    for (const auto& shard : now.shards)
+      for (const Rank rank : shard)
+        if (rank != self_) peers_.push_back(roster_->view->members[rank]);
+    std::erase_if(interfaces_, [&](const auto& each) {
+      return std::ranges::count(peers_, each.first, &Member::id) == 0;
+    });
+    compare_interfaces();
+  }
+  for (const auto& shard : now.shards)
+    for (const Rank rank : shard)
+      if (rank != self_) announce(rank, RecordHeader::Kind::greeting);
+  // Calls that were not delivered are sent again by the engine, if there is a group.
+  pool_->each([&](Call& call) {
+    if (call.asked_ != NodeId{})
+      put_question(call);
+    else if (call.reached(Call::own))
+      lose_replies(call, false);
+    else if (!now.shard)
+      fail_call(call, {Code::lost, "this member is in the group no more", ""}, Effect::unknown);
+  });
+}
+
+/// Of those who are gone, or of all; the call was executed, so it took effect.
+void Replica::lose_replies(Call& call, bool of_all) {
+  for (const Rank rank : call.roster_->members) {
+    const Member& member = call.roster_->view->members[rank];
+    if (!of_all && rank_in(*roster_->view, member)) continue;
+    Reply* const reply = call.add_reply(member.id, 0);
+    if (reply == nullptr) continue;
+    reply->failed = true;
+    reply->effect = Effect::yes;
+    reply->bytes.clear();
+    encode_error(reply->bytes, {Code::lost,
+                                fmt::format("the reply of {} never came; the call took effect at "
+                                            "all who are left",
+                                            member.name),
+                                ""});
+  }
+  if (call.arrived_ >= call.awaited_) finish(call, Call::all);
+}
+
+void Replica::closed(const Error& error) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (closed_why_) return;
+    closed_why_ = error;
+  }
+  closed_.store(true, std::memory_order_seq_cst);
+  pool_->each([&](Call& call) {
+    if (call.asked_ != NodeId{} || call.single_)
+      fail_call(call, error, Effect::no);
+    else if (call.reached(Call::own))
+      lose_replies(call, true);
+    else
+      fail_call(call, error, Effect::unknown);
+  });
+  pool_->close();
+}
+
+}  // namespace squall::objects

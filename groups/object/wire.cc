@@ -1,0 +1,98 @@
+#include "groups/object/wire.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace squall::objects {
+
+std::string_view name(Effect effect) {
+  switch (effect) {
+    case Effect::no:
+      return "no";
+    case Effect::yes:
+      return "yes";
+    case Effect::unknown:
+      return "unknown";
+  }
+  return "unknown";
+}
+
+std::optional<RecordView> RecordReader::next() {
+  if (!ok_ || rest_.empty()) return std::nullopt;
+  RecordView record;
+  ok_ = false;
+  if (rest_.size() < sizeof record.header) return std::nullopt;
+  std::memcpy(&record.header, rest_.data(), sizeof record.header);
+  const RecordHeader& header = record.header;
+  const bool known =
+      header.kind == RecordHeader::Kind::reply || header.kind == RecordHeader::Kind::read ||
+      header.kind == RecordHeader::Kind::greeting || header.kind == RecordHeader::Kind::interface;
+  if (!known || header.failed > 1 || header.effect > Effect::unknown || header.zero != 0 ||
+      header.bytes > rest_.size() - sizeof header)
+    return std::nullopt;
+  record.body = rest_.subspan(sizeof header, header.bytes);
+  rest_ = rest_.subspan(sizeof header + header.bytes);
+  ok_ = true;
+  return record;
+}
+
+void append_record(std::vector<std::byte>& to, RecordHeader header, Bytes body) {
+  header.bytes = static_cast<std::uint32_t>(body.size());
+  const std::size_t at = to.size();
+  to.resize(at + sizeof header + body.size());
+  std::memcpy(to.data() + at, &header, sizeof header);
+  if (!body.empty()) std::memcpy(to.data() + at + sizeof header, body.data(), body.size());
+}
+
+void encode_error(std::vector<std::byte>& to, const Error& error) {
+  const auto text = [](const std::string& all) {
+    return std::string_view(all).substr(0, most_error_text);
+  };
+  Writer writer;
+  writer.put(error.code).put(text(error.what)).put(text(error.remedy));
+  to.insert(to.end(), writer.bytes().begin(), writer.bytes().end());
+}
+
+Error decode_error(Bytes body) {
+  Reader reader(body);
+  Error error;
+  error.code = reader.get<Code>();
+  error.what = reader.get_string(most_error_text);
+  error.remedy = reader.get_string(most_error_text);
+  if (!reader.done() || error.code > Code::closed)
+    return {Code::lost, "an error that does not decode", "run one version of Squall everywhere"};
+  return error;
+}
+
+bool Interface::has(std::uint64_t method) const {
+  return std::ranges::binary_search(methods, method, {}, &Method::id);
+}
+
+std::vector<std::byte> encode_interface(const Interface& interface) {
+  Writer writer;
+  writer.put(std::string_view(interface.object).substr(0, most_name_bytes));
+  writer.put(interface.version);
+  writer.put(static_cast<std::uint32_t>(std::min(interface.methods.size(), most_methods)));
+  for (std::size_t at = 0; at < std::min(interface.methods.size(), most_methods); ++at)
+    writer.put(interface.methods[at].id)
+        .put(std::string_view(interface.methods[at].name).substr(0, most_name_bytes));
+  return writer.take();
+}
+
+std::optional<Interface> decode_interface(Bytes body) {
+  Reader reader(body);
+  Interface interface;
+  interface.object = reader.get_string(most_name_bytes);
+  interface.version = reader.get<std::uint32_t>();
+  const auto count = reader.get<std::uint32_t>();
+  if (count > most_methods) return std::nullopt;
+  for (std::uint32_t at = 0; at < count && reader.ok(); ++at) {
+    const auto id = reader.get<std::uint64_t>();
+    interface.methods.push_back({id, reader.get_string(most_name_bytes)});
+  }
+  if (!reader.done() || !std::ranges::is_sorted(interface.methods, {}, &Interface::Method::id))
+    return std::nullopt;
+  return interface;
+}
+
+}  // namespace squall::objects

@@ -1,0 +1,125 @@
+#pragma once
+// What members of an object say to each other. Through the group's order: calls, a header and
+// encoded arguments each. Beside it, to one member: records, as many in one message as there are
+// (replies to calls, reads and their replies, interfaces). Every reader is given hostile bytes by a
+// fuzzer.
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/bytes.h"
+#include "core/base/error.h"
+
+namespace squall::objects {
+
+/// Whether a call took effect: the method ran (at that replica, where one is named). A method that
+/// threw did run; what it left of the state is its own business, the same at every replica.
+enum class Effect : std::uint8_t { no, yes, unknown };
+
+/// "no", "yes", "unknown".
+std::string_view name(Effect effect);
+
+// --- in the group's order
+
+struct CallHeader {
+  enum class Kind : std::uint8_t {
+    update = 1,
+    read,  ///< at the caller only, in its place: a linearizable read
+  };
+  std::uint64_t method = 0;
+  std::uint64_t call = 0;  ///< the caller's own number
+  std::uint32_t version = 0;
+  Kind kind = Kind::update;
+  std::uint8_t zero[3] = {};
+};
+static_assert(sizeof(CallHeader) == 24 && std::is_trivially_copyable_v<CallHeader>);
+
+struct CallView {
+  CallHeader header;
+  Bytes arguments;  ///< in what was parsed
+};
+
+/// nullopt: this is no call.
+inline std::optional<CallView> parse_call(Bytes message) {
+  CallView call;
+  if (message.size() < sizeof call.header) return std::nullopt;
+  std::memcpy(&call.header, message.data(), sizeof call.header);
+  using Kind = CallHeader::Kind;
+  if (call.header.kind != Kind::update && call.header.kind != Kind::read) return std::nullopt;
+  for (const std::uint8_t byte : call.header.zero)
+    if (byte != 0) return std::nullopt;
+  call.arguments = message.subspan(sizeof call.header);
+  return call;
+}
+
+// --- to one member
+
+struct RecordHeader {
+  enum class Kind : std::uint8_t {
+    reply = 1,  ///< of a call or a read; the body is an encoded result, or an error
+    read,       ///< the body is the interface's version, 32 bits, and encoded arguments
+    greeting,   ///< the body is an Interface; who sends it has begun to listen
+    interface,  ///< the same, in answer
+  };
+  std::uint64_t call = 0;   ///< the caller's own number; of an interface nothing
+  std::uint64_t what = 0;   ///< of a reply: the object's version; of a read: the method; or nothing
+  std::uint32_t bytes = 0;  ///< of the body
+  Kind kind = Kind::reply;
+  std::uint8_t failed = 0;  ///< 1: the body is an error
+  Effect effect = Effect::no;
+  std::uint8_t zero = 0;
+};
+static_assert(sizeof(RecordHeader) == 24 && std::is_trivially_copyable_v<RecordHeader>);
+
+struct RecordView {
+  RecordHeader header;
+  Bytes body;  ///< in what is read
+};
+
+/// Reads the records of one message, one after the other.
+class RecordReader {
+ public:
+  explicit RecordReader(Bytes message) : rest_(message) {}
+  /// nullopt: there is none any more, or what follows is none; then `ok` is false.
+  std::optional<RecordView> next();
+  bool ok() const { return ok_; }
+
+ private:
+  Bytes rest_;
+  bool ok_ = true;
+};
+
+void append_record(std::vector<std::byte>& to, RecordHeader header, Bytes body);
+
+/// Texts of errors are cut to this many bytes.
+inline constexpr std::size_t most_error_text = 1024;
+
+void encode_error(std::vector<std::byte>& to, const Error& error);
+/// Code::lost if this is no error either.
+Error decode_error(Bytes body);
+
+/// What a member's class has. Its methods go in the order of their numbers.
+struct Interface {
+  struct Method {
+    std::uint64_t id = 0;
+    std::string name;
+    friend bool operator==(const Method&, const Method&) = default;
+  };
+  std::string object;  ///< the class, for people
+  std::uint32_t version = 0;
+  std::vector<Method> methods;
+
+  friend bool operator==(const Interface&, const Interface&) = default;
+  bool has(std::uint64_t method) const;
+};
+
+inline constexpr std::size_t most_methods = 4096, most_name_bytes = 200;
+
+std::vector<std::byte> encode_interface(const Interface& interface);
+std::optional<Interface> decode_interface(Bytes body);
+
+}  // namespace squall::objects
