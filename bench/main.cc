@@ -18,6 +18,8 @@
 #include "bench/membership/member.h"
 #include "bench/membership/membership.h"
 #include "bench/replicate/replicate.h"
+#include "bench/rpc/member.h"
+#include "bench/rpc/rpc.h"
 #include "bench/terminal/settings.h"
 #include "bench/terminal/terminal.h"
 
@@ -39,9 +41,11 @@ struct Run {
   int operator()(const bench::MembershipOptions& options) const {
     return bench::measure_membership(options);
   }
+  int operator()(const bench::RpcOptions& options) const { return bench::measure_rpc(options); }
   int operator()(const cli::Member& member) const {
     if (member.role == "replicate") return replicate::replicate_as_member();
     if (member.role == "membership") return bench::stream_as_member();
+    if (member.role == "rpc") return bench::call_as_member();
     return bench::measure_as_member();
   }
 };

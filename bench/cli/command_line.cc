@@ -36,6 +36,7 @@ struct Parsed {
   bench::MeasureOptions measure;
   bench::SuiteOptions suite;
   bench::MembershipOptions membership;
+  bench::RpcOptions rpc;
   Member member;
   ConfigOptions config;
   std::vector<KeyText> keys;  // of whichever command takes a configuration
@@ -213,6 +214,10 @@ void add_bench(CLI::App& app, Parsed& parsed) {
   add_figure(*bench, "throughput", "Messages a second, delivered at every member", parsed);
   add_figure(*bench, "latency", "From a send to its own delivery, one message at a time", parsed);
   add_membership(*bench, parsed);
+  auto* rpc = bench->add_subcommand("rpc", "Calls of a replicated object");
+  rpc->add_option("--seconds", parsed.rpc.seconds, "Length of each case's window")
+      ->check(CLI::Range(0.05, max_seconds))
+      ->capture_default_str();
   auto* suite = bench->add_subcommand("suite", "The table of bars, in about a minute");
   suite->add_option("--seconds", parsed.suite.seconds, "Length of each case's window")
       ->check(CLI::Range(0.05, max_seconds))
@@ -228,7 +233,7 @@ Say wrong(std::string text) {
 std::optional<Say> unknown_command(const std::vector<std::string>& words) {
   static constexpr std::array<std::string_view, 6> commands{"bench", "config", "create",
                                                             "info",  "join",   "replicate"};
-  static constexpr std::array<std::string_view, 4> figures{"latency", "membership", "suite",
+  static constexpr std::array<std::string_view, 5> figures{"latency", "membership", "rpc", "suite",
                                                            "throughput"};
   const bool inner = words.size() > 1 && words[0] == "bench";
   const auto known = inner ? std::span<const std::string_view>(figures)
@@ -272,6 +277,7 @@ Command chosen(const CLI::App& app, Parsed& parsed) {
     if (parsed.replicate.out.empty()) return wrong("squall replicate: --out is empty\n");
     return parsed.replicate;
   }
+  if (app.get_subcommand("bench")->got_subcommand("rpc")) return parsed.rpc;
   if (app.get_subcommand("bench")->got_subcommand("suite")) return parsed.suite;
   if (app.get_subcommand("bench")->got_subcommand("membership")) {
     for (const bench::Event event :
@@ -306,7 +312,7 @@ Command parse(std::vector<std::string> words) {
   member->group("");  // not for people
   member->add_option("role", parsed.member.role)
       ->required()
-      ->check(CLI::IsMember({"replicate", "bench", "membership"}));
+      ->check(CLI::IsMember({"replicate", "bench", "membership", "rpc"}));
 
   if (auto unknown = unknown_command(words)) return *unknown;
   const bool takes_keys =

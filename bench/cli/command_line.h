@@ -11,6 +11,7 @@
 #include "bench/measure/suite.h"
 #include "bench/membership/event.h"
 #include "bench/replicate/replicate.h"
+#include "bench/rpc/rpc.h"
 #include "bench/terminal/settings.h"
 
 namespace squall::cli {
@@ -26,9 +27,9 @@ struct Say {
   std::string text;
 };
 
-using Command =
-    std::variant<Say, Info, terminal::Options, replicate::Options, bench::MeasureOptions,
-                 bench::SuiteOptions, bench::MembershipOptions, ConfigOptions, Member>;
+using Command = std::variant<Say, Info, terminal::Options, replicate::Options,
+                             bench::MeasureOptions, bench::SuiteOptions, bench::MembershipOptions,
+                             bench::RpcOptions, ConfigOptions, Member>;
 
 /// `words` without the program's name.
 Command parse(std::vector<std::string> words);

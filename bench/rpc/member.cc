@@ -1,0 +1,182 @@
+#include "bench/rpc/member.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <deque>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "bench/launch/interrupt.h"
+#include "bench/launch/link.h"
+#include "bench/rpc/calls.h"
+#include "bench/samples/samples.h"
+#include "core/fabric/topology.h"
+#include "groups/node.h"
+#include "groups/object/object.h"
+
+namespace squall::bench {
+namespace {
+
+using nlohmann::json;
+
+constexpr Duration listen_every = 1ms;
+constexpr Duration good_order = 3s;
+/// Updates between two turns, and updates that are waited for at a time.
+constexpr unsigned burst = 1024;
+constexpr std::size_t most_waited_for = 16384;
+/// A clock read would cost more than a local read.
+constexpr unsigned reads_a_sample = 1000;
+
+struct Counter {
+  std::uint64_t total = 0;
+  std::uint64_t executed = 0;
+
+  std::uint64_t add(std::uint64_t more) {
+    ++executed;
+    return total += more;
+  }
+  std::uint64_t value() const { return total; }
+  std::uint64_t count() const { return executed; }
+  using methods = Methods<&Counter::add, &Counter::value, &Counter::count>;
+};
+
+class Caller {
+ public:
+  Caller(Link& link, Node& node, Object<Counter> counter)
+      : link_(link),
+        node_(node),
+        counter_(std::move(counter)),
+        calls_(link.task().at("calls").get<std::string>()),
+        calling_(link.task().at("calling")) {}
+
+  Result<> run();
+
+ private:
+  std::uint64_t executed() const { return *counter_.read<&Counter::count>(); }
+  Result<> turn(Time now) {
+    if (!node_.poll()) {
+      if (const auto stopped = node_.stopped()) return tl::unexpected(*stopped);
+      node_.idle(now + listen_every);
+    }
+    return {};
+  }
+  Result<> update();
+  Result<> read_here();
+  Result<> read_there();
+
+  Link& link_;
+  Node& node_;
+  Object<Counter> counter_;
+  std::string calls_;
+  bool calling_;
+  std::uint64_t sum_ = 0, updates_ = 0;
+  std::deque<Future<std::uint64_t>> waited_for_;
+  Samples samples_;
+};
+
+/// As many as there is room for; then takes those that every replica has replied to.
+Result<> Caller::update() {
+  for (unsigned sent = 0; sent < burst && waited_for_.size() < most_waited_for; ++sent)
+    waited_for_.push_back(counter_.update<&Counter::add>(++updates_));
+  if (auto turned = turn(Monotonic::now()); !turned) return turned;
+  while (!waited_for_.empty() && waited_for_.front().ready()) {
+    const auto own = waited_for_.front().own();
+    sum_ += updates_ - waited_for_.size() + 1;
+    if (!own) return tl::unexpected(own.error());
+    if (*own != sum_) return fail(Code::lost, "an update was executed out of its order");
+    waited_for_.pop_front();
+  }
+  return {};
+}
+
+Result<> Caller::read_here() {
+  const Time start = Monotonic::now();
+  std::uint64_t seen = 0;
+  for (unsigned read = 0; read < reads_a_sample; ++read) {
+    const auto value = counter_.read<&Counter::value>();
+    if (!value.has_value()) return tl::unexpected(value.error());
+    seen += *value;
+    asm volatile("" : : "r"(seen) : "memory");  // each is a read of its own
+  }
+  samples_.add((Monotonic::now() - start) / reads_a_sample);
+  return turn(start);
+}
+
+Result<> Caller::read_there() {
+  const Time start = Monotonic::now();
+  const auto value = counter_.at("b").read<&Counter::value>().get();
+  if (!value) return tl::unexpected(value.error());
+  samples_.add(Monotonic::now() - start);
+  return {};
+}
+
+Result<> Caller::run() {
+  if (auto said = link_.channel().send({{"ready", true}}); !said) return said;
+  std::optional<Time> start, end;
+  while (!start) {
+    if (auto turned = turn(Monotonic::now()); !turned) return turned;
+    if (const auto message = link_.channel().receive(); message && message->contains("go")) {
+      start = Time(Duration((*message)["go"].at("start_ns").get<Duration::rep>()));
+      end = Time(Duration((*message)["go"].at("end_ns").get<Duration::rep>()));
+    }
+    if (link_.channel().closed()) return fail(Code::closed, "the command is gone");
+  }
+  bool begun = false;
+  std::uint64_t before = 0;
+  Time begin{};
+  for (Time now = Monotonic::now(); now < *end; now = Monotonic::now()) {
+    if (!begun && now >= *start) {
+      begun = true;
+      before = executed();
+      begin = now;
+      samples_.clear();
+    }
+    const auto done = !calling_               ? turn(now)
+                      : calls_ == "update"    ? update()
+                      : calls_ == "read_here" ? read_here()
+                                              : read_there();
+    if (!done) return done;
+  }
+  const double seconds = std::chrono::duration<double>(Monotonic::now() - begin).count();
+  if (auto said = link_.channel().send(
+          {{"result",
+            {{"executed", executed() - before},
+             {"seconds", seconds},
+             {"median_ns", static_cast<double>(samples_.percentile(0.5).count())}}}});
+      !said)
+    return said;
+  while (!link_.told_to_stop() && !node_.stopped())
+    if (auto turned = turn(Monotonic::now()); !turned) return turned;
+  static_cast<void>(node_.shutdown(Monotonic::now() + good_order));
+  return {};
+}
+
+}  // namespace
+
+int call_as_member() {
+  catch_interrupts();
+  auto link = Link::open();
+  if (!link) {
+    fmt::print(stderr, "squall: {}\n", link.error().text());
+    return 2;
+  }
+  const auto failed = [&](const Error& error) {
+    static_cast<void>(link->channel().send({{"failed", error.text()}}));
+    return 1;
+  };
+  if (const int core = link->task().at("core"); core >= 0)
+    if (auto pinned = fabric::pin_this_thread(static_cast<fabric::Core>(core)); !pinned)
+      return failed(pinned.error());
+  Config config = link->config();
+  config.survive_losses = false;
+  config.failure_timeout = 5s;
+  auto node = Node::start(config);
+  if (!node) return failed(node.error());
+  auto counter = (*node)->object<Counter>("bench");
+  if (!counter) return failed(counter.error());
+  const auto ran = Caller(*link, **node, counter).run();
+  return ran ? 0 : failed(ran.error());
+}
+
+}  // namespace squall::bench

@@ -1,0 +1,92 @@
+#include "bench/rpc/rpc.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstdio>
+#include <vector>
+
+#include "bench/launch/interrupt.h"
+#include "bench/limits/limits.h"
+#include "bench/measure/run.h"
+#include "bench/measure/suite.h"
+#include "bench/rpc/calls.h"
+
+namespace squall::bench {
+namespace {
+
+constexpr unsigned runs_of_a_case = 3;
+constexpr std::size_t argument_bytes = 8;
+
+class Rpc {
+ public:
+  explicit Rpc(const RpcOptions& options) : seconds_(options.seconds / runs_of_a_case) {}
+
+  int run() {
+    std::vector<double> updates, of_messages, here_us, there_shm, there_tcp;
+    for (unsigned run = 0; run < runs_of_a_case && !failed_; ++run) {
+      // Each beside what it is made of.
+      const double before = messages();
+      const double rate = calls(Calls::update, "shm");
+      const double after = messages();
+      updates.push_back(rate);
+      of_messages.push_back(rate / ((before + after) / 2));
+      here_us.push_back(calls(Calls::read_here, "shm") / 1e3);
+      const double trip_shm = 2 * limit(measure_shared_memory_one_way(argument_bytes, window()));
+      there_shm.push_back(calls(Calls::read_there, "shm") / 1e3 / trip_shm);
+      const double trip_tcp = limit(measure_tcp_round_trip(argument_bytes, window()));
+      there_tcp.push_back(calls(Calls::read_there, "tcp") / 1e3 / trip_tcp);
+    }
+    if (failed_) return 1;
+    fmt::print("{}", heading());
+    show(at_least("update, 8 B, shm, 2 members, of messages", Spread(of_messages), 0.4, "x"));
+    show(at_most("read here", Spread(here_us), 0.2, "us"));
+    show(at_most("read at another, shm, of a raw round trip", Spread(there_shm), 6, "x"));
+    show(at_most("read at another, tcp, of a raw round trip", Spread(there_tcp), 1.6, "x"));
+    fmt::print("{} of {} bars reached; {:.2f} M updates/s\n", reached_, bars_,
+               Spread(updates).median / 1e6);
+    return 0;
+  }
+
+ private:
+  Duration window() const {
+    return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds_ / 2));
+  }
+  template <class Value>
+  Value or_failed(Result<Value> result) {
+    if (result) return *std::move(result);
+    if (!failed_) fmt::print(stderr, "squall: {}\n", result.error().text());
+    failed_ = true;
+    return {};
+  }
+  double calls(Calls what, const char* fabric) {
+    return failed_ ? 1 : or_failed(run_calls(what, fabric, seconds_));
+  }
+  double limit(Result<Limit> measured) { return or_failed(std::move(measured)).value; }
+  /// Of as many bytes as the argument, in the same stack, from one of two members.
+  double messages() {
+    Case plain;
+    plain.members = 2;
+    plain.size_bytes = argument_bytes;
+    plain.seconds = seconds_;
+    return failed_ ? 1 : or_failed(run_case(plain)).messages_per_s;
+  }
+  void show(const Bar& bar) {
+    ++bars_;
+    reached_ += bar.reached() ? 1 : 0;
+    fmt::print("{}", line_of(bar));
+  }
+
+  double seconds_;
+  bool failed_ = false;
+  unsigned bars_ = 0, reached_ = 0;
+};
+
+}  // namespace
+
+int measure_rpc(const RpcOptions& options) {
+  catch_interrupts();
+  return Rpc(options).run();
+}
+
+}  // namespace squall::bench
