@@ -62,8 +62,8 @@ class Object {
 
   /// Executed at every replica, in the group's order. Waits for room in the ring as Group::send
   /// does (inside an upcall it does not: Code::would_block). Arguments convert to the method's
-  /// parameters. A call in flight when the view changes completes; replies of others that were on
-  /// their way then are errors with Effect::yes.
+  /// parameters. A call in flight when the view changes completes; replies of members that
+  /// are gone by then are errors with Effect::yes.
   template <auto Method, class... Arguments>
   auto update(const Arguments&... arguments) const {
     using Signature = objects::CheckedSignature<T, Method>;
