@@ -6,6 +6,14 @@
 
 namespace squall {
 
+/// Where a sanitizer looks at each access, one call of libc's is far quicker than many stores.
+#if !defined(__has_feature)
+inline constexpr bool stores_are_plain = true;
+#else
+inline constexpr bool stores_are_plain =
+    !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer);
+#endif
+
 /// Copies `bytes` from `from` to `to`, which must not overlap. Of a cache line or two, finding the
 /// right one of libc's copies costs more than the copy. Above some 2 KiB glibc takes `rep movsb` on
 /// whatever processor says that it has a good one; where the bytes are read again soon, plain
@@ -17,7 +25,7 @@ inline void copy_message(std::byte* to, const std::byte* from, std::size_t bytes
   if (bytes >= step && bytes <= small) {
     for (std::size_t at = 0; at + step <= bytes; at += step) std::memcpy(to + at, from + at, step);
     std::memcpy(to + bytes - step, from + bytes - step, step);  // the rest, overlapping
-  } else if (bytes > medium && bytes <= large) {
+  } else if (stores_are_plain && bytes > medium && bytes <= large) {
     for (std::size_t at = 0; at + line <= bytes; at += line) std::memcpy(to + at, from + at, line);
     std::memcpy(to + bytes - line, from + bytes - line, line);
   } else if (bytes != 0) {
