@@ -84,7 +84,7 @@ class NodeImpl final : public Node, public GroupHost {
   bool in_upcall() const override { return loop_->in_upcall(); }
   Result<> attach(std::string_view name, std::shared_ptr<Attachment> attachment) override;
 
-  bool poll() override { return !threaded() && turn_once(); }
+  bool poll() override { return !threaded() && !loop_->in_upcall() && turn_once(); }
   void idle(Time until) override {
     if (!threaded()) loop_->idle(until);
   }

@@ -95,6 +95,11 @@ Result<> Terminal::send_typed() {
     auto sent = typed_group_.try_send(as_bytes(line.text));
     // It stays until there is room, and nothing more is read meanwhile.
     if (!sent && sent.error().code == Code::would_block) return {};
+    if (!sent && sent.error().code == Code::unavailable) {
+      // The group waits for members, or has enough without this one.
+      fmt::print(stderr, "squall: not sent: {}\n", sent.error().what);
+      continue;
+    }
     if (!sent) return sent;
   }
   return {};

@@ -80,8 +80,10 @@ Layout sharded(std::size_t shards, std::size_t replicas) {
     const bool begun = !taken.empty();
     if (!begun && view.size() < shards * replicas)
       return fail(Code::unavailable,
-                  fmt::format("{} shards of {} need {} members, and there are {}", shards, replicas,
-                              shards * replicas, view.size()),
+                  fmt::format("{} {} members, and there {} {}",
+                              shards == 1 ? std::string("it needs")
+                                          : fmt::format("{} shards of {} need", shards, replicas),
+                              shards * replicas, view.size() == 1 ? "is" : "are", view.size()),
                   "start more members");
     for (Rank rank = 0; rank < view.size(); ++rank) {
       if (taken.contains(rank)) continue;

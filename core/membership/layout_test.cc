@@ -78,6 +78,13 @@ TEST_CASE("shards begin when they can be filled, and say what is missing until t
   CHECK(story.since() == "22");
 }
 
+TEST_CASE("a group without shards needs its replicas") {
+  Story story{sharded(1, 2), 1};
+  CHECK(story.go(1, "a") == "-");
+  CHECK(story.missing == "it needs 2 members, and there is 1");
+  CHECK(story.go(2, "abc") == "ab");
+}
+
 TEST_CASE("who is lost is replaced, and nobody is moved") {
   Story story{sharded(2, 2), 2};
   CHECK(story.go(1, "abcde") == "ac bd");
