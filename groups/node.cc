@@ -176,6 +176,11 @@ Result<std::unique_ptr<Node>> NodeImpl::start(const Config& config) {
   auto met = meet(config, *plan, deadline);
   if (!met) return tl::unexpected(met.error());
 
+  if (met->joined &&
+      met->view.seating.size() != (plan->everyone_everywhere ? 0 : plan->channels.size()))
+    return fail(Code::refused, "the group seats its members in other channels than there are here",
+                "give every member the same configuration");
+
   std::unique_ptr<NodeImpl> node(new NodeImpl(std::move(*met), timing));
   if (!plan->everyone_everywhere && !node->met_.joined)
     seat(plan->groups, nullptr, node->met_.view);

@@ -57,6 +57,8 @@ Result<> well_formed(const Change& change) {
   }
   if (change.trim.size() > ChangeLimits::channels) return wrong("with too many channels");
   if (auto ok = check_seating(change.next); !ok) return wrong(ok.error().what);
+  if (!change.next.seating.empty() && change.next.seating.size() != change.trim.size())
+    return wrong("that seats and trims different channels");
   for (const auto& senders : change.trim)
     if (senders.size() > max_members) return wrong("with too many senders");
   return {};

@@ -32,6 +32,15 @@ Change sample() {
   return change;
 }
 
+TEST_CASE("who is seated at all is seated in every channel there is") {
+  Change change = sample();
+  change.next.seating.pop_back();
+  CHECK_FALSE(check(change, four()));
+  CHECK_FALSE(decode_change(Bytes(encode(change))));
+  change.next.seating.clear();
+  CHECK(check(change, four()));
+}
+
 TEST_CASE("nobody is seated twice, nowhere, or in a view to come") {
   const auto refused = [](std::size_t channel, Seating seating) {
     Change change = sample();
