@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +22,9 @@ struct Contact {
   std::string name;
   std::string address;  ///< rendezvous, "host:port" or "[v6]:port"
 };
+
+/// Runs what it is given, once, when and where it likes: on a pool of threads, an event loop.
+using Executor = std::function<void(std::function<void()>)>;
 
 /// How a node comes to be in its group.
 enum class Start : std::uint8_t {
@@ -75,7 +79,12 @@ struct Config {
   /// 0: a group of two survives only the loss of rank 1).
   bool survive_losses = true;
   bool engine_thread = false;  ///< false: the application turns the node with poll()
-  int listen_fd = -1;          ///< an inherited, already listening socket, for launchers
+  /// In code: where upcalls run (deliver, view, membership, post, stopped, state), one after the
+  /// other in one order, but those of replicated objects. They may take their time: each gets a
+  /// copy of its message, and when 16 MiB wait, the others' rings push back. Empty: upcalls run
+  /// where the node turns, and must not block.
+  Executor executor = {};
+  int listen_fd = -1;  ///< an inherited, already listening socket, for launchers
 
   // [fabric]
   std::string provider = "auto";

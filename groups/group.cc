@@ -29,8 +29,9 @@ GroupImpl::GroupImpl(GroupHost& host, engine::Loop& loop, const GroupPlan& plan,
       loop_(loop),
       writer_(writer),
       plan_(plan),
+      upcalls_(&host.upcalls()),
       max_bytes_(writer != nullptr ? mirror::max_message_bytes(writer->ring_bytes()) : 0) {
-  be_in(host_.host_view(), host_.host_rank());
+  membership_ = seat(host_.host_view(), host_.host_rank());
   if (writer_ == nullptr || loop_.maps()) return;
   piece_ = std::min(writer_->ring_bytes() / piece_share, piece_cap);
 }
@@ -125,17 +126,31 @@ Result<> GroupImpl::post(Rank to, Bytes message) {
 }
 
 void GroupImpl::on_post(std::function<void(Rank, Bytes)> handler) {
-  host_.hand_posts(plan_.first, std::move(handler));
+  Upcalls& by = *upcalls_;
+  if (by.direct() || !handler) return host_.hand_posts(plan_.first, std::move(handler));
+  host_.hand_posts(plan_.first, [&by, handler = std::move(handler)](Rank from, Bytes message) {
+    by.call([handler, from, copy = std::vector<std::byte>(message.begin(), message.end())] {
+      handler(from, copy);
+    });
+  });
 }
 
 void GroupImpl::on_state(StateHooks hooks) {
+  hooks = upcalls_.load()->in_order(std::move(hooks), [this](Error error) {
+    host_.run_in_turn([this, error = std::move(error)] { host_.stop_node(error); });
+  });
   for (std::size_t shard = 0; shard < plan_.shards; ++shard)
     host_.hand_state(plan_.first + shard, hooks);
 }
 
 void GroupImpl::on_deliver(std::function<void(const Delivery&)> handler) {
+  Upcalls& by = *upcalls_;
+  const bool queued = !by.direct() && handler;
+  if (queued)
+    handler = [&by, kept = std::make_shared<const multicast::DeliverFunction>(std::move(handler))](
+                  const Delivery& message) { by.deliver(kept, message); };
   for (std::size_t shard = 0; shard < plan_.shards; ++shard)
-    host_.deliver_to(plan_.first + shard, handler);
+    host_.deliver_to(plan_.first + shard, handler, queued);
 }
 
 std::vector<Laggard> GroupImpl::laggards() const {
@@ -172,17 +187,24 @@ Membership GroupImpl::membership_in(std::shared_ptr<const View> view, Rank self)
   return now;
 }
 
-void GroupImpl::be_in(std::shared_ptr<const View> view, Rank self) {
+Membership GroupImpl::seat(std::shared_ptr<const View> view, Rank self) {
   Membership now = membership_in(std::move(view), self);
   if (now.shard)
     shut_.fetch_and(static_cast<std::uint8_t>(~unseated), std::memory_order_relaxed);
   else
     shut_.fetch_or(unseated, std::memory_order_relaxed);
-  {
-    const std::lock_guard lock(membership_mutex_);
-    membership_ = now;
-  }
-  if (membership_handler_) membership_handler_(now);
+  return now;
+}
+
+void GroupImpl::be_in(std::shared_ptr<const View> view, Rank self) {
+  // It is told in its place, and answers so from there on.
+  upcalls_.load()->call([this, now = seat(std::move(view), self), handler = membership_handler_] {
+    {
+      const std::lock_guard lock(membership_mutex_);
+      membership_ = now;
+    }
+    if (handler) handler(now);
+  });
 }
 
 void GroupImpl::look_at(const std::shared_ptr<const View>& view, Rank self) {

@@ -14,6 +14,7 @@
 #include "core/mirror/ring_writer.h"
 #include "groups/node.h"
 #include "groups/plan.h"
+#include "groups/upcalls.h"
 
 namespace squall {
 
@@ -23,12 +24,17 @@ class GroupHost {
   virtual ~GroupHost() = default;
   virtual std::shared_ptr<const View> host_view() const = 0;
   virtual Rank host_rank() const = 0;
-  virtual void deliver_to(std::size_t channel, multicast::DeliverFunction upcall) = 0;
+  /// Of the node's upcalls, which may be on an executor.
+  virtual Upcalls& upcalls() = 0;
+  /// `queued`: it is one of those, and is to rest while too many wait.
+  virtual void deliver_to(std::size_t channel, multicast::DeliverFunction upcall, bool queued) = 0;
   virtual void hand_state(std::size_t channel, engine::StateHooks hooks) = 0;
   virtual std::vector<Laggard> laggards_of(std::size_t channel) = 0;
   virtual bool post_to(std::size_t channel, Rank to, Bytes message) = 0;
   virtual std::size_t most_post_bytes() const = 0;
   virtual void run_in_turn(std::function<void()> work) = 0;
+  /// Where it turns.
+  virtual void stop_node(Error error) = 0;
   virtual void hand_posts(std::size_t channel, std::function<void(Rank, Bytes)> upcall) = 0;
   /// Gives way until there may be room: turns the node, or lets its thread do so.
   virtual void wait_for_room() = 0;
@@ -56,11 +62,16 @@ class GroupImpl : public Group {
   void on_deliver(std::function<void(const Delivery&)> handler) override;
   std::vector<Laggard> laggards() const override;
   Membership membership() const override;
+  Membership latest_membership() const override {
+    return membership_in(host_.host_view(), host_.host_rank());
+  }
   void on_membership(std::function<void(const Membership&)> handler) override;
   Result<> post(Rank to, Bytes message) override;
   std::size_t max_post_bytes() const override { return host_.most_post_bytes(); }
   void on_post(std::function<void(Rank, Bytes)> handler) override;
 
+  /// From now on its upcalls run where the node turns, executor or not. Any thread.
+  void attached() { upcalls_ = &direct_; }
   /// From now on nothing can be sent. Any thread.
   void close() { shut_.fetch_or(closed, std::memory_order_relaxed); }
 
@@ -82,6 +93,8 @@ class GroupImpl : public Group {
  private:
   bool open() const { return writer_ != nullptr && shut_.load(std::memory_order_relaxed) == 0; }
   Membership membership_in(std::shared_ptr<const View> view, Rank self) const;
+  /// The same; from now on it sends, or does not.
+  Membership seat(std::shared_ptr<const View> view, Rank self);
   // As `refuse`.
   [[gnu::noinline]] Result<> send_from_elsewhere(Bytes message);
 
@@ -93,6 +106,8 @@ class GroupImpl : public Group {
   std::size_t piece_ = SIZE_MAX;  // bytes appended here that are pushed without waiting for a turn
   Position pushed_to_ = 0;        // by the last early push
   GroupPlan plan_;
+  Upcalls direct_{{}, {}};
+  std::atomic<Upcalls*> upcalls_;
   mutable std::mutex membership_mutex_;
   Membership membership_;
   std::function<void(const Membership&)> membership_handler_;

@@ -1,25 +1,12 @@
-#include "groups/node.h"
-
 #include <fmt/format.h>
-#include <sched.h>
 
 #include <algorithm>
-#include <atomic>
-#include <future>
-#include <mutex>
-#include <thread>
 #include <tuple>
-#include <vector>
 
 #include "core/base/assert.h"
 #include "core/base/log.h"
-#include "core/engine/loop.h"
 #include "core/fabric/topology.h"
-#include "groups/attachments.h"
-#include "groups/coded_group.h"
-#include "groups/doorway.h"
-#include "groups/group.h"
-#include "groups/meeting_point.h"
+#include "groups/node_impl.h"
 
 namespace squall {
 namespace {
@@ -29,143 +16,7 @@ constexpr std::string_view finished_goodbye = "finished";
 constexpr std::string_view lost_goodbye = "lost ";
 constexpr std::size_t most_goodbye_bytes = 200;
 
-/// Hands work from other threads to the one that turns the node. The flag keeps it free when empty.
-class Mailbox {
- public:
-  void post(std::function<void()> work) {
-    const std::lock_guard lock(mutex_);
-    work_.push_back(std::move(work));
-    waiting_.store(true, std::memory_order_release);
-  }
-  void run() {
-    if (!waiting_.load(std::memory_order_acquire)) return;
-    std::vector<std::function<void()>> work;
-    {
-      const std::lock_guard lock(mutex_);
-      work.swap(work_);
-      waiting_.store(false, std::memory_order_relaxed);
-    }
-    for (const auto& each : work) each();
-  }
-
- private:
-  std::mutex mutex_;
-  std::vector<std::function<void()>> work_;
-  std::atomic<bool> waiting_{false};
-};
-
-class NodeImpl final : public Node, public GroupHost {
- public:
-  static Result<std::unique_ptr<Node>> start(const Config& config);
-  ~NodeImpl() override;
-
-  Group* group(std::string_view name) override {
-    const auto found = std::ranges::find(groups_, name, &GroupImpl::name);
-    return found == groups_.end() ? nullptr : found->get();
-  }
-  std::shared_ptr<const View> view() const override {
-    const std::lock_guard lock(view_mutex_);
-    return view_;
-  }
-  Rank rank() const override {
-    const std::lock_guard lock(view_mutex_);
-    return rank_;
-  }
-  void on_view(std::function<void(const ViewChange&)> handler) override {
-    run_in_turn([this, handler = std::move(handler)] { view_handler_ = handler; });
-  }
-  std::string_view fabric() const override { return met_.fabric->name(); }
-  const Timing& timing() const override { return timing_; }
-
-  bool arrived() const override { return !turn_->arriving(); }
-
-  bool threaded() const override { return thread_.joinable(); }
-  bool turning_here() const override { return loop_->turning_here(); }
-  bool in_upcall() const override { return loop_->in_upcall(); }
-  Result<> attach(std::string_view name, std::shared_ptr<Attachment> attachment) override;
-
-  bool poll() override { return !threaded() && !loop_->in_upcall() && turn_once(); }
-  void idle(Time until) override {
-    if (!threaded()) loop_->idle(until);
-  }
-  int fd() const override { return loop_->fd(); }
-  bool arm() override { return loop_->arm_fd(); }
-  void wake() override { loop_->wake(); }
-  void execute(std::function<void()> work) override {
-    if (threaded() && loop_->turning_here() && !loop_->in_upcall()) return work();
-    run_in_turn(std::move(work));
-  }
-
-  std::optional<Error> stopped() const override {
-    const std::lock_guard lock(stopped_mutex_);
-    return stopped_;
-  }
-  void on_stopped(std::function<void(const Error&)> handler) override {
-    run_in_turn([this, handler = std::move(handler)] { stopped_handler_ = handler; });
-  }
-  Result<> shutdown(Time deadline) override;
-  Result<> leave(Time deadline) override;
-
- private:
-  NodeImpl(Met met, const Timing& timing) : met_(std::move(met)), timing_(timing) {}
-
-  // --- for groups
-  std::shared_ptr<const View> host_view() const override { return view(); }
-  Rank host_rank() const override { return rank(); }
-  void deliver_to(std::size_t channel, multicast::DeliverFunction upcall) override;
-  void hand_state(std::size_t channel, engine::StateHooks hooks) override;
-  std::vector<Laggard> laggards_of(std::size_t channel) override;
-  bool post_to(std::size_t channel, Rank to, Bytes message) override {
-    return turn_->post(to, channel, message);
-  }
-  std::size_t most_post_bytes() const override { return turn_->most_post_bytes(); }
-  void hand_posts(std::size_t channel, std::function<void(Rank, Bytes)> upcall) override {
-    run_in_turn([this, channel, upcall = std::move(upcall)] { turn_->on_post(channel, upcall); });
-  }
-  void wait_for_room() override;
-  Error why_closed() const override;
-
-  void add_group(const GroupPlan& plan);
-  bool turn_once();
-  void run_thread();
-  void run_in_turn(std::function<void()> work) override;
-  engine::Companion companion();
-  bool crowded() const;
-  std::vector<Laggard> laggards_here(std::size_t channel);
-  void turn_rendezvous(Time now);
-  void said_goodbye(Rank member, std::string_view text);
-  void say_why();
-  void keep_view(const View& view);
-  void installed(const engine::Installed& installed);
-  std::optional<Rank> rank_of(std::string_view name) const;
-  std::optional<Rank> rank_of_run(const Member& member) const;
-  void announce_stop();
-  Result<> wait_until_running(Time deadline);
-  Result<> wait_until_finished(Time deadline, std::string_view remedy);
-
-  Met met_;
-  Timing timing_;
-  std::unique_ptr<engine::Turn> turn_;
-  std::unique_ptr<engine::Loop> loop_;
-  std::unique_ptr<Doorway> doorway_;
-  std::vector<std::unique_ptr<GroupImpl>> groups_;
-  Attachments attachments_;
-  std::vector<fabric::Rendezvous::Event> rendezvous_events_;
-  Mailbox mailbox_;
-
-  std::function<void(const ViewChange&)> view_handler_;
-  mutable std::mutex view_mutex_;
-  std::shared_ptr<const View> view_;  // as of the last view change
-  Rank rank_ = 0;
-
-  std::function<void(const Error&)> stopped_handler_;
-  mutable std::mutex stopped_mutex_;
-  std::optional<Error> stopped_;
-
-  std::thread thread_;
-  std::atomic<bool> stop_thread_{false};
-  std::atomic<bool> finished_{false};  // with everyone, or left alone
-};
+}  // namespace
 
 Result<std::unique_ptr<Node>> NodeImpl::start(const Config& config) {
   const Time deadline = Monotonic::now() + config.start_timeout;
@@ -181,7 +32,7 @@ Result<std::unique_ptr<Node>> NodeImpl::start(const Config& config) {
     return fail(Code::refused, "the group seats its members in other channels than there are here",
                 "give every member the same configuration");
 
-  std::unique_ptr<NodeImpl> node(new NodeImpl(std::move(*met), timing));
+  std::unique_ptr<NodeImpl> node(new NodeImpl(std::move(*met), timing, config.executor));
   if (!plan->everyone_everywhere && !node->met_.joined)
     seat(plan->groups, nullptr, node->met_.view);
   engine::Turn::Options options;
@@ -228,36 +79,9 @@ NodeImpl::~NodeImpl() {
     loop_->wake();
     thread_.join();
   }
+  upcalls_.close();
   attachments_.close({Code::closed, "the node is gone", ""});
-}
-
-Result<> NodeImpl::attach(std::string_view name, std::shared_ptr<Attachment> attachment) {
-  Group* const found = group(name);
-  if (found == nullptr)
-    return fail(Code::invalid, fmt::format("no group is called {}", name),
-                "name it in the configuration of every member");
-  if (auto claimed = attachments_.claim(static_cast<GroupImpl*>(found)->plan()); !claimed)
-    return claimed;
-  run_in_turn([this, attachment = std::move(attachment)] { attachments_.add(attachment); });
-  return {};
-}
-
-void NodeImpl::add_group(const GroupPlan& plan) {
-  mirror::RingWriter* const writer = turn_->writer(plan.first);
-  if (plan.codecs.empty())
-    groups_.push_back(std::make_unique<GroupImpl>(*this, *loop_, plan, writer));
-  else
-    groups_.push_back(std::make_unique<CodedGroup>(*this, *loop_, plan, writer));
-  GroupImpl* const group = groups_.back().get();
-  for (std::size_t shard = 0; shard < plan.shards; ++shard)
-    turn_->on_channel_view(plan.first + shard, [this, group](const engine::Installed& installed) {
-      const auto self = installed.view.rank_of(met_.view.members[met_.self].id);
-      // That of the node, as a rule; of an earlier view where the state was still on its way.
-      const auto mine = view();
-      group->be_in(
-          mine->id == installed.view.id ? mine : std::make_shared<const View>(installed.view),
-          *self);
-    });
+  end_waits({Code::closed, "the node is gone", ""});
 }
 
 Result<> NodeImpl::wait_until_running(Time deadline) {
@@ -281,6 +105,8 @@ Result<> NodeImpl::wait_until_running(Time deadline) {
 
 bool NodeImpl::turn_once() {
   mailbox_.run();
+  if (!upcalls_.direct()) [[unlikely]]
+    rest_or_go_on();
   bool worked = loop_->poll();
   worked |= attachments_.turned();
   if (turn_->phase() == engine::Turn::Phase::stopped) [[unlikely]]
@@ -288,6 +114,7 @@ bool NodeImpl::turn_once() {
   if ((turn_->finished() || turn_->left()) && !finished_.load(std::memory_order_relaxed))
       [[unlikely]] {
     attachments_.close({Code::closed, "the node has finished", ""});
+    end_waits({Code::closed, "the node has finished", ""});
     finished_.store(true, std::memory_order_release);
   }
   return worked;
@@ -299,8 +126,10 @@ void NodeImpl::run_thread() {
 }
 
 void NodeImpl::run_in_turn(std::function<void()> work) {
-  // Never inside an upcall: it would replace the very function that is running.
-  if (!threaded() && !loop_->in_upcall()) return work();
+  // Never inside an upcall: it would replace the very function that is running. An executor's
+  // threads are not this one, as a rule.
+  if (!threaded() && !loop_->in_upcall() && (upcalls_.direct() || loop_->turning_here()))
+    return work();
   mailbox_.post(std::move(work));
   loop_->wake();
 }
@@ -378,7 +207,28 @@ void NodeImpl::installed(const engine::Installed& installed) {
   loop_->set_crowded(crowded());
   const auto now = view();
   for (const auto& group : groups_) group->look_at(now, rank());
-  if (view_handler_) view_handler_({now, installed.gone, installed.came});
+  const ViewChange change{now, installed.gone, installed.came};
+  if (view_handler_) upcalls_.call([handler = view_handler_, change] { handler(change); });
+  for (const auto& next : std::exchange(next_view_, {})) next(change);
+}
+
+void NodeImpl::next_view(std::function<void(Result<ViewChange>)> next) {
+  // Also inside an upcall: a coroutine that was just told of one view waits for the next.
+  if (!loop_->turning_here())
+    return run_in_turn([this, next = std::move(next)] { wait_for_view(next); });
+  wait_for_view(std::move(next));
+}
+
+void NodeImpl::wait_for_view(std::function<void(Result<ViewChange>)> next) {
+  if (const auto error = stopped()) return next(tl::unexpected(*error));
+  if (finished_.load(std::memory_order_relaxed))
+    return next(fail(Code::closed, "the node has finished"));
+  next_view_.push_back(std::move(next));
+}
+
+/// There is no next view for those who wait for one.
+void NodeImpl::end_waits(const Error& why) {
+  for (const auto& next : std::exchange(next_view_, {})) next(tl::unexpected(why));
 }
 
 void NodeImpl::announce_stop() {
@@ -391,55 +241,9 @@ void NodeImpl::announce_stop() {
   say_why();
   for (const auto& group : groups_) group->close();
   attachments_.close(*stopped_);
-  if (stopped_handler_) stopped_handler_(*stopped_);
-}
-
-void NodeImpl::deliver_to(std::size_t channel, multicast::DeliverFunction upcall) {
-  run_in_turn([this, channel, upcall = std::move(upcall)] { turn_->on_deliver(channel, upcall); });
-}
-
-void NodeImpl::hand_state(std::size_t channel, engine::StateHooks hooks) {
-  run_in_turn([this, channel, hooks = std::move(hooks)] { turn_->on_state(channel, hooks); });
-}
-
-std::vector<Laggard> NodeImpl::laggards_of(std::size_t channel) {
-  if (!threaded() || loop_->turning_here()) return laggards_here(channel);
-  std::promise<std::vector<Laggard>> answer;
-  mailbox_.post([&] { answer.set_value(laggards_here(channel)); });
-  loop_->wake();
-  return answer.get_future().get();
-}
-
-std::vector<Laggard> NodeImpl::laggards_here(std::size_t channel) {
-  std::vector<Laggard> behind;
-  const multicast::Channel* asked = turn_->channel(channel);
-  if (asked == nullptr) return behind;
-  const auto lags = asked->lags();
-  const engine::Place place = turn_->place(channel);
-  for (std::size_t at = 0; at < lags.size(); ++at) {
-    const Rank rank = place.members[at];
-    if (lags[at].rounds != 0 || lags[at].ring_bytes != 0)
-      behind.push_back(
-          {rank, turn_->view().members[rank].name, lags[at].rounds, lags[at].ring_bytes});
-  }
-  std::ranges::stable_sort(behind, [](const Laggard& left, const Laggard& right) {
-    return std::tie(left.missing_rounds, left.unconsumed_bytes) >
-           std::tie(right.missing_rounds, right.unconsumed_bytes);
-  });
-  return behind;
-}
-
-Error NodeImpl::why_closed() const {
-  const auto error = stopped();
-  return error ? *error : Error{Code::closed, "the node is shutting down", ""};
-}
-
-void NodeImpl::wait_for_room() {
-  if (threaded()) {
-    sched_yield();
-  } else if (!turn_once()) {
-    loop_->idle(Monotonic::now() + std::chrono::milliseconds(1));
-  }
+  if (stopped_handler_)
+    upcalls_.call([handler = stopped_handler_, error = *stopped_] { handler(error); });
+  end_waits(*stopped_);
 }
 
 Result<> NodeImpl::shutdown(Time deadline) {
@@ -464,7 +268,7 @@ Result<> NodeImpl::leave(Time deadline) {
 }
 
 Result<> NodeImpl::wait_until_finished(Time deadline, std::string_view remedy) {
-  while (!finished_.load(std::memory_order_acquire)) {
+  while (!finished_.load(std::memory_order_acquire) || !upcalls_.quiet()) {
     if (const auto error = stopped()) return tl::unexpected(*error);
     if (Monotonic::now() >= deadline)
       return fail(Code::timeout, "not everyone has finished in time: " + turn_->unfinished(),
@@ -473,13 +277,6 @@ Result<> NodeImpl::wait_until_finished(Time deadline, std::string_view remedy) {
   }
   run_in_turn([this] { met_.rendezvous->leave(finished_goodbye); });
   return {};
-}
-
-}  // namespace
-
-std::string Laggard::text() const {
-  return fmt::format("{}: {} rounds missing, {} bytes unconsumed", name, missing_rounds,
-                     unconsumed_bytes);
 }
 
 Result<std::unique_ptr<Node>> Node::start(const Config& config) {

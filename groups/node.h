@@ -4,10 +4,11 @@
 //
 // Threads. With `engine_thread` the node turns on a thread of its own; otherwise the application
 // turns it with `poll` and `idle`, from one thread at a time. `try_send`, `reserve` and `commit`
-// may be called from any thread, also from inside upcalls. Upcalls run where the node turns, with
-// no lock held. Sending is cheapest on the thread that turns the node; to move a polled node to
-// another thread, make sure that the first one is not sending at that moment.
+// may be called from any thread, also from inside upcalls. Upcalls run where the node turns, or
+// on Config::executor, with no lock held. Sending is cheapest on the thread that turns the node; to
+// move a polled node to another thread, make sure that the first one is not sending at that moment.
 
+#include <coroutine>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -88,6 +89,9 @@ class Group {
   virtual std::string_view name() const = 0;
   /// As it was last told, from any thread.
   virtual Membership membership() const = 0;
+  /// As the node's view has it, which the group may still be to be told of, after deliveries. Where
+  /// the node turns.
+  virtual Membership latest_membership() const = 0;
   /// Called for every view after the first, in the order of this group's deliveries. Their senders
   /// are ranks of the view that was told last. Where the node turns.
   virtual void on_membership(std::function<void(const Membership&)> handler) = 0;
@@ -148,6 +152,22 @@ struct ViewChange {
   std::vector<std::string> came = {};
 };
 
+class Node;
+
+/// See Node::next_view.
+class NextView {
+ public:
+  explicit NextView(Node& node) : node_(node) {}
+
+  bool await_ready() const { return false; }
+  void await_suspend(std::coroutine_handle<> waiting);
+  Result<ViewChange> await_resume() { return *std::move(change_); }
+
+ private:
+  Node& node_;
+  std::optional<Result<ViewChange>> change_;
+};
+
 /// What is built upon a group and takes its place: a replicated object. Called where the node
 /// turns.
 class Attachment {
@@ -188,6 +208,12 @@ class Node {
   /// Called for every view after the first, where the node turns, in one order with the deliveries:
   /// between the last message of the old view and the first of the new.
   virtual void on_view(std::function<void(const ViewChange&)> handler) = 0;
+  /// `auto change = co_await node->next_view();`: the first view that comes from here on, in the
+  /// place of its on_view, or why none does. The coroutine goes on where the node turns, also with
+  /// an executor.
+  NextView next_view();
+  /// The same by a function, called once.
+  virtual void next_view(std::function<void(Result<ViewChange>)> next) = 0;
   /// The provider in use ("shm", "tcp", ...), after `auto` has chosen.
   virtual std::string_view fabric() const = 0;
   /// What `failure_timeout` has come to: heartbeats, silence until a member is suspected, how long
@@ -235,5 +261,16 @@ class Node {
   /// until then. Code::timeout at `deadline`: it may still leave, if the node is turned.
   virtual Result<> leave(Time deadline) = 0;
 };
+
+inline NextView Node::next_view() {
+  return NextView(*this);
+}
+
+inline void NextView::await_suspend(std::coroutine_handle<> waiting) {
+  node_.next_view([this, waiting](Result<ViewChange> change) {
+    change_.emplace(std::move(change));
+    waiting.resume();
+  });
+}
 
 }  // namespace squall

@@ -104,6 +104,7 @@ bool Donor::turn(Held& held, std::uint32_t channel) {
         refuse(held, channel, StatePiece::Kind::none, stream.sent);
         break;
       }
+      if (piece->bytes.empty() && !piece->last) break;  // not yet
       stream.window.push_back(std::move(*piece));
       next = stream.window.end() - 1;
     }
@@ -122,6 +123,7 @@ bool Donor::skip(Held& held, std::uint32_t channel) {
   for (int count = 0; count < pieces_at_once && stream.produced < stream.skip->offset; ++count) {
     const std::uint64_t missing = stream.skip->offset - stream.produced;
     const auto piece = produce(stream, std::min<std::uint64_t>(piece_bytes_, missing));
+    if (piece && piece->bytes.empty() && !piece->last) return false;
     if (piece && !stream.ended) continue;
     // It failed, or the state here is shorter.
     refuse(held, channel, piece ? StatePiece::Kind::different : StatePiece::Kind::none,
@@ -145,6 +147,12 @@ std::optional<Donor::Piece> Donor::produce(Stream& stream, std::size_t most) {
   std::size_t filled = 0;
   while (!stream.ended && filled < most) {
     const auto more = stream.source(MutableBytes(piece.bytes).subspan(filled));
+    if (!more && more.error().code == Code::would_block) {
+      piece.bytes.resize(filled);
+      stream.produced += filled;
+      stream.digest.update(piece.bytes);
+      return piece;
+    }
     if (!more) {
       log(Level::warning, "the state for a joiner cannot be read: {}", more.error().text());
       return std::nullopt;

@@ -11,7 +11,8 @@
 namespace squall::engine {
 
 /// Fills the span from its beginning with the next bytes of one state and returns how many; 0: that
-/// was all. It may be called, and dropped, long after it was made, in between deliveries.
+/// was all; Code::would_block: it is asked again with the next turn. It may be called, and dropped,
+/// long after it was made, in between deliveries.
 using StateSource = std::function<Result<std::size_t>(MutableBytes)>;
 
 struct StateHooks {

@@ -70,6 +70,9 @@ void Call::recycle() {
   state_.store(0, std::memory_order_relaxed);
   single_ = false;
   asked_ = NodeId{};
+  shard_.reset();
+  tried_ = 0;
+  latest_ = false;
   awaited_ = arrived_ = 0;
   if (failure_) failure_.reset();
   if (then_) then_ = {};

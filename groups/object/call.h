@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "core/base/bytes.h"
@@ -127,9 +128,12 @@ class Call {
   const Reply* first_ = nullptr;
   const Reply* own_ = nullptr;
   std::unique_ptr<CallError> failure_;
-  // Of a read at another member: whom it asks, and what, in case it has to be asked again.
-  NodeId asked_{};
+  // Of a read that is not in the order: the record that asks, in case it has to be asked again.
   std::vector<std::byte> question_;
+  NodeId asked_{};                    // whom, for now
+  std::optional<std::size_t> shard_;  // any member of it
+  std::uint32_t tried_ = 0;           // members of it
+  bool latest_ = false;               // here, once ReadRounds says so
 
   Stage watched_ = all;
   std::function<void()> then_;

@@ -30,6 +30,7 @@
 #include "groups/object/future.h"
 #include "groups/object/invoke.h"
 #include "groups/object/replica.h"
+#include "groups/shard_of.h"
 
 namespace squall {
 
@@ -110,36 +111,55 @@ class Object {
     return *std::move(result);
   }
 
-  /// `store.at("b").read<&Inventory::count>("bolts")`: at that member, a message there and one
-  /// back. It answers from what has been delivered there.
-  class At {
+  /// Reads that are not local: `store.at("b").read<&Inventory::count>("bolts")`. Use it at once.
+  class Reads {
    public:
     template <auto Method, class... Arguments>
     auto read(const Arguments&... arguments) const {
       using Value = typename ReadSignature<Method>::Value;
-      return ReadFuture<Value>(object_.template ask<Method>(member_, arguments...));
+      return ReadFuture<Value>(object_.template ask<Method>(where_, arguments...));
     }
 
    private:
     friend Object;
-    At(const Object& object, std::string_view member) : object_(object), member_(member) {}
+    Reads(const Object& object, objects::Replica::Where where)
+        : object_(object), where_(std::move(where)) {}
     const Object& object_;
-    std::string_view member_;
+    objects::Replica::Where where_;
   };
-  /// By its configured name; another one than this, and possibly in another shard. Use it at once.
-  At at(std::string_view member) const { return At(*this, member); }
+  /// At that member, by its configured name; another one than this, and possibly in another shard:
+  /// a message there and one back. It answers from what has been delivered there.
+  Reads at(std::string_view member) const {
+    return Reads(*this, objects::Replica::AtMember{member});
+  }
+  /// At any member of that shard, from a member of any: here if this one is in it. If the member
+  /// that was asked goes, another one is.
+  Reads shard(std::size_t number) const { return Reads(*this, objects::Replica::AtShard{number}); }
+  /// At the shard of that key. `place(key, shards)` says which; it must be the same wherever the
+  /// key is used.
+  template <class Place = std::size_t (*)(std::string_view, std::size_t)>
+  Reads of(std::string_view key, Place place = squall::shard_of) const {
+    return shard(place(key, shards()));
+  }
+  /// As many shards as the group has; 1: none. 0: there is no such object.
+  std::size_t shards() const { return replica_ ? replica_->shards() : 0; }
 
   /// `store.linearizable().read<&Inventory::count>("bolts")`: sees every update that had returned
-  /// (own, or all replies) anywhere before the read began. It takes its place in the group's order
-  /// as an update does, and is executed at this replica only: it costs one message of the group,
-  /// and the latency of one update.
+  /// (own, or all replies) anywhere before the read began. It asks all members of the group (of the
+  /// shard) how far they are, and is run at this replica once that has come as far: no message in
+  /// the order, one to each member and one back for all reads that wait together. It waits for
+  /// members that are slow, until they are out of the view.
   class Linearizable {
    public:
     template <auto Method, class... Arguments>
     auto read(const Arguments&... arguments) const {
       using Value = typename ReadSignature<Method>::Value;
+      // Who does not listen yet does not answer; the order goes by without.
+      if (object_.replica_ && !object_.replica_->all_listen()) [[unlikely]]
+        return ReadFuture<Value>(
+            object_.template begin<Method>(objects::CallHeader::Kind::read, arguments...));
       return ReadFuture<Value>(
-          object_.template begin<Method>(objects::CallHeader::Kind::read, arguments...));
+          object_.template ask<Method>(objects::Replica::Latest{}, arguments...));
     }
 
    private:
@@ -177,7 +197,8 @@ class Object {
   }
 
   template <auto Method, class... Arguments>
-  objects::CallHandle ask(std::string_view member, const Arguments&... arguments) const {
+  objects::CallHandle ask(const objects::Replica::Where& where,
+                          const Arguments&... arguments) const {
     objects::known_method<T, Method>();
     if (!replica_) return objects::CallHandle(with_effect(why_not_, Effect::no));
     return objects::encoded<T, Method>(
@@ -185,7 +206,7 @@ class Object {
           std::vector<std::byte> question(bytes == SIZE_MAX ? 0 : bytes);
           if (bytes == SIZE_MAX || !encode(question))
             return objects::CallHandle(objects::unencodable());
-          auto begun = replica_->ask(member, objects::method_id<Method>, question);
+          auto begun = replica_->ask(where, objects::method_id<Method>, question);
           if (!begun) return objects::CallHandle(std::move(begun.error()));
           return objects::CallHandle(*begun);
         },

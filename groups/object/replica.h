@@ -13,12 +13,14 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "core/base/bytes.h"
 #include "core/base/error.h"
 #include "groups/node.h"
 #include "groups/object/call.h"
+#include "groups/object/read_rounds.h"
 #include "groups/object/wire.h"
 
 namespace squall::objects {
@@ -64,8 +66,22 @@ class Replica : public Attachment {
   CallResult<Begun> begin(CallHeader::Kind kind, std::uint64_t method, std::size_t bytes);
   void commit(const Begun& begun);
   void cancel(const Begun& begun);
-  /// A read at another member, which has the arguments encoded.
-  CallResult<Call*> ask(std::string_view member, std::uint64_t method, Bytes arguments);
+
+  /// A read that goes to others, or waits for them: where, and what is to be run there.
+  struct AtMember {
+    std::string_view name;
+  };
+  struct AtShard {
+    std::size_t number = 0;
+  };
+  struct Latest {};  ///< here, once this replica has executed what anybody had when it was asked
+  using Where = std::variant<AtMember, AtShard, Latest>;
+  CallResult<Call*> ask(const Where& where, std::uint64_t method, Bytes arguments);
+  /// Everybody answers how far it has executed, as far as this member knows. Else reads that want
+  /// the latest go through the order.
+  bool all_listen() const { return all_listen_.load(std::memory_order_acquire); }
+  /// Shards of the group, now.
+  std::size_t shards() const { return group_->membership().shards.size(); }
 
   /// Runs `read` when nothing is being executed. Local reads are possible, or why not.
   template <class Read>
@@ -109,12 +125,20 @@ class Replica : public Attachment {
   void posted(Rank from, Bytes message);
   void take_reply(Rank from, const RecordView& record);
   void answer_read(Rank from, const RecordView& record);
+  void take_round(Rank posted_from, const RecordView& record);
   void take_interface(Rank from, const RecordView& record);
 
   void enter(const Membership& now);
   std::optional<Rank> rank_told(Rank posted_from);
   void lose_replies(Call& call, bool of_all);
+  Result<> place(Call& call, const Where& where);
+  void put_questions();
   void put_question(Call& call);
+  bool ask_next(Call& call, const RecordView& reply);
+  Outcome run_read(std::uint64_t method, Bytes body);
+  void answer_here(Call& call);
+  bool turn_rounds();
+  bool begin_round(const std::shared_ptr<const View>& now);
   void announce(Rank to, RecordHeader::Kind kind);
   void compare_interfaces();
   std::optional<CallError> misfit(std::uint64_t method);
@@ -148,8 +172,11 @@ class Replica : public Attachment {
   std::shared_ptr<const Roster> roster_;
   std::optional<std::size_t> shard_;
   Rank self_ = 0;
-  bool loaded_ = false;                         // a state, since the group was told of a view
-  Outcome outcome_;                             // of the call that is executed
+  std::vector<std::vector<Rank>> shards_;
+  ReadRounds rounds_;
+  std::map<NodeId, RecordHeader> so_far_;  // answers that wait for room, one for each who asked
+  bool loaded_ = false;                    // a state, since the group was told of a view
+  Outcome outcome_;                        // of the call that is executed
   std::vector<std::vector<std::byte>> outbox_;  // by rank: whole records, for as long as it is here
   bool out_ = false;                            // there is something in it
   std::size_t last_method_ = 0;
@@ -163,6 +190,7 @@ class Replica : public Attachment {
 
   // Requests of other threads, and what they may know.
   std::atomic<bool> fits_{false};  // every member has said what it has, and it is what we have
+  std::atomic<bool> all_listen_{false};
   std::atomic<bool> asked_{false};
   mutable std::mutex mutex_;
   std::vector<std::uint64_t> questions_;  // numbers of calls

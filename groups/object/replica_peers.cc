@@ -86,83 +86,12 @@ bool Replica::turned() {
   if (!ready_.load(std::memory_order_relaxed) && !broken_.load(std::memory_order_relaxed) &&
       shard_ && node_->arrived())
     ready_.store(true, std::memory_order_release);
-  if (asked_.load(std::memory_order_acquire)) [[unlikely]] {
-    std::vector<std::uint64_t> questions;
-    {
-      const std::lock_guard lock(mutex_);
-      questions.swap(questions_);
-      asked_.store(false, std::memory_order_relaxed);
-    }
-    for (const std::uint64_t id : questions)
-      if (Call* call = pool_->find(id)) put_question(*call);
-  }
-  return out_ && flush();
-}
-
-CallResult<Call*> Replica::ask(std::string_view member, std::uint64_t method, Bytes arguments) {
-  auto taken = take_call();
-  if (!taken) return taken;
-  Call& call = **taken;
-  const auto refuse = [&](Code code, std::string what, std::string remedy) {
-    call.release();
-    return tl::unexpected(with_effect({code, std::move(what), std::move(remedy)}, Effect::no));
-  };
-  if (arguments.size() + sizeof(RecordHeader) + sizeof(std::uint32_t) > group_->max_post_bytes())
-    return refuse(Code::too_large,
-                  fmt::format("arguments of {} bytes; a read at another member takes at most {}",
-                              arguments.size(), group_->max_post_bytes()),
-                  "ask for it in pieces");
-  {
-    const std::lock_guard lock(mutex_);
-    const auto found = std::ranges::find(peers_, member, &Member::name);
-    if (found == peers_.end()) {
-      std::string names;
-      for (const Member& other : peers_) names += (names.empty() ? "" : ", ") + other.name;
-      return refuse(Code::unavailable,
-                    fmt::format("no other member of group {} is called {}; there are: {}",
-                                group_name_, member, names),
-                    "");
-    }
-    call.asked_ = found->id;
-    call.single_ = true;
-    call.awaited_ = 1;
-    RecordHeader header;
-    header.kind = RecordHeader::Kind::read;
-    header.call = call.id();
-    header.what = method;
-    header.bytes = static_cast<std::uint32_t>(sizeof known_.version + arguments.size());
-    call.question_.resize(sizeof header + header.bytes);
-    std::byte* at = call.question_.data();
-    std::memcpy(at, &header, sizeof header);
-    std::memcpy(at += sizeof header, &known_.version, sizeof known_.version);
-    if (!arguments.empty())
-      std::memcpy(at + sizeof known_.version, arguments.data(), arguments.size());
-    call.hold();
-    call.in_flight_.store(true, std::memory_order_seq_cst);
-    questions_.push_back(call.id());
-    asked_.store(true, std::memory_order_release);
-  }
-  if (closed_.load(std::memory_order_seq_cst)) [[unlikely]]
-    fail_call(call, closed_error(), Effect::no);
-  else if (node_->turning_here())
-    static_cast<void>(turned());
-  else
-    node_->wake();
-  return &call;
-}
-
-std::vector<std::byte>* Replica::box_of(NodeId member) {
-  const auto rank = roster_->view->rank_of(member);
-  return rank && *rank != self_ ? &outbox_[*rank] : nullptr;
-}
-
-void Replica::put_question(Call& call) {
-  auto* const box = box_of(call.asked_);
-  if (box == nullptr)
-    return fail_call(call, {Code::lost, "the member that was asked is in the group no more", ""},
-                     Effect::no);
-  box->insert(box->end(), call.question_.begin(), call.question_.end());
-  out_ = true;
+  if (asked_.load(std::memory_order_acquire)) [[unlikely]]
+    put_questions();
+  bool worked = false;
+  if (!rounds_.idle() || !so_far_.empty()) [[unlikely]]
+    worked = turn_rounds();
+  return (out_ && flush()) || worked;
 }
 
 // --- in
@@ -176,11 +105,17 @@ std::optional<Rank> Replica::rank_told(Rank posted_from) {
 }
 
 void Replica::posted(Rank posted_from, Bytes message) {
-  const auto told = roster_ ? rank_told(posted_from) : std::nullopt;
-  if (!told) return;
-  const Rank from = *told;
+  if (!roster_) return;
+  const auto told = rank_told(posted_from);
+  const Rank from = told.value_or(0);
   RecordReader reader(message);
   while (const auto record = reader.next()) {
+    using Kind = RecordHeader::Kind;
+    if (record->header.kind == Kind::how_far || record->header.kind == Kind::so_far) {
+      take_round(posted_from, *record);
+      continue;
+    }
+    if (!told) continue;
     switch (record->header.kind) {
       case RecordHeader::Kind::reply:
         take_reply(from, *record);
@@ -192,9 +127,12 @@ void Replica::posted(Rank posted_from, Bytes message) {
       case RecordHeader::Kind::interface:
         take_interface(from, *record);
         break;
+      case RecordHeader::Kind::how_far:
+      case RecordHeader::Kind::so_far:
+        break;
     }
   }
-  if (!reader.ok() && malformed_++ == 0)
+  if (!reader.ok() && told && malformed_++ == 0)
     log(Level::warning, "{} says what is no word of an object in group {}",
         roster_->view->members[from].name, group_name_);
 }
@@ -204,6 +142,7 @@ void Replica::take_reply(Rank from, const RecordView& record) {
   if (call == nullptr) return;  // of before a view change: its caller was told
   const bool read = call->asked_ != NodeId{};
   if (read && call->asked_ != roster_->view->members[from].id) return;
+  if (read && call->shard_ && ask_next(*call, record)) return;
   if (!read && call->single_) return;
   Reply* const reply = call->add_reply(roster_->view->members[from].id, record.header.what);
   if (reply == nullptr) return;
@@ -218,24 +157,6 @@ void Replica::take_reply(Rank from, const RecordView& record) {
     reached |= Call::all;
   }
   finish(*call, reached);
-}
-
-void Replica::answer_read(Rank from, const RecordView& record) {
-  Reader body(record.body);
-  CallView call;
-  call.header.method = record.header.what;
-  call.header.version = body.get<std::uint32_t>();
-  call.header.kind = CallHeader::Kind::read;
-  call.arguments = body.rest();
-  Outcome outcome;
-  if (!body.ok())
-    outcome.error = Error{Code::invalid, "a read without a version", ""};
-  else if (!ready_.load(std::memory_order_relaxed))
-    outcome.error = *not_ready();
-  else
-    run(call, outcome);
-  outcome.effect = Effect::no;
-  reply_to(from, record.header.call, executed_.load(std::memory_order_relaxed), outcome);
 }
 
 // --- who has what
@@ -268,18 +189,21 @@ void Replica::take_interface(Rank from, const RecordView& record) {
   pool_->each([&](Call& call) {
     if (call.asked_ == member) put_question(call);
   });
+  rounds_.ask_again(member);
 }
 
 void Replica::compare_interfaces() {
-  bool fits = true;
+  bool fits = true, listen = true;
   for (const Member& other : others_) {
     const auto theirs = interfaces_.find(other.id);
+    listen = listen && theirs != interfaces_.end();
     fits = fits && theirs != interfaces_.end() && theirs->second.version == known_.version &&
            std::ranges::all_of(known_.methods, [&](const MethodEntry& method) {
              return theirs->second.has(method.id);
            });
   }
   fits_.store(fits, std::memory_order_release);
+  all_listen_.store(listen, std::memory_order_release);
 }
 
 /// Why a call would be refused somewhere, as far as others have said what they have.
@@ -328,6 +252,7 @@ void Replica::enter(const Membership& now) {
       boxes[*is] = std::move(outbox_[was]);
   outbox_ = std::move(boxes);
   roster_ = std::make_shared<const Roster>(Roster{now.view, now.members()});
+  shards_ = now.shards;
   shard_ = now.shard;
   self_ = *roster_->view->rank_of(self_id_);
   {
@@ -351,6 +276,8 @@ void Replica::enter(const Membership& now) {
   pool_->each([&](Call& call) {
     if (call.asked_ != NodeId{})
       put_question(call);
+    else if (call.latest_)
+      return;
     else if (call.reached(Call::own))
       lose_replies(call, false);
     else if (!now.shard)

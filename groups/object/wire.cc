@@ -25,8 +25,7 @@ std::optional<RecordView> RecordReader::next() {
   std::memcpy(&record.header, rest_.data(), sizeof record.header);
   const RecordHeader& header = record.header;
   const bool known =
-      header.kind == RecordHeader::Kind::reply || header.kind == RecordHeader::Kind::read ||
-      header.kind == RecordHeader::Kind::greeting || header.kind == RecordHeader::Kind::interface;
+      header.kind >= RecordHeader::Kind::reply && header.kind <= RecordHeader::Kind::so_far;
   if (!known || header.failed > 1 || header.effect > Effect::unknown || header.zero != 0 ||
       header.bytes > rest_.size() - sizeof header)
     return std::nullopt;

@@ -28,7 +28,7 @@ std::string_view name(Effect effect);
 struct CallHeader {
   enum class Kind : std::uint8_t {
     update = 1,
-    read,  ///< at the caller only, in its place: a linearizable read
+    read,  ///< at the caller only, in its place: a linearizable read while not all listen yet
   };
   std::uint64_t method = 0;
   std::uint64_t call = 0;  ///< the caller's own number
@@ -64,6 +64,8 @@ struct RecordHeader {
     read,       ///< the body is the interface's version, 32 bits, and encoded arguments
     greeting,   ///< the body is an Interface; who sends it has begun to listen
     interface,  ///< the same, in answer
+    how_far,    ///< how far have you executed? `call` is the number of a round (read_rounds.h)
+    so_far,     ///< `what` is one more than the version; the body is the view's id, 64 bits
   };
   std::uint64_t call = 0;   ///< the caller's own number; of an interface nothing
   std::uint64_t what = 0;   ///< of a reply: the object's version; of a read: the method; or nothing
