@@ -47,6 +47,12 @@ TEST_CASE("every target has the prelude") {
   CHECK(findings.empty());
 }
 
+TEST_CASE("tests with threads run under tsan") {
+  const auto findings = check_threads(workspace_root());
+  INFO(report(findings));
+  CHECK(findings.empty());
+}
+
 TEST_CASE("the text keeps to the style") {
   const auto findings = check_style(workspace_root());
   INFO(report(findings));

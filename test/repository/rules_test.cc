@@ -167,5 +167,16 @@ TEST_CASE("a target that depends on nothing of ours has no prelude") {
   CHECK(finding(check_targets, "core/a/BUILD.bazel", target("    deps = [\":b\"],\n")) == "");
 }
 
+TEST_CASE("a test with threads in a folder without the tag is found") {
+  BadTree tree;
+  tree.add("core/a/BUILD.bazel", "cc_test(\n    name = \"a_test\",\n)\n");
+  tree.add("core/a/a_test.cc",
+           "auto all = start_"
+           "all(configs);\n");
+  CHECK(contains(report(check_threads(tree.root())), "core/a/a_test.cc"));
+  tree.add("core/a/BUILD.bazel", "cc_test(\n    tags = [\"threads\"],\n)\n");
+  CHECK(report(check_threads(tree.root())) == "");
+}
+
 }  // namespace
 }  // namespace squall::repository

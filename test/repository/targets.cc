@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <array>
+#include <map>
 
 #include "test/repository/finding.h"
 
@@ -17,6 +19,9 @@ bool names_ours(std::string_view line) {
          line.find(":__") == line.npos;
 }
 
+constexpr std::array<std::string_view, 3> thread_makers = {"std::thread ", "std::async(",
+                                                           "start_all("};
+
 }  // namespace
 
 std::vector<Finding> check_targets(const std::filesystem::path& root) {
@@ -30,6 +35,35 @@ std::vector<Finding> check_targets(const std::filesystem::path& root) {
         findings.push_back({file.path + ":" + std::to_string(at - file.lines.begin() + 1),
                             "is compiled and depends on nothing of ours: let it depend on "
                             "//third_party:prelude, as sanitizer builds need"});
+    }
+  }
+  return findings;
+}
+
+std::vector<Finding> check_threads(const std::filesystem::path& root) {
+  const auto tree = read_tree(root, {"core", "providers", "groups", "bench", "test"});
+  std::map<std::string, bool> tagged;  // by folder
+  for (const SourceFile& file : tree) {
+    const std::filesystem::path path = file.path;
+    if (path.filename() != "BUILD.bazel") continue;
+    tagged[path.parent_path().string()] =
+        std::ranges::any_of(file.lines, [](const std::string& line) {
+          return line.find("\"threads\"]") != line.npos ||
+                 line.find("\"no-sanitizers\"]") != line.npos;
+        });
+  }
+  std::vector<Finding> findings;
+  for (const SourceFile& file : tree) {
+    const std::filesystem::path path = file.path;
+    if (!file.path.ends_with("_test.cc") && !file.path.ends_with("_cases.cc")) continue;
+    for (const std::string& line : file.lines) {
+      if (std::ranges::none_of(
+              thread_makers, [&](std::string_view maker) { return line.find(maker) != line.npos; }))
+        continue;
+      if (!tagged[path.parent_path().string()])
+        findings.push_back(
+            {file.path, "has threads, and no test of its folder is tagged `threads`"});
+      break;
     }
   }
   return findings;
