@@ -1,4 +1,4 @@
-// What cannot start says why, and keeps nobody waiting; and the examples of groups/examples run.
+// What cannot start says why, and keeps nobody waiting.
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -183,74 +183,6 @@ TEST_CASE(
   CHECK(start("total | stable", "total | checked | stable | batch(1 KiB, 10 us)") == "up");
   const std::string why = start("total | stable", "total | stable | compress(lz4)");
   CHECK_MESSAGE(says(why, "total | stable"), why);
-}
-
-/// What three processes of an example print, each line without its "a: ".
-std::vector<std::string> run_example(const std::string& example) {
-  // An address of this test's own, on which nobody else has the ports. (In a sandbox the number of
-  // the process is no such thing.)
-  std::random_device random;
-  const std::string host =
-      fmt::format("127.{}.{}.{}", 1 + random() % 250, 1 + random() % 250, 1 + random() % 250);
-  std::vector<std::unique_ptr<Process>> members;
-  std::vector<FILE*> outputs;
-  for (const std::string name : {"a", "b", "c"}) {
-    outputs.push_back(std::tmpfile());
-    REQUIRE(outputs.back() != nullptr);
-    members.push_back(std::make_unique<Process>([&, fd = fileno(outputs.back())](Line& line) {
-      dup2(fd, STDOUT_FILENO);
-      const std::string path = "groups/examples/" + example;
-      execl(path.c_str(), example.c_str(), name.c_str(), host.c_str(), nullptr);
-      line.say("broken: no " + path + " here");
-    }));
-  }
-  for (auto& member : members) member->expect_end();
-  std::vector<std::string> seen;
-  for (std::size_t i = 0; i < outputs.size(); ++i) {
-    std::rewind(outputs[i]);
-    char text[256];
-    seen.emplace_back();
-    while (std::fgets(text, sizeof text, outputs[i]) != nullptr) {
-      REQUIRE(std::string_view(text).substr(0, 3) ==
-              std::string{static_cast<char>('a' + i), ':', ' '});
-      seen.back() += text + 3;
-    }
-    std::fclose(outputs[i]);
-  }
-  return seen;
-}
-
-/// An example of which each member sends one message: everyone gets the same three, in the same
-/// order.
-void check_example(const std::string& example, const std::string& words) {
-  const auto seen = run_example(example);
-  CHECK(std::ranges::count(seen[0], '\n') == 3);
-  for (const char member : {'a', 'b', 'c'})
-    CHECK(says(seen[0], fmt::format("from {0}: {1} {0}\n", member, words)));
-  CHECK(seen[1] == seen[0]);
-  CHECK(seen[2] == seen[0]);
-}
-
-TEST_CASE("the example: three processes greet, and see the same greetings in the same order") {
-  check_example("messages", "hello from");
-}
-
-TEST_CASE("the example with a module of its own: a majority holds what is delivered") {
-  check_example("own_module", "a majority has this of");
-}
-
-TEST_CASE("the example: three processes share an object, and hear the same of each update") {
-  const auto seen = run_example("object");
-  for (const int bolts : {5, 10, 15}) {
-    // One of them has made it so many, and all replicas say so.
-    const auto tells = [&](const std::string& text) {
-      for (const char name : {'a', 'b', 'c'})
-        if (!says(text, fmt::format(": {} says {}\n", name, bolts))) return false;
-      return true;
-    };
-    CHECK_MESSAGE(std::ranges::count_if(seen, tells) == 1, bolts);
-  }
-  for (const std::string& text : seen) CHECK_MESSAGE(says(text, "15 bolts in the end\n"), text);
 }
 
 }  // namespace
