@@ -7,29 +7,29 @@
 #include <cstdio>
 
 #include "core/fabric/topology.h"
-#include "providers/catalog/catalog.h"
+#include "groups/fabrics.h"
 
 namespace squall::cli {
 
-std::string fabrics_table(const std::vector<fabric::Device>& devices) {
+std::string fabrics_table(const std::vector<FabricOnHost>& devices) {
   struct Column {
     std::string_view title;
-    std::string fabric::Device::*field;
+    std::string FabricOnHost::*field;
     std::size_t width = 0;
   };
-  Column columns[] = {{"fabric", &fabric::Device::provider},
-                      {"device", &fabric::Device::device},
-                      {"address", &fabric::Device::address},
-                      {"speed", &fabric::Device::speed}};
+  Column columns[] = {{"fabric", &FabricOnHost::provider},
+                      {"device", &FabricOnHost::device},
+                      {"address", &FabricOnHost::address},
+                      {"speed", &FabricOnHost::speed}};
   for (Column& column : columns) {
     column.width = column.title.size();
-    for (const fabric::Device& device : devices)
+    for (const FabricOnHost& device : devices)
       column.width = std::max(column.width, (device.*column.field).size());
   }
   std::string text;
   for (const Column& column : columns) text += fmt::format("{:<{}}  ", column.title, column.width);
   text += "usable\n";
-  for (const fabric::Device& device : devices) {
+  for (const FabricOnHost& device : devices) {
     for (const Column& column : columns)
       text += fmt::format("{:<{}}  ", device.*column.field, column.width);
     text += device.usable ? "yes" : "no";
@@ -40,7 +40,7 @@ std::string fabrics_table(const std::vector<fabric::Device>& devices) {
 }
 
 int info() {
-  fmt::print("{}\n", fabrics_table(catalog::survey()));
+  fmt::print("{}\n", fabrics_table(fabrics_on_host()));
   fmt::print("cores   {}\n", fmt::join(fabric::usable_cores(), ", "));
   const std::size_t cache = fabric::shared_cache_bytes();
   fmt::print("cache   {}\n", cache == 0 ? std::string("unknown")

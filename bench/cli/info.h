@@ -4,12 +4,12 @@
 #include <string>
 #include <vector>
 
-#include "core/fabric/provider.h"
+#include "groups/fabrics.h"
 
 namespace squall::cli {
 
 /// The table of fabrics, pure.
-std::string fabrics_table(const std::vector<fabric::Device>& devices);
+std::string fabrics_table(const std::vector<FabricOnHost>& devices);
 
 /// Prints fabrics and the host; gives the exit status.
 int info();

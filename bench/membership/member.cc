@@ -16,8 +16,8 @@
 #include "bench/launch/link.h"
 #include "bench/membership/event.h"
 #include "bench/membership/lull.h"
+#include "groups/fabrics.h"
 #include "groups/node.h"
-#include "providers/catalog/catalog.h"
 
 namespace squall::bench {
 namespace {
@@ -217,7 +217,7 @@ int stream_as_member() {
   };
   std::optional<Entry> entry;
   if (link->config().start == Start::join) {
-    if (link->task().value("warm", false)) static_cast<void>(catalog::survey());
+    if (link->task().value("warm", false)) static_cast<void>(fabrics_on_host());
     static_cast<void>(link->channel().send({{"ready", json::object()}}));
     if (!link->channel().receive_until(never)) return 0;  // it is not wanted any more
     entry = Entry{Monotonic::now(), {}};

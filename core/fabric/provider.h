@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/fabric/device.h"
 #include "core/fabric/fabric.h"
 
 namespace squall::fabric {
@@ -15,16 +16,6 @@ struct Options {
   std::string node_name;  ///< for people: thread names, logs
   /// The local address to bind (IPv4 or IPv6, no port); empty: loopback. Must be on this host.
   std::string local_address;
-};
-
-/// One row of `squall info`.
-struct Device {
-  std::string provider;  ///< the string that selects it
-  std::string device;    ///< "lo", "mlx5_0", "memory"
-  std::string address;
-  std::string speed;  ///< "100 Gb/s", "memory", "loopback", "unknown"
-  bool usable = false;
-  std::string reason;  ///< why not, when it is not usable; what it is good for when it is
 };
 
 class Provider {

@@ -53,6 +53,12 @@ TEST_CASE("tests with threads run under tsan") {
   CHECK(findings.empty());
 }
 
+TEST_CASE("bench includes public headers only") {
+  const auto findings = check_public(workspace_root());
+  INFO(report(findings));
+  CHECK(findings.empty());
+}
+
 TEST_CASE("the text keeps to the style") {
   const auto findings = check_style(workspace_root());
   INFO(report(findings));

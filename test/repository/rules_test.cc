@@ -178,5 +178,19 @@ TEST_CASE("a test with threads in a folder without the tag is found") {
   CHECK(report(check_threads(tree.root())) == "");
 }
 
+TEST_CASE("a private header in bench is found") {
+  BadTree tree;
+  tree.add("core/a/BUILD.bazel",
+           "cc_library(\n    name = \"a\",\n    srcs = [\n        \"inner.h\",\n    ],\n"
+           "    hdrs = [\"a.h\"],\n    visibility = [\"//visibility:public\"],\n)\n"
+           "cc_library(\n    name = \"b\",\n    hdrs = [\"b.h\"],\n)\n");
+  tree.add("bench/x.cc", "#include \"core/a/a.h\"\n#include \"bench/x.h\"\n#include <map>\n");
+  CHECK(report(check_public(tree.root())) == "");
+  tree.add("bench/x.cc", "#include \"core/a/b.h\"\n");
+  CHECK(contains(report(check_public(tree.root())), "core/a/b.h"));
+  tree.add("bench/x.cc", "#include \"core/a/inner.h\"\n");
+  CHECK(contains(report(check_public(tree.root())), "core/a/inner.h"));
+}
+
 }  // namespace
 }  // namespace squall::repository

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <set>
 
 #include "test/repository/finding.h"
 
@@ -66,6 +67,55 @@ std::vector<Finding> check_threads(const std::filesystem::path& root) {
       break;
     }
   }
+  return findings;
+}
+
+namespace {
+
+/// The headers of the targets that everybody may depend on.
+std::set<std::string> public_headers(const std::vector<SourceFile>& tree) {
+  std::set<std::string> headers;
+  for (const SourceFile& file : tree) {
+    if (!file.path.ends_with("BUILD.bazel")) continue;
+    const std::string folder = std::filesystem::path(file.path).parent_path().string() + "/";
+    const auto is_public = [](const std::string& line) {
+      return line.find("\"//visibility:public\"") != line.npos;
+    };
+    bool all = false;
+    for (auto at = file.lines.begin(); at != file.lines.end(); ++at) {
+      all = all || (at->starts_with("package(") && is_public(*at));
+      if (*at != "cc_library(") continue;
+      const auto end = std::find(at, file.lines.end(), ")");
+      if (!all && std::none_of(at, end, is_public)) continue;
+      bool sources = false;
+      for (; at != end; ++at) {
+        if (at->starts_with("    ") && !at->starts_with("     ")) sources = at->find("srcs") == 4;
+        for (std::size_t quote = at->find('"'); !sources && quote != at->npos;) {
+          const std::size_t last = at->find('"', quote + 1);
+          const std::string name = at->substr(quote + 1, last - quote - 1);
+          if (name.ends_with(".h")) headers.insert(folder + name);
+          quote = at->find('"', last + 1);
+        }
+      }
+    }
+  }
+  return headers;
+}
+
+}  // namespace
+
+std::vector<Finding> check_public(const std::filesystem::path& root) {
+  const auto headers = public_headers(read_tree(root, {"core", "providers", "groups"}));
+  std::vector<Finding> findings;
+  for (const SourceFile& file : read_tree(root, {"bench"}))
+    for (const std::string& line : file.lines) {
+      if (!is_code(file.path) || !line.starts_with("#include \"")) continue;
+      const std::string path = line.substr(10, line.rfind('"') - 10);
+      if (!is_below(path, "bench") && !headers.contains(path))
+        findings.push_back({file.path, "includes " + path +
+                                           ", which is private: the tool shows what an "
+                                           "application can do with the public headers"});
+    }
   return findings;
 }
 
