@@ -219,6 +219,8 @@ class Node {
   /// What `failure_timeout` has come to: heartbeats, silence until a member is suspected, how long
   /// without a majority until this node stops. The same at every member.
   virtual const Timing& timing() const = 0;
+  /// The clock by which its deadlines are; in simulation it is virtual.
+  virtual Time now() const { return Monotonic::now(); }
 
   /// A thread of its own turns it.
   virtual bool threaded() const = 0;

@@ -161,14 +161,14 @@ bool Pool::wait(const Call& call, Call::Stage stage, Time deadline) {
     // The longest that the clock under it can say.
     const auto until =
         std::chrono::steady_clock::now() +
-        std::min<Duration>(deadline - Monotonic::now(), std::chrono::hours(24 * 365));
+        std::min<Duration>(deadline - node->now(), std::chrono::hours(24 * 365));
     const bool in_time = changed_.wait_until(lock, until, there);
     waiting_.fetch_sub(1, std::memory_order_relaxed);
     return in_time;
   }
   // A turn may close the node's objects, and then completes every call.
   while (!there()) {
-    const Time now = Monotonic::now();
+    const Time now = node->now();
     if (now >= deadline) return false;
     if (!node->poll() && !there())
       node->idle(std::min(deadline, now + std::chrono::milliseconds(1)));

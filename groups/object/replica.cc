@@ -68,7 +68,7 @@ bool Replica::wait_for_room() {
     if (node_->turning_here()) return false;
     sched_yield();
   } else if (!node_->poll()) {
-    node_->idle(Monotonic::now() + std::chrono::milliseconds(1));
+    node_->idle(node_->now() + std::chrono::milliseconds(1));
   }
   return true;
 }

@@ -11,6 +11,8 @@ namespace squall::simulation {
 namespace {
 
 constexpr Duration visit_latency = std::chrono::microseconds(200);
+// Passes with every round, so that a busy group does not stop the clock.
+constexpr Duration round_time = std::chrono::microseconds(1);
 
 fabric::Ticket ticket_of(Rank left, Rank right) {
   fabric::Ticket ticket{};
@@ -63,7 +65,7 @@ std::vector<engine::ChannelPlan> Cluster::plans() const {
   if (options_.channels) return options_.channels->plans;
   std::vector<NodeId> senders;
   for (const Rank rank : options_.senders) senders.push_back(NodeId{rank + 1});
-  return {{"simulated", senders, senders.empty(), options_.ring_bytes, stages_, codecs_}};
+  return {{options_.group, senders, senders.empty(), options_.ring_bytes, stages_, codecs_}};
 }
 
 /// The node is a member, of this view, from here on.
@@ -73,31 +75,38 @@ void Cluster::begin(Rank member, View view, Rank rank, std::vector<engine::Conta
   engine::Turn::Options options = options_.member;
   options.seed = random_.next();
   options.joins = joins;
-  const Duration upcall =
-      member < options_.upcalls.size() ? options_.upcalls[member] : Duration::zero();
-  if (upcall != Duration::zero())
-    options.clock = [this, member] {
-      const Node& busy = nodes_[member];
-      return busy.clock.read(now()) + busy.in_upcalls;
-    };
+  if (upcall_of(member) != Duration::zero())
+    options.clock = [this, member] { return now_at(member) + nodes_[member].in_upcalls; };
   node.turn =
       std::make_unique<engine::Turn>(*node.fabric, std::move(view), rank, std::move(contacts),
                                      plans(), options, node.clock.read(now()));
   if (options_.state) node.turn->on_state(0, options_.state(member));
-  for (std::size_t channel = 0; channel < node.turn->channel_count(); ++channel) {
-    if (options_.channels && options_.channels->state)
+  if (deliver_)
+    listen(member, 0,
+           [this, member](const multicast::Delivery& message) { deliver_(member, message); });
+  for (std::size_t channel = 0; options_.channels && channel < node.turn->channel_count();
+       ++channel) {
+    if (options_.channels->state)
       node.turn->on_state(channel, options_.channels->state(member, channel));
-    node.turn->on_deliver(channel,
-                          [this, member, upcall, channel](const multicast::Delivery& message) {
-                            nodes_[member].in_upcalls += upcall;
-                            if (options_.channels)
-                              options_.channels->deliver(member, channel, message);
-                            else
-                              deliver_(member, message);
-                          });
+    listen(member, channel, [this, member, channel](const multicast::Delivery& message) {
+      options_.channels->deliver(member, channel, message);
+    });
   }
   node.admission = std::make_unique<membership::Admission>(std::string(node.fabric->name()),
                                                            options.timing.interval);
+}
+
+Duration Cluster::upcall_of(Rank member) const {
+  return member < options_.upcalls.size() ? options_.upcalls[member] : Duration::zero();
+}
+
+void Cluster::listen(Rank member, std::size_t channel, multicast::DeliverFunction deliver) {
+  nodes_[member].turn->on_deliver(
+      channel, [this, member, upcall = upcall_of(member),
+                deliver = std::move(deliver)](const multicast::Delivery& message) {
+        nodes_[member].in_upcalls += upcall;
+        deliver(message);
+      });
 }
 
 Cluster::~Cluster() {
@@ -172,23 +181,34 @@ bool Cluster::turn_everyone() {
 }
 
 bool Cluster::run_until(const std::function<bool()>& done, Time limit) {
-  // A microsecond passes with every round, so that a busy group does not stop the clock.
-  constexpr Duration round = std::chrono::microseconds(1);
   while (!done()) {
     if (now() >= limit) return false;
-    Time next = now();
-    if (!turn_everyone()) {
-      next = network_.next_event();
-      for (Rank rank = 0; rank < nodes_.size(); ++rank) {
-        const Node& node = nodes_[rank];
-        if (!node.alive) continue;
-        if (node.away_until > now() && has_work(rank)) next = std::min(next, node.away_until);
-        next = std::min(next, std::max(node.clock.when(node.deadline), node.away_until));
-      }
-      if (next == never) return done();
-    }
-    network_.run_until(std::min(limit, std::max(next, now() + round)));
+    if (!turn_all(limit) && !pass_time(limit)) return done();
   }
+  return true;
+}
+
+bool Cluster::turn_all(Time limit) {
+  SQUALL_ASSERT(!turning_, "time does not pass inside of it");
+  turning_ = true;
+  const bool worked = turn_everyone();
+  if (worked) network_.run_until(std::min(limit, now() + round_time));
+  turning_ = false;
+  return worked;
+}
+
+bool Cluster::pass_time(Time limit) {
+  Time next = network_.next_event();
+  for (Rank rank = 0; rank < nodes_.size(); ++rank) {
+    const Node& node = nodes_[rank];
+    if (!node.alive) continue;
+    if (node.away_until > now() && has_work(rank)) next = std::min(next, node.away_until);
+    next = std::min(next, std::max(node.clock.when(node.deadline), node.away_until));
+  }
+  if (next == never) return false;
+  turning_ = true;
+  network_.run_until(std::min(limit, std::max(next, now() + round_time)));
+  turning_ = false;
   return true;
 }
 

@@ -34,7 +34,8 @@ struct Options {
   multicast::StageFactory stages;  ///< stages of one's own, instead of `stack`
   std::vector<Rank> senders;       ///< empty: everyone
   std::size_t ring_bytes = std::size_t{1} << 14;
-  engine::Turn::Options member;  ///< of every member; seeds are drawn
+  std::string group = "simulated";  ///< its name
+  engine::Turn::Options member;     ///< of every member; seeds are drawn
   /// By rank: so many microseconds pass between two turns of this member, on average; 1 or absent:
   /// it turns in every round of the driver.
   std::vector<std::uint64_t> laziness;
@@ -60,13 +61,16 @@ class Cluster {
   /// Called before a member turns; a sender's application. True if it did anything.
   using Application = std::function<bool(Rank member)>;
 
-  /// `deliver` is called inside the turn of `member`.
+  /// `deliver` is called inside the turn of `member`. Empty: nothing is delivered at a member
+  /// before `listen`.
   Cluster(const Options& options, Deliver deliver);
   ~Cluster();
 
   void set_application(Application application) { application_ = std::move(application); }
   /// Called after every turn of a member.
   void set_after_turn(std::function<void(Rank member)> look) { after_turn_ = std::move(look); }
+  /// What this member gets on that channel goes there from now on.
+  void listen(Rank member, std::size_t channel, multicast::DeliverFunction deliver);
 
   /// False if the ring is full, the member is no sender or is not running. Where it is not in the
   /// channel now, the message waits until it is.
@@ -75,6 +79,13 @@ class Cluster {
   /// Turns everyone and moves time until `done` says so; false once `limit` has passed, or when
   /// nothing will ever happen again.
   bool run_until(const std::function<bool()>& done, Time limit);
+  /// The two steps of it, for who decides between them whether to go on. Everyone who has something
+  /// to do turns, once; false if that came to nothing.
+  bool turn_all(Time limit);
+  /// Nobody has anything to do: time passes until somebody has. False: nothing will ever happen.
+  bool pass_time(Time limit);
+  /// Inside one of them: whoever is called now cannot call them.
+  bool turning() const { return turning_; }
   /// Everyone is in phase `running`.
   bool start(Time limit);
 
@@ -116,6 +127,9 @@ class Cluster {
   void wake(Rank member) { nodes_[member].asleep = nodes_[member].armed = false; }
   sim::Network& network() { return network_; }
   Time now() const { return network_.now(); }
+  /// By its own clock, and when that shows so much.
+  Time now_at(Rank member) const { return nodes_[member].clock.read(now()); }
+  Time when_at(Rank member, Time shown) const { return nodes_[member].clock.when(shown); }
   static std::string name(Rank member) { return std::string(1, static_cast<char>('a' + member)); }
 
  private:
@@ -136,6 +150,7 @@ class Cluster {
   };
 
   Porch::House house();
+  Duration upcall_of(Rank member) const;
   std::vector<engine::ChannelPlan> plans() const;
   void begin(Rank member, View view, Rank rank, std::vector<engine::Contact> contacts, bool joins);
   void ask(Rank member);
@@ -161,6 +176,7 @@ class Cluster {
   std::function<void(Rank)> came_;
   Application application_;
   std::function<void(Rank)> after_turn_;
+  bool turning_ = false;
 };
 
 }  // namespace squall::simulation
