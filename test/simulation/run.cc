@@ -15,6 +15,7 @@
 #include "test/checker/checker.h"
 #include "test/simulation/past.h"
 #include "test/simulation/recorder.h"
+#include "test/simulation/trouble.h"
 
 namespace squall::scenarios {
 namespace {
@@ -22,8 +23,6 @@ namespace {
 // A hundred times what the busiest takes.
 constexpr std::uint64_t most_turns = 20'000'000;
 constexpr std::size_t most_told = 8;  // violations
-// Faults of the network are between nodes that are there, or may still come.
-constexpr Rank most_nodes = 10;
 
 class Run {
  public:
@@ -33,7 +32,9 @@ class Run {
         members_(scenario.options.members),
         cluster_(
             with_state(scenario.options),
-            [this](Rank member, const multicast::Delivery& message) { deliver(member, message); }) {
+            [this](Rank member, const multicast::Delivery& message) { deliver(member, message); }),
+        trouble_(scenario.faults, cluster_,
+                 {[this](Rank victim) { crash(victim); }, [this](Rank victim) { leave(victim); }}) {
   }
 
   Outcome go() {
@@ -49,13 +50,7 @@ class Run {
       come(member);
       traffic_end_ = std::max(traffic_end_, cluster_.now() + gap(member) * to_send(member));
     });
-    for (std::size_t index = 0; index < scenario_.faults.size(); ++index) {
-      const Fault& fault = scenario_.faults[index];
-      if (fault.when == Fault::When::time)
-        begin_at(Time{} + fault.at, index);
-      else if (fault.when == Fault::When::deliveries && fault.count == 0)
-        begin_at(Time{}, index);
-    }
+    trouble_.begin();
     // What happens on the way may move the limit.
     bool done = false;
     for (Time until = limit(); !done && cluster_.now() < until; until = limit())
@@ -160,10 +155,7 @@ class Run {
           member, expected, message.position, checker::to_text(sender)));
     compare(member);
     ++outcome_.deliveries;
-    for (std::size_t index = 0; index < scenario_.faults.size(); ++index)
-      if (const Fault& fault = scenario_.faults[index];
-          fault.when == Fault::When::deliveries && fault.count == outcome_.deliveries)
-        begin_at(cluster_.now(), index);
+    trouble_.count(outcome_.deliveries);
   }
 
   void look_at(Rank member) {
@@ -181,149 +173,26 @@ class Run {
         failure && failure->code == Code::invalid)
       outcome_.violations.push_back(
           fmt::format("defect: member {} stopped: {}", member, failure->text()));
-    last_fault_ = std::max(last_fault_, cluster_.now());
+    trouble_.note(cluster_.now());
     // Who stops may be gone at once, or linger as a process that does nothing; not while the first
     // view forms, since the others would wait for it as for one that is slow to start.
     if (stopped && (!of.formed || random_.one_in(2)))
       cluster_.network().at(cluster_.now(), [this, member] { cluster_.crash(member); });
   }
 
-  // --- what goes wrong, as events of the network: never inside a turn
-
-  void begin_at(Time time, std::size_t index) {
-    ++pending_;
-    last_fault_ = std::max(last_fault_, time);
-    cluster_.network().at(time, [this, index] { begin(index); });
-  }
-
-  void begin(std::size_t index) {
-    auto& network = cluster_.network();
-    const Fault& fault = scenario_.faults[index];
-    const Time now = cluster_.now();
-    if (index + 1 < scenario_.faults.size()) {
-      const Fault& next = scenario_.faults[index + 1];
-      if (next.when == Fault::When::after) begin_at(now + next.at, index + 1);
-    }
-    const std::string from = simulation::Cluster::name(fault.victim);
-    const std::string to = simulation::Cluster::name(fault.other);
-    Duration lasts = fault.lasts;
-    const bool there = fault.victim < cluster_.node_count();
-    switch (fault.kind) {
-      case Fault::Kind::crash:
-        lasts = Duration{0};
-        crash(fault.victim);
-        break;
-      case Fault::Kind::leave:
-        lasts = Duration{0};
-        if (!there || out(fault.victim)) break;
-        members_[fault.victim].leaving = true;
-        if (cluster_.alive(fault.victim)) cluster_.turn(fault.victim).leave();
-        break;
-      case Fault::Kind::join:
-        lasts = Duration{0};
-        if (cluster_.node_count() < most_nodes) cluster_.join();
-        break;
-      case Fault::Kind::restart:
-        lasts = Duration{0};
-        if (!there) break;
-        crash(fault.victim);
-        cluster_.restart(fault.victim);
-        break;
-      case Fault::Kind::crash_ballots:
-        lasts = Duration{0};
-        if (there && cluster_.alive(fault.victim))
-          cluster_.crash_before_ballot(fault.victim, fault.count);
-        break;
-      case Fault::Kind::cut_crash:
-      case Fault::Kind::cut:
-        network.cut(from, to);
-        break;
-      case Fault::Kind::partition:
-        across(fault,
-               [&](const std::string& one, const std::string& two) { network.cut(one, two); });
-        break;
-      case Fault::Kind::delay:
-        delay(fault, fault.lag);
-        break;
-      case Fault::Kind::slow:
-        network.slow(from, fault.lag);
-        break;
-      case Fault::Kind::stall:
-        if (there) cluster_.stall(fault.victim, now + lasts);
-        break;
-      case Fault::Kind::clock:
-        lasts = Duration{0};
-        if (there) cluster_.jump_clock(fault.victim, fault.lag);
-        break;
-      case Fault::Kind::clock_back:
-        if (there) cluster_.jump_clock(fault.victim, -fault.lag);
-        break;
-    }
-    // What left late arrives late.
-    const bool late = fault.kind == Fault::Kind::delay || fault.kind == Fault::Kind::slow;
-    last_fault_ = std::max(last_fault_, now + lasts + (late ? fault.lag : Duration{0}));
-    network.at(now + lasts, [this, index] { end(index); });
-  }
-
-  void end(std::size_t index) {
-    --pending_;
-    auto& network = cluster_.network();
-    const Fault& fault = scenario_.faults[index];
-    const std::string from = simulation::Cluster::name(fault.victim);
-    const std::string to = simulation::Cluster::name(fault.other);
-    switch (fault.kind) {
-      case Fault::Kind::cut_crash:
-        crash(fault.victim);
-        [[fallthrough]];
-      case Fault::Kind::cut:
-        network.heal(from, to);
-        break;
-      case Fault::Kind::partition:
-        across(fault,
-               [&](const std::string& one, const std::string& two) { network.heal(one, two); });
-        break;
-      case Fault::Kind::delay:
-        delay(fault, Duration{0});
-        break;
-      case Fault::Kind::slow:
-        network.slow(from, Duration{0});
-        break;
-      case Fault::Kind::crash:
-      case Fault::Kind::leave:
-      case Fault::Kind::join:
-      case Fault::Kind::restart:
-      case Fault::Kind::crash_ballots:
-      case Fault::Kind::stall:
-      case Fault::Kind::clock:
-      case Fault::Kind::clock_back:
-        break;
-    }
-  }
-
-  template <class Action>
-  void across(const Fault& fault, Action action) {
-    for (Rank one = 0; one < most_nodes; ++one)
-      for (Rank two = 0; two < most_nodes; ++two)
-        if ((fault.side >> one & 1) != (fault.side >> two & 1))
-          action(simulation::Cluster::name(one), simulation::Cluster::name(two));
-  }
-
-  void delay(const Fault& fault, Duration lag) {
-    for (Rank rank = 0; rank < most_nodes; ++rank)
-      if (rank != fault.victim && (rank == fault.other || fault.victim == fault.other))
-        cluster_.network().delay(simulation::Cluster::name(fault.victim),
-                                 simulation::Cluster::name(rank), lag);
-  }
-
   void crash(Rank victim) {
-    if (victim >= cluster_.node_count()) return;
     cluster_.crash(victim);
     look_at(victim);
+  }
+  void leave(Rank victim) {
+    if (out(victim)) return;
+    members_[victim].leaving = true;
+    if (cluster_.alive(victim)) cluster_.turn(victim).leave();
   }
 
   // --- the end
 
-  Time limit() const { return std::max(traffic_end_, last_fault_) + scenario_.patience(); }
+  Time limit() const { return std::max(traffic_end_, trouble_.last()) + scenario_.patience(); }
 
   /// Those that live are running in the last view, which is theirs alone.
   bool connected_core() {
@@ -347,11 +216,11 @@ class Run {
 
   /// While traffic goes on, too, the view must settle in time.
   void watch_core() {
-    const Time now = cluster_.now();
-    if (now < last_fault_ || settled_for_ == last_fault_) return;
-    if (!connected_core() && now <= last_fault_ + scenario_.patience()) return;
+    const Time now = cluster_.now(), last = trouble_.last();
+    if (now < last || settled_for_ == last) return;
+    if (!connected_core() && now <= last + scenario_.patience()) return;
     if (!connected_core()) late();
-    settled_for_ = last_fault_;
+    settled_for_ = last;
   }
 
   /// Nothing keeps them busy for ever, such as two that answer each other's answers.
@@ -360,7 +229,7 @@ class Run {
   bool complete() {
     if (storm()) return true;
     watch_core();
-    if (pending_ != 0) return false;
+    if (trouble_.pending()) return false;
     for (Rank rank = 0; rank < cluster_.node_count(); ++rank) {
       if (out(rank)) continue;
       // Who leaves is gone in the end.
@@ -377,7 +246,7 @@ class Run {
   void late() {
     std::string text =
         fmt::format("liveness: at {} us, {} ms after the last fault, not done:",
-                    (cluster_.now() - Time{}) / 1us, (cluster_.now() - last_fault_) / 1ms);
+                    (cluster_.now() - Time{}) / 1us, (cluster_.now() - trouble_.last()) / 1ms);
     for (Rank rank = 0; rank < cluster_.node_count(); ++rank) {
       text += fmt::format("\n    node {}#{}{}: ", rank, raw(cluster_.run_of(rank)),
                           cluster_.alive(rank) ? "" : " (dead)");
@@ -421,11 +290,10 @@ class Run {
   Recorder recorder_;
   std::vector<std::byte> message_;
   std::uint64_t turns_ = 0;
-  std::size_t pending_ = 0;   // faults that have a time and have not ended
-  Time last_fault_{};         // its end
   Time settled_for_ = never;  // the view has settled since that end
   Time traffic_end_{};
   simulation::Cluster cluster_;
+  Trouble trouble_;
 };
 
 }  // namespace
