@@ -133,7 +133,7 @@ class Group {
   /// Code::invalid for oneself and for ranks that the view does not have.
   virtual Result<> post(Rank to, Bytes message) = 0;
   virtual std::size_t max_post_bytes() const = 0;
-  /// `from` is a rank of the node's current view; the bytes are valid during the upcall.
+  /// `from` is a rank of the node's view as it is told; the bytes are valid during the upcall.
   virtual void on_post(std::function<void(Rank from, Bytes)> handler) = 0;
 
   /// Who holds back stability, and who holds back ring space (this member too, if its own

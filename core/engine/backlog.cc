@@ -11,4 +11,10 @@ void Backlog::add(const Installed& installed) {
   entries_.push_back(Change{installed.view, installed.gone, installed.came});
 }
 
+void Backlog::add(std::size_t channel, Rank from, Bytes posted) {
+  bytes_ += posted.size();
+  ++posts_;
+  entries_.push_back(Posted{channel, from, {posted.begin(), posted.end()}});
+}
+
 }  // namespace squall::engine

@@ -29,12 +29,15 @@ class Backlog {
 
   void add(std::size_t channel, const multicast::Delivery& message);
   void add(const Installed& installed);
+  /// What a member has posted; `from` is a rank of the last view that was added.
+  void add(std::size_t channel, Rank from, Bytes posted);
   bool empty() const { return entries_.empty(); }
+  bool has_posts() const { return posts_ != 0; }
   bool full() const { return bytes_ >= most_bytes; }
 
   /// Hands over at most so many, in order.
-  template <class Deliver, class Install>
-  std::size_t drain(std::size_t most, Deliver deliver, Install install) {
+  template <class Deliver, class Install, class Post>
+  std::size_t drain(std::size_t most, Deliver deliver, Install install, Post post) {
     std::size_t count = 0;
     for (; count < most && !entries_.empty(); ++count) {
       // Out of the queue first: the upcall may look at this node.
@@ -44,6 +47,10 @@ class Backlog {
         bytes_ -= kept->bytes.size();
         kept->delivery.bytes = kept->bytes;
         deliver(kept->channel, kept->delivery);
+      } else if (const auto* posted = std::get_if<Posted>(&entry)) {
+        bytes_ -= posted->bytes.size();
+        --posts_;
+        post(posted->channel, posted->from, posted->bytes);
       } else {
         const auto& change = std::get<Change>(entry);
         install(Installed{change.view, change.gone, change.came});
@@ -62,9 +69,15 @@ class Backlog {
     View view;
     std::vector<std::string> gone, came;
   };
-  using Entry = std::variant<Message, Change>;
+  struct Posted {
+    std::size_t channel;
+    Rank from;
+    std::vector<std::byte> bytes;
+  };
+  using Entry = std::variant<Message, Change, Posted>;
   std::deque<Entry> entries_;
   std::size_t bytes_ = 0;
+  std::size_t posts_ = 0;
 };
 
 }  // namespace squall::engine

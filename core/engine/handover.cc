@@ -134,7 +134,7 @@ bool Handover::turn(Time now, const View& view, const RankSet& heard, const Rank
         [&](std::size_t channel, const multicast::Delivery& message) {
           application.deliver[channel](message);
         },
-        application.install);
+        application.install, application.post);
     worked = true;
   }
   if (joining_ && !arriving()) joining_ = false;
@@ -157,7 +157,8 @@ bool Handover::drain_entered(const Application& application) {
         [&](std::size_t, const multicast::Delivery& message) {
           application.deliver[channel](message);
         },
-        [&](const Installed& installed) { application.install_in(channel, installed); });
+        [&](const Installed& installed) { application.install_in(channel, installed); },
+        application.post);
     at = backlog.empty() ? entering_.erase(at) : std::next(at);
   }
   return worked;

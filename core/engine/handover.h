@@ -37,6 +37,7 @@ class Handover {
     const Upcalls& deliver;
     std::function<void(const Installed&)> install;
     std::function<void(std::size_t channel, const Installed&)> install_in;
+    std::function<void(std::size_t channel, Rank from, Bytes)> post;
   };
 
   /// `control` outlives it. No message on it may be longer than `most_message_bytes`. `patience`:
@@ -73,6 +74,9 @@ class Handover {
   /// backlog is full there is none, unless the view ends and everything must come in.
   const Upcalls& kept_upcalls(const Upcalls& application, bool view_ends);
   void keep(const Installed& installed) { backlog_.add(installed); }
+  /// What a member has posted that the application has not been told of; and what comes behind it.
+  void keep(std::size_t channel, Rank from, Bytes posted) { backlog_.add(channel, from, posted); }
+  bool keeps_posts() const { return backlog_.has_posts(); }
   /// False if this channel's upcalls are not kept.
   bool keep(std::size_t channel, const Installed& installed);
   const std::optional<Error>& failure() const { return loader_.failure(); }

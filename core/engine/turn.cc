@@ -20,6 +20,7 @@ Turn::Turn(fabric::Fabric& fabric, View view, Rank self, std::vector<Contact> co
     : fabric_(fabric),
       options_(options),
       view_(std::move(view)),
+      told_(view_),
       self_(self),
       contacts_(std::move(contacts)),
       plans_(std::move(plans)),
@@ -209,13 +210,13 @@ std::size_t Turn::most_post_bytes() const {
   return fabric_.capabilities().max_message_bytes - header;
 }
 
-bool Turn::post(Rank to, std::size_t channel, Bytes message) {
-  if (to >= view_.size() || to == self_ || phase_ == Phase::stopped) return false;
+bool Turn::post(const Member& to, std::size_t channel, Bytes message) {
+  if (phase_ == Phase::stopped) return false;
   posting_.resize(sizeof(std::uint16_t) + message.size());
   const auto number = static_cast<std::uint16_t>(channel);
   std::memcpy(posting_.data(), &number, sizeof number);
   std::ranges::copy(message, posting_.begin() + sizeof number);
-  return control_.send_bulk(view_.members[to], Control::Kind::post, posting_);
+  return control_.send_bulk(to, Control::Kind::post, posting_);
 }
 
 void Turn::on_posted(Rank from, Bytes body) {
@@ -223,7 +224,15 @@ void Turn::on_posted(Rank from, Bytes body) {
   const auto channel = reader.get<std::uint16_t>();
   if (!reader.ok() || channel >= on_post_.size())
     return malformed(from, {Code::invalid, "a message of no channel", ""});
-  if (on_post_[channel]) on_post_[channel](from, reader.rest());
+  std::optional<Rank> told = from;
+  if (handover_.keeps()) {
+    // The application is still in an earlier view.
+    const Member& member = view_.members[from];
+    told = told_.rank_of(member.id);
+    if (!told || told_.members[*told].incarnation != member.incarnation || handover_.keeps_posts())
+      return handover_.keep(channel, from, reader.rest());
+  }
+  if (on_post_[channel]) on_post_[channel](*told, reader.rest());
 }
 
 void Turn::malformed(std::optional<Rank> from, const Error& error) {

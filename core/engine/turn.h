@@ -128,8 +128,11 @@ class Turn {
   std::size_t most_post_bytes() const;
   /// Sends to one member what its application gets by `on_post`, in order and whole, as long as
   /// both stay and their connection does: when that breaks, what was on its way is lost. There is
-  /// no order between it and deliveries. False: there is no room, or no connection, now.
-  bool post(Rank to, std::size_t channel, Bytes message);
+  /// no order between it and deliveries. False: there is no room, or no connection, now; or no such
+  /// member, which the application is still to be told.
+  bool post(const Member& to, std::size_t channel, Bytes message);
+  /// `from` is a rank of the view that the application was told last. What comes from a later one
+  /// waits until it is told of that.
   void on_post(std::size_t channel, std::function<void(Rank from, Bytes)> upcall) {
     on_post_[channel] = std::move(upcall);
   }
@@ -214,6 +217,7 @@ class Turn {
   fabric::Fabric& fabric_;
   Options options_;
   View view_;
+  View told_;  // the application; who joins may be behind
   Rank self_;
   std::vector<Contact> contacts_;  // by rank
   std::vector<ChannelPlan> plans_;

@@ -126,6 +126,7 @@ void Turn::install(Time now) {
 
 /// The application is in this view from here on, but for channels whose messages are kept.
 void Turn::tell(const Installed& installed) {
+  told_ = installed.view;
   if (on_view_) on_view_(installed);
   for (std::size_t channel = 0; channel < plans_.size(); ++channel)
     if (!handover_.keep(channel, installed)) tell(channel, installed);

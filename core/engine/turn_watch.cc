@@ -87,7 +87,10 @@ void Turn::hand_over(Time now) {
   others.erase(self_);
   const Handover::Application application{
       upcalls_, [this](const Installed& installed) { tell(installed); },
-      [this](std::size_t channel, const Installed& installed) { tell(channel, installed); }};
+      [this](std::size_t channel, const Installed& installed) { tell(channel, installed); },
+      [this](std::size_t channel, Rank from, Bytes posted) {
+        if (on_post_[channel]) on_post_[channel](from, posted);
+      }};
   outcome_.worked |= handover_.turn(now, view_, heard() & others, others, application);
   note(handover_.deadline());
   if (handover_.failure()) stop(*handover_.failure());

@@ -256,7 +256,7 @@ Result<> SimGroup::post(Rank to, Bytes message) {
     return fail(Code::invalid, fmt::format("no message to rank {} of {}", to, view()->size()),
                 "post to another member of the view");
   if (!node_.runs()) return tl::unexpected(node_.why_closed());
-  if (turn_.post(to, 0, message)) {
+  if (turn_.post(view()->members[to], 0, message)) {
     node_.wake();
     return {};
   }

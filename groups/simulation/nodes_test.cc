@@ -2,15 +2,19 @@
 #include "groups/simulation/nodes.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "core/base/time.h"
+#include "core/engine/turn.h"
 #include "groups/object/object.h"
 
 namespace squall::simulation {
@@ -179,6 +183,82 @@ TEST_CASE("a member leaves, and the last ones shut down") {
   CHECK(world.at(1).read<&Stock::count>("bolts") == 1);
   world.nodes.cluster().turn(1).finish();
   CHECK(world.nodes.node(0)->shutdown(world.in(1s)));
+}
+
+/// What each node is sent beside the order, by the name under which it knows the sender.
+struct Posts {
+  explicit Posts(const Options& options) : nodes(options) {
+    nodes.on_node([this](Rank member, Node& node) {
+      Group& group = *node.group("simulated");
+      group.on_state({[] {
+                        return [left = std::size_t{10'000'000}](MutableBytes to) mutable {
+                          const std::size_t count = std::min(to.size(), left);
+                          left -= count;
+                          return Result<std::size_t>(count);
+                        };
+                      },
+                      [](Bytes, bool) { return Result<>(); }});
+      group.on_post([this, member, &node](Rank from, Bytes message) {
+        got[member] += fmt::format("{}:{} ", node.view()->members[from].name, as_text(message));
+      });
+      group.on_deliver([](const Delivery&) {});
+    });
+  }
+  Node& at(Rank member) { return *nodes.node(member); }
+  /// By the name under which the sender knows it.
+  bool post(Rank from, const char* to, std::string_view text) {
+    const auto view = at(from).view();
+    const auto rank = std::ranges::find(view->members, to, &Member::name) - view->members.begin();
+    return at(from).group("simulated")->post(static_cast<Rank>(rank), as_bytes(text)).has_value();
+  }
+  template <class Done>
+  bool until(Done done) {
+    return nodes.cluster().run_until(done, nodes.cluster().now() + 5s);
+  }
+
+  Nodes nodes;
+  std::map<Rank, std::string> got;
+};
+
+TEST_CASE("while a joiner is told of no view, posts reach whom they are for, by the right names") {
+  Posts posts(options_of(3));
+  Cluster& cluster = posts.nodes.cluster();
+  REQUIRE(cluster.start(Time{} + 1s));
+  const Rank d = cluster.join();
+  REQUIRE(posts.until([&] {
+    return cluster.is_member(d) && cluster.state(d).phase() == engine::Turn::Phase::running;
+  }));
+  REQUIRE(posts.post(0, "d", "one"));
+  REQUIRE(posts.until([&] { return posts.got[d] == "a:one "; }));
+
+  // The others' ranks are others now, and d's application is still to get its state.
+  cluster.crash(0);
+  REQUIRE(posts.until([&] {
+    return cluster.state(d).view().size() == 3 &&
+           cluster.state(d).phase() == engine::Turn::Phase::running &&
+           posts.at(1).view()->size() == 3;
+  }));
+  REQUIRE(cluster.state(d).arriving());
+  CHECK(posts.at(d).view()->size() == 4);
+  REQUIRE(posts.post(1, "d", "two"));
+  REQUIRE(posts.until([&] { return posts.got[d] == "a:one b:two "; }));
+  REQUIRE(posts.post(d, "c", "three"));
+  CHECK_FALSE(posts.post(d, "a", "never"));
+  REQUIRE(posts.until([&] { return posts.got[2] == "d:three "; }));
+
+  // Nobody whom d's application knows.
+  const Rank e = cluster.join();
+  REQUIRE(posts.until([&] {
+    return cluster.is_member(e) && cluster.state(e).phase() == engine::Turn::Phase::running &&
+           cluster.state(d).phase() == engine::Turn::Phase::running;
+  }));
+  REQUIRE(cluster.state(d).arriving());
+  REQUIRE(posts.post(e, "d", "four"));
+  REQUIRE(posts.post(e, "c", "five"));
+  REQUIRE(posts.until([&] { return posts.got[2] == "d:three e:five "; }));
+  CHECK(posts.got[d] == "a:one b:two ");
+  REQUIRE(posts.until([&] { return posts.at(d).arrived(); }));
+  CHECK(posts.got[d] == "a:one b:two e:four ");
 }
 
 TEST_CASE("a group that keeps no stable order, has another name or is taken is no object's") {
