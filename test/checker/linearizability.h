@@ -36,6 +36,7 @@ struct Operation {
 
   /// "client 3: cell 1: add 5 = 12 [40, 52]"
   std::string text() const;
+  bool operator==(const Operation&) const = default;
 };
 
 /// What clients do, as a driver records it. The order of the calls is the clock.

@@ -7,6 +7,7 @@
 
 #include "core/base/time.h"
 #include "test/checker/checker.h"
+#include "test/checker/linearizability.h"
 #include "test/simulation/scenario.h"
 
 namespace squall::scenarios {
@@ -16,6 +17,7 @@ namespace squall::scenarios {
 /// has stopped), whatever the scenario.
 struct Outcome {
   std::vector<checker::Event> events;
+  std::vector<checker::Operation> operations;  ///< of clients, where there are any (objects.h)
   std::vector<std::string> violations;  ///< of the checker and of liveness; empty: all is well
   std::uint64_t trace_hash = 0;         ///< of the network
   Duration took{0};                     ///< virtual

@@ -353,6 +353,43 @@ Scenario draw_join(std::uint64_t seed) {
   return scenario;
 }
 
+Scenario draw_objects(std::uint64_t seed) {
+  using Kind = Fault::Kind;
+  Random random(seed);
+  Scenario scenario = draw_common(seed, random, std::string(stacks[0]));
+  scenario.replay += " --objects";
+  auto& options = scenario.options;
+  options.senders.clear();
+  for (const Rank members = static_cast<Rank>(3 + random.below(3)); options.members < members;) {
+    options.laziness.push_back(1);
+    if (!options.upcalls.empty()) options.upcalls.emplace_back(0);
+    ++options.members;
+  }
+  constexpr std::uint64_t spreads_us[] = {0, 20'000, 200'000, 500'000};
+  const std::uint64_t spread = spreads_us[random.below(std::size(spreads_us))];
+  const std::size_t most_calls = 10 + random.below(70);
+  scenario.messages.clear();
+  scenario.gaps.clear();
+  for (Rank rank = 0; rank < options.members; ++rank) {
+    scenario.messages.push_back(1 + random.below(most_calls));
+    scenario.gaps.push_back(microseconds(random.below(spread / most_calls + 1)));
+  }
+  constexpr Kind kinds[] = {Kind::crash,     Kind::crash_ballots, Kind::cut_crash, Kind::cut,
+                            Kind::partition, Kind::partition,     Kind::delay,     Kind::slow,
+                            Kind::stall,     Kind::stall,         Kind::leave,     Kind::clock};
+  const std::size_t most_crashes = random.one_in(4) ? 5 : (options.members - 1) / 2;
+  std::size_t crashes = 0;
+  for (std::size_t left = random.below(5); left > 0; --left) {
+    Fault fault = draw_fault(random, scenario, kinds);
+    // Perhaps somebody who joins.
+    if (random.one_in(6)) fault.victim = options.members;
+    if ((fault.crashes() || fault.kind == Kind::leave) && ++crashes > most_crashes) continue;
+    scenario.faults.push_back(fault);
+  }
+  if (random.one_in(2)) draw_joins(random, scenario, 500ms);
+  return scenario;
+}
+
 Scenario draw_long(std::uint64_t seed) {
   using Kind = Fault::Kind;
   using When = Fault::When;

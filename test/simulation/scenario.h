@@ -91,6 +91,9 @@ Scenario draw_long(std::uint64_t seed);
 /// The default stack; nodes join, and others run again, while members, joiners and those who let
 /// them in die, leave, fall silent, or are cut off.
 Scenario draw_join(std::uint64_t seed);
+/// The default stack on three to five members, whose clients call an object, each `messages` times
+/// with `gaps` between two calls; any fault or none, joins and restarts.
+Scenario draw_objects(std::uint64_t seed);
 /// With this stack and no fault.
 Scenario draw_calm(std::uint64_t seed, const std::string& stack);
 /// With this stack and one link that is slow, so that answers overtake what they answer.

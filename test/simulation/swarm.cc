@@ -14,6 +14,7 @@
 
 #include "core/membership/bug.h"
 #include "test/checker/trace.h"
+#include "test/simulation/objects.h"
 #include "test/simulation/run.h"
 #include "test/simulation/scenario.h"
 
@@ -29,6 +30,7 @@ struct Arguments {
   bool stacks = false;
   bool change = false;
   bool joins = false;
+  bool objects = false;
   bool lengthy = false;
   bool trace = false;
   unsigned bug = 0;
@@ -44,6 +46,7 @@ Scenario draw_right(const Arguments& arguments, std::uint64_t seed) {
   if (arguments.stacks) return draw_stacks(seed);
   if (arguments.change) return draw_change(seed);
   if (arguments.joins) return draw_join(seed);
+  if (arguments.objects) return draw_objects(seed);
   if (arguments.lengthy) return draw_long(seed);
   if (!arguments.calm.empty()) return draw_calm(seed, arguments.calm);
   if (!arguments.detour.empty()) return draw_detour(seed, arguments.detour);
@@ -57,12 +60,19 @@ Scenario draw_as(const Arguments& arguments, std::uint64_t seed) {
   return scenario;
 }
 
+Outcome run_as(const Arguments& arguments, const Scenario& scenario) {
+  return arguments.objects ? run_objects(scenario) : run(scenario);
+}
+
 int run_one(const Arguments& arguments) {
   const Scenario scenario = draw_as(arguments, arguments.seed);
-  const Outcome outcome = run(scenario);
+  const Outcome outcome = run_as(arguments, scenario);
   fmt::print("{}\n{} deliveries, {} us, trace {:016x}\n", scenario.text(), outcome.deliveries,
              outcome.took / 1us, outcome.trace_hash);
-  if (arguments.trace) fmt::print("{}", checker::to_text(outcome.events));
+  if (arguments.trace) {
+    fmt::print("{}", checker::to_text(outcome.events));
+    for (const auto& operation : outcome.operations) fmt::print("{}\n", operation.text());
+  }
   if (!outcome.violations.empty()) fmt::print("{}", outcome.report(scenario));
   return outcome.violations.empty() ? 0 : 1;
 }
@@ -74,7 +84,7 @@ int run_many(const Arguments& arguments) {
   std::uint64_t longest_seed = 0, seed = arguments.first;
   for (; seed < arguments.first + arguments.count && failed < arguments.stop_after; ++seed) {
     const Scenario scenario = draw_as(arguments, seed);
-    const Outcome outcome = run(scenario);
+    const Outcome outcome = run_as(arguments, scenario);
     deliveries += outcome.deliveries;
     virtual_time += outcome.took;
     crashes += scenario.crashes();
@@ -86,9 +96,10 @@ int run_many(const Arguments& arguments) {
     bool bad = !outcome.violations.empty();
     if (bad) fmt::print("{}\n", outcome.report(scenario));
     if (seed % repeated == 0) {
-      const Outcome again = run(scenario);
+      const Outcome again = run_as(arguments, scenario);
       virtual_time += again.took;
-      if (again.trace_hash != outcome.trace_hash || again.events != outcome.events) {
+      if (again.trace_hash != outcome.trace_hash || again.events != outcome.events ||
+          again.operations != outcome.operations) {
         bad = true;
         fmt::print("{}\n  determinism: two runs of this seed differ\n", scenario.text());
       }
@@ -124,6 +135,7 @@ int main(int argc, char** argv) {
   app.add_flag("--stacks", arguments.stacks, "causal order, other modules, in every seed");
   app.add_flag("--change", arguments.change, "faults in the middle of view changes, in every seed");
   app.add_flag("--join", arguments.joins, "nodes join and run again, in every seed");
+  app.add_flag("--objects", arguments.objects, "clients call an object, in every seed");
   app.add_flag("--long", arguments.lengthy, "five members, 60 s of faults");
   app.add_option("--bug", arguments.bug, "a deliberate mistake, by its number in membership::Bug");
   app.add_flag("--trace", arguments.trace, "with --seed: print what happened");
