@@ -129,13 +129,16 @@ bool Channel::begin(Source& source) {
   return true;
 }
 
-/// A joiner delivers nothing before somebody has told it where the order stands.
+/// A joiner delivers nothing before somebody has told it where the order stands. Nor does it
+/// publish before it can tell so itself: else a view could end with a message that others have
+/// delivered, and that somebody who came with this view holds and cannot place.
 bool Channel::find_position() {
   for (Rank rank = 0; rank < shape_.members && !position_known_; ++rank) {
     const std::uint64_t told = table_->get(rank, start_, position_start);
     if (told == 0) continue;
     position_ = told - 1;
     position_known_ = true;
+    table_->raise(start_, position_start, told);
   }
   return position_known_;
 }
@@ -167,8 +170,9 @@ Channel::Turned Channel::exchange(Time now) {
   // Before anything is read: what comes meanwhile is news.
   shown_ = table_->shown(watched_);
   // Not before all have replicas: who has one has left the view before, so its ring is free.
-  const bool published = ready() && !gathers(now, turned.deadline) && publish();
+  const bool published = ready() && position_known_ && !gathers(now, turned.deadline) && publish();
   const bool received = receive();
+  if (!position_known_) find_position();
   step(now, turned.deadline);
   const bool pushed = table_->push();
   turned.worked = published || received || pushed;
@@ -186,13 +190,13 @@ Channel::Turned Channel::exchange(Time now) {
   turned.deadline = std::min(turned.deadline, quiet_deadline_);
   due_at_ = turned.deadline;
   // Where senders begin is told in no column that is watched.
-  stirred_ = turned.worked || deliverable_moved_ || !ready() ||
+  stirred_ = turned.worked || deliverable_moved_ || !ready() || !position_known_ ||
              std::ranges::any_of(sources_, [](const Source& source) { return !source.reader; });
   return turned;
 }
 
 void Channel::publish_now() {
-  if (frozen_ || !ready() || (stages_.gather && writer_ && !full())) return;
+  if (frozen_ || !ready() || !position_known_ || (stages_.gather && writer_ && !full())) return;
   stirred_ = true;
   if (publish()) table_->push();
 }

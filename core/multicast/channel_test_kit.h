@@ -93,18 +93,18 @@ struct Group {
                                      })
                          .value();
   }
-  void attach_all() {
+  void attach_all(bool land = true) {
     const std::uint64_t name = raw(view) << 24;
     for (Rank owner = 0; owner < members.size(); ++owner)
       for (Rank peer = 0; peer < members.size(); ++peer)
         for (const std::uint64_t kind : {2, 1})
           if (peer != owner)
             members[owner].channel->attached(fabric::PeerId{peer}, fabric::RegionId{name | kind});
-    network.land();
+    if (land) network.land();
   }
   /// Everyone freezes, closes at the least that anyone holds, and goes on in the next view; a
   /// joiner comes without a past. With `renews`, as if somebody had been expelled.
-  void change_view(std::optional<Rank> joiner = {}) {
+  void change_view(std::optional<Rank> joiner = {}, bool land = true) {
     std::vector<Round> trim(senders.size(), mirror::no_round);
     for (Member& member : members) {
       member.channel->freeze(now);
@@ -124,7 +124,7 @@ struct Group {
         }
       build(rank, rank == joiner ? Past{{}, std::nullopt} : past);
     }
-    attach_all();
+    attach_all(land);
   }
   Channel& operator[](Rank rank) { return *members[rank].channel; }
 

@@ -119,5 +119,24 @@ TEST_CASE("view after view, with a ring that wraps, nothing is lost or doubled")
   for (const bool renews : {false, true}) change_views(renews);
 }
 
+TEST_CASE("who joins publishes nothing before it knows where the order stands, and can tell") {
+  Group group(2, {0, 1});
+  REQUIRE(group.send(0, "before"));
+  for (int turn = 0; turn < 2; ++turn) group.turn_all();
+  group.change_view(1, false);
+  // What the joiner says arrives, and what it is told does not yet.
+  REQUIRE(group.send(1, "joiner"));
+  group.exchange(1);
+  group[1].publish_now();
+  group.network.land(1, 0, group.network.queued(1, 0).size());
+  group.exchange(0);
+  CHECK(group.deliver(0) == 0);
+  CHECK(group[1].pending());
+  group.network.land();
+  for (int turn = 0; turn < 3; ++turn) group.turn_all();
+  CHECK(group.members[0].got == Texts{"before", "joiner"});
+  CHECK(group.members[1].positions.back() == 1);
+}
+
 }  // namespace
 }  // namespace squall::multicast
