@@ -29,6 +29,11 @@ struct CallHeader {
   enum class Kind : std::uint8_t {
     update = 1,
     read,  ///< at the caller only, in its place: a linearizable read while not all listen yet
+    // Of clients; the caller is the member that serves them. A SessionHeader comes before the
+    // arguments of an update; a session's are its secret, 64 bits.
+    client_update,
+    client_read,
+    client_session,
   };
   std::uint64_t method = 0;
   std::uint64_t call = 0;  ///< the caller's own number
@@ -49,11 +54,30 @@ inline std::optional<CallView> parse_call(Bytes message) {
   if (message.size() < sizeof call.header) return std::nullopt;
   std::memcpy(&call.header, message.data(), sizeof call.header);
   using Kind = CallHeader::Kind;
-  if (call.header.kind != Kind::update && call.header.kind != Kind::read) return std::nullopt;
+  if (call.header.kind < Kind::update || call.header.kind > Kind::client_session)
+    return std::nullopt;
   for (const std::uint8_t byte : call.header.zero)
     if (byte != 0) return std::nullopt;
   call.arguments = message.subspan(sizeof call.header);
   return call;
+}
+
+/// Which update of which client this is: see sessions.h.
+struct SessionHeader {
+  std::uint64_t session = 0;  ///< the position of the call that opened it
+  std::uint64_t secret = 0;  ///< what that call brought: nobody takes another's session by accident
+  std::uint64_t sequence = 0;      ///< from 1
+  std::uint64_t acknowledged = 0;  ///< the client has the replies of all up to this one
+};
+static_assert(sizeof(SessionHeader) == 32 && std::is_trivially_copyable_v<SessionHeader>);
+
+/// Takes it off the arguments of a client's update; nullopt: there is none.
+inline std::optional<SessionHeader> take_session(Bytes& arguments) {
+  SessionHeader header;
+  if (arguments.size() < sizeof header) return std::nullopt;
+  std::memcpy(&header, arguments.data(), sizeof header);
+  arguments = arguments.subspan(sizeof header);
+  return header;
 }
 
 // --- to one member
