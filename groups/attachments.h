@@ -20,7 +20,16 @@ class Attachments {
 
   // --- where the node turns
 
-  void add(std::shared_ptr<Attachment> attachment) { all_.push_back(std::move(attachment)); }
+  void add(std::string group, std::shared_ptr<Attachment> attachment) {
+    groups_.push_back(std::move(group));
+    all_.push_back(std::move(attachment));
+  }
+  /// nullptr: it has nothing for clients.
+  clients::Service* for_clients(std::string_view group) {
+    for (std::size_t at = 0; at < all_.size(); ++at)
+      if (groups_[at] == group) return all_[at]->for_clients();
+    return nullptr;
+  }
   /// True if there was anything to do.
   bool turned() {
     bool worked = false;
@@ -34,6 +43,7 @@ class Attachments {
 
  private:
   std::vector<std::shared_ptr<Attachment>> all_;
+  std::vector<std::string> groups_;  // of each
   std::mutex mutex_;
   std::vector<std::string> claimed_;  // names of groups
 };

@@ -23,20 +23,29 @@ membership::Admission::Judge judge_of(const fabric::Fabric& fabric, const std::s
 }  // namespace
 
 Doorway::Doorway(fabric::Rendezvous& rendezvous, engine::Turn& turn, const fabric::Fabric& fabric,
-                 std::string host, Duration sign_of_life)
+                 std::string host, Duration sign_of_life, clients::Desk::Find find)
     : rendezvous_(rendezvous),
       turn_(turn),
       mine_{fabric.address(), host, {}},
-      admission_(std::string(fabric.name()), sign_of_life, judge_of(fabric, host)) {}
+      admission_(std::string(fabric.name()), sign_of_life, judge_of(fabric, host)),
+      desk_(std::move(find)) {}
 
 bool Doorway::handle(fabric::Rendezvous::Event& event, Time now) {
   using Kind = fabric::Rendezvous::Event::Kind;
   if (event.kind == Kind::guest) {
     admission_.guest(event.line, std::move(event.who), now);
   } else if (event.kind == Kind::said) {
-    admission_.said(event.line, event.bytes, now);
+    if (desk_.has(event.line)) {
+      desk_.said(event.line, event.bytes, now);
+    } else if (admission_.expects(event.line) && clients::begins_client(event.bytes)) {
+      admission_.ended(event.line);
+      desk_.said(event.line, event.bytes, now);
+    } else {
+      admission_.said(event.line, event.bytes, now);
+    }
   } else if (event.kind == Kind::ended) {
     admission_.ended(event.line);
+    desk_.ended(event.line);
   } else if (event.kind == Kind::turned_away) {
     log(Level::warning, "a caller was turned away: {}", event.error.text());
   } else {
@@ -58,19 +67,34 @@ membership::Entry Doorway::entry() const {
   return entry;
 }
 
-void Doorway::dismiss(const membership::Admission::Action& action) {
-  log(Level::info, "a guest is sent away: {}", action.error.text());
-  rendezvous_.dismiss(action.line, action.error);
+void Doorway::dismiss(fabric::LineId line, const Error& why) {
+  log(Level::info, "a guest is sent away: {}", why.text());
+  rendezvous_.dismiss(line, why);
+}
+
+bool Doorway::turn_desk(Time now) {
+  const bool worked = desk_.step(now);
+  using Kind = clients::Desk::Action::Kind;
+  for (auto& action : desk_.take_actions()) {
+    if (action.kind == Kind::say)
+      rendezvous_.say(action.line, action.bytes);
+    else
+      dismiss(action.line, action.error);
+  }
+  return worked;
 }
 
 void Doorway::step(Time now) {
   using Phase = engine::Turn::Phase;
-  if (closed_)
-    admission_.close(closed_);
-  else if (turn_.phase() == Phase::stopped)
-    admission_.close(Error{Code::would_block, "it is no member any more", ""});
-  else
-    admission_.close(std::nullopt);
+  std::optional<Error> closed = closed_;
+  if (!closed && turn_.phase() == Phase::stopped)
+    closed = Error{Code::would_block, "it is no member any more", ""};
+  admission_.close(closed);
+  // A group that lets nobody in serves clients all the same.
+  if (closed && closed->code == Code::refused && turn_.phase() != Phase::stopped) closed.reset();
+  if (!closed && turn_.isolated())
+    closed = Error{Code::would_block, "it has no contact with a majority", ""};
+  desk_.close(std::move(closed));
   admission_.step(turn_.view(), entry(), now);
   turn_.sponsor(admission_.waiting());
   using Kind = membership::Admission::Action::Kind;
@@ -78,8 +102,9 @@ void Doorway::step(Time now) {
     if (action.kind == Kind::say)
       rendezvous_.say(action.line, action.bytes);
     else
-      dismiss(action);
+      dismiss(action.line, action.error);
   }
+  static_cast<void>(turn_desk(now));
 }
 
 }  // namespace squall

@@ -1,8 +1,9 @@
 #pragma once
-// How others come into a node's group: guests of its rendezvous, what core/membership/admission
-// thinks of them, and the turn that asks the coordinator for them. Private to groups/; used where
-// the node turns.
+// How others come to a node: guests of its rendezvous. Those who want into its group are the
+// business of core/membership/admission and of the turn that asks the coordinator for them; clients
+// that of the desk (groups/client/desk.h). Private to groups/; used where the node turns.
 
+#include <algorithm>
 #include <optional>
 #include <string>
 
@@ -11,6 +12,7 @@
 #include "core/engine/turn.h"
 #include "core/fabric/rendezvous.h"
 #include "core/membership/admission.h"
+#include "groups/client/desk.h"
 
 namespace squall {
 
@@ -18,23 +20,27 @@ class Doorway {
  public:
   /// `mine`: how this member is reached. Both references outlive it.
   Doorway(fabric::Rendezvous& rendezvous, engine::Turn& turn, const fabric::Fabric& fabric,
-          std::string host, Duration sign_of_life);
+          std::string host, Duration sign_of_life, clients::Desk::Find find);
 
   /// False if the event is of a member.
   bool handle(fabric::Rendezvous::Event& event, Time now);
   /// After all events of a turn, and at `deadline`.
   void step(Time now);
-  Time deadline() const { return admission_.deadline(); }
+  Time deadline() const { return std::min(admission_.deadline(), desk_.deadline()); }
+  /// After every turn: clients are told what came of it. True if there was anything to do.
+  bool turned() { return desk_.due() && turn_desk(Monotonic::now()); }
   void close(Error why) { closed_ = std::move(why); }
 
  private:
   membership::Entry entry() const;
-  void dismiss(const membership::Admission::Action& action);
+  void dismiss(fabric::LineId line, const Error& why);
+  bool turn_desk(Time now);
 
   fabric::Rendezvous& rendezvous_;
   engine::Turn& turn_;
   membership::Access mine_;
   membership::Admission admission_;
+  clients::Desk desk_;
   std::optional<Error> closed_;
 };
 

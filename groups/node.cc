@@ -49,9 +49,10 @@ Result<std::unique_ptr<Node>> NodeImpl::start(const Config& config) {
   node->turn_ = std::make_unique<engine::Turn>(*node->met_.fabric, node->met_.view, node->met_.self,
                                                node->met_.contacts, std::move(plan->channels),
                                                options, Monotonic::now());
-  node->doorway_ =
-      std::make_unique<Doorway>(*node->met_.rendezvous, *node->turn_, *node->met_.fabric,
-                                node->met_.host, options.timing.interval);
+  node->doorway_ = std::make_unique<Doorway>(
+      *node->met_.rendezvous, *node->turn_, *node->met_.fabric, node->met_.host,
+      options.timing.interval,
+      [raw = node.get()](std::string_view group) { return raw->attachments_.for_clients(group); });
   if (options.fixed)
     node->doorway_->close({Code::refused,
                            "this group stays as it was formed (node.when_lost = stop)",
@@ -109,6 +110,7 @@ bool NodeImpl::turn_once() {
     rest_or_go_on();
   bool worked = loop_->poll();
   worked |= attachments_.turned();
+  worked |= doorway_->turned();
   if (turn_->phase() == engine::Turn::Phase::stopped) [[unlikely]]
     announce_stop();
   if ((turn_->finished() || turn_->left()) && !finished_.load(std::memory_order_relaxed))

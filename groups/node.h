@@ -31,6 +31,10 @@ namespace squall {
 template <class T>
 class Object;
 
+namespace clients {
+class Service;
+}
+
 /// One delivered message: sender, number, position, bytes.
 using Delivery = multicast::Delivery;
 
@@ -178,6 +182,8 @@ class Attachment {
   /// The node has stopped, finished or left, or is about to be destroyed (then from its
   /// destructor): nothing is sent and nothing comes any more. Perhaps more than once.
   virtual void closed(const Error& error) = 0;
+  /// What it does for clients that are no members (groups/client/service.h); nullptr: nothing.
+  virtual clients::Service* for_clients() { return nullptr; }
 };
 
 class Node {

@@ -20,7 +20,9 @@ Result<> NodeImpl::attach(std::string_view name, std::shared_ptr<Attachment> att
   if (auto claimed = attachments_.claim(static_cast<GroupImpl*>(found)->plan()); !claimed)
     return claimed;
   static_cast<GroupImpl*>(found)->attached();
-  run_in_turn([this, attachment = std::move(attachment)] { attachments_.add(attachment); });
+  run_in_turn([this, group = std::string(name), attachment = std::move(attachment)] {
+    attachments_.add(group, attachment);
+  });
   return {};
 }
 

@@ -32,7 +32,7 @@
 namespace squall::fabric {
 
 /// Grows with every change of anything that members say to each other, on any floor.
-inline constexpr std::uint32_t wire_version = 4;
+inline constexpr std::uint32_t wire_version = 5;
 
 struct Limits {
   static constexpr std::size_t name_bytes = 255;
@@ -50,7 +50,7 @@ struct Limits {
   /// Connections not yet introduced; one more costs the oldest that said nothing.
   static constexpr std::size_t strangers = 64;
   /// Received guests at a time; one more is asked to come again.
-  static constexpr std::size_t guests = 64;
+  static constexpr std::size_t guests = 256;
   /// The body of a word, from a guest to a member; back, a view of many members is longer.
   static constexpr std::size_t guest_word_bytes = frame_bytes;
   static constexpr std::size_t word_bytes = std::size_t{1} << 19;

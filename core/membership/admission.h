@@ -54,6 +54,11 @@ class Admission {
   // --- in
 
   void guest(fabric::LineId line, fabric::Introduction who, Time now);
+  /// A guest that has not asked for anything yet.
+  bool expects(fabric::LineId line) const {
+    const auto at = guests_.find(line);
+    return at != guests_.end() && !at->second.asks;
+  }
   void said(fabric::LineId line, Bytes bytes, Time now);
   void ended(fabric::LineId line);
   /// Nobody is admitted from here on, and who asks is told why; nullopt: everybody again.

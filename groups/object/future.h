@@ -96,11 +96,12 @@ CallResult<T> decode_reply(const Reply& reply) {
                                     reply.effect));
 }
 
-/// What both kinds of future do: `Derived::take` makes the value of a call that is at its stage.
-template <class Derived, class Value>
+/// What all kinds of future do: `Derived::take` makes the value of a call that is at its stage.
+/// `Handle` is that of a member's call, or of a client's (groups/client/ask.h).
+template <class Derived, class Value, class Handle = CallHandle>
 class FutureBase {
  public:
-  explicit FutureBase(CallHandle call) : call_(std::move(call)) {}
+  explicit FutureBase(Handle call) : call_(std::move(call)) {}
 
   /// It would not wait.
   bool ready() const { return call_.ready(Call::all); }
@@ -135,7 +136,7 @@ class FutureBase {
     return Derived::take(**call, std::type_identity<What>{});
   }
 
-  CallHandle call_;
+  Handle call_;
 };
 
 }  // namespace objects

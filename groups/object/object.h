@@ -61,6 +61,14 @@ class Object {
     return replica_ ? replica_->version() : std::nullopt;
   }
 
+  /// To every client (groups/client/client.h) that this member serves, has opened the object and
+  /// listens: in order with its replies, and at most once. Who does not take its notices is sent
+  /// away, and comes again with a gap. Any thread, also inside methods; where the node does not
+  /// turn it copies. Code::too_large over 512 KiB.
+  Result<> notify(Bytes notice) const {
+    return replica_ ? replica_->notify(notice) : tl::unexpected(why_not_);
+  }
+
   /// Executed at every replica, in the group's order. Waits for room in the ring as Group::send
   /// does (inside an upcall it does not: Code::would_block). Arguments convert to the method's
   /// parameters. A call in flight when the view changes completes; replies of members that

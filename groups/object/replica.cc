@@ -12,7 +12,7 @@ namespace squall::objects {
 namespace {
 
 // Before the state, for who would load what this is not.
-constexpr std::uint32_t state_magic = 0x51424f53;
+constexpr std::uint32_t state_magic = 0x52424f53;
 
 tl::unexpected<CallError> refused(Error error) {
   return tl::unexpected(with_effect(std::move(error), Effect::no));
@@ -149,6 +149,8 @@ void Replica::deliver(const Delivery& message) {
           group_name_, message.bytes.size(), roster_->view->members[message.sender].name);
     return;
   }
+  if (call->header.kind >= CallHeader::Kind::client_update)
+    return deliver_of_client(message, *call);
   const bool read = call->header.kind == CallHeader::Kind::read;
   if (read && message.sender != self_) return;
   run(*call, outcome_);
@@ -160,6 +162,10 @@ void Replica::deliver(const Delivery& message) {
 }
 
 void Replica::run(const CallView& call, Outcome& outcome) {
+  run(call, outcome, group_->max_post_bytes() - sizeof(RecordHeader));
+}
+
+void Replica::run(const CallView& call, Outcome& outcome, std::size_t most) {
   outcome.bytes.clear();
   outcome.error.reset();
   outcome.effect = Effect::no;
@@ -174,7 +180,6 @@ void Replica::run(const CallView& call, Outcome& outcome) {
   } else {
     method->invoke(object(), call.arguments, outcome);
   }
-  const std::size_t most = group_->max_post_bytes() - sizeof(RecordHeader);
   if (outcome.bytes.size() > most) [[unlikely]] {
     outcome.error = Error{Code::too_large,
                           fmt::format("{} of {} returned {} bytes; a reply takes at most {}",
@@ -263,6 +268,7 @@ StateSource Replica::save() {
   auto all = std::make_shared<std::vector<std::byte>>();
   Writer head;
   head.put(state_magic).put(known_.version).put(executed_.load(std::memory_order_relaxed));
+  head.put(Bytes(sessions_.save()));
   all->assign(head.bytes().begin(), head.bytes().end());
   try {
     save_object(*all);
@@ -287,6 +293,7 @@ Result<> Replica::load(Bytes piece, bool last) {
   const bool ours = head.get<std::uint32_t>() == state_magic;
   const auto version = head.get<std::uint32_t>();
   const auto executed = head.get<std::uint64_t>();
+  const Bytes sessions = head.get_bytes(sessions_.most_saved_bytes());
   if (!head.ok() || !ours)
     return fail(Code::refused,
                 fmt::format("what group {} gives to joiners is no object's state", group_name_),
@@ -300,6 +307,9 @@ Result<> Replica::load(Bytes piece, bool last) {
     const std::lock_guard lock(executing_);
     if (auto loaded = load_object(head.rest()); !loaded) return loaded;
   }
+  if (!sessions_.load(sessions))
+    return fail(Code::invalid, "the sessions of clients in the state do not decode",
+                "run one version of Squall everywhere");
   executed_.store(executed, std::memory_order_release);
   loaded_ = true;
   ready_.store(!broken_.load(), std::memory_order_release);
@@ -308,10 +318,13 @@ Result<> Replica::load(Bytes piece, bool last) {
 
 void Replica::break_down(Error why) {
   log(Level::error, "this replica of {} is none any more: {}", group_name_, why.text());
-  const std::lock_guard lock(mutex_);
-  broken_why_ = std::move(why);
-  broken_.store(true, std::memory_order_release);
-  ready_.store(false, std::memory_order_release);
+  {
+    const std::lock_guard lock(mutex_);
+    broken_why_ = std::move(why);
+    broken_.store(true, std::memory_order_release);
+    ready_.store(false, std::memory_order_release);
+  }
+  if (desk_ != nullptr) desk_->look_again(*this);
 }
 
 std::optional<CallError> Replica::not_ready() const {

@@ -18,9 +18,11 @@
 
 #include "core/base/bytes.h"
 #include "core/base/error.h"
+#include "groups/client/service.h"
 #include "groups/node.h"
 #include "groups/object/call.h"
 #include "groups/object/read_rounds.h"
+#include "groups/object/sessions.h"
 #include "groups/object/wire.h"
 
 namespace squall::objects {
@@ -47,7 +49,9 @@ struct ClassEntry {
   std::vector<MethodEntry> methods;  // by id
 };
 
-class Replica : public Attachment {
+class Replica : public Attachment,
+                public clients::Service,
+                public std::enable_shared_from_this<Replica> {
  public:
   Replica(Node& node, Group& group, ClassEntry known);
   ~Replica() override;
@@ -97,6 +101,8 @@ class Replica : public Attachment {
     return std::nullopt;
   }
   bool ready() const { return ready_.load(std::memory_order_acquire); }
+  /// To the clients of this member that have opened the object and listen. Any thread.
+  Result<> notify(Bytes notice);
   /// Of the last update that was executed here; nullopt: none was.
   std::optional<std::uint64_t> version() const;
 
@@ -116,8 +122,34 @@ class Replica : public Attachment {
   bool turned() override;
   void closed(const Error& error) override;
 
+  clients::Service* for_clients() override { return this; }
+
+  // --- of the desk (replica_clients.cc)
+  std::optional<clients::Away> client_opens(const clients::Opening& opening,
+                                            clients::Answers& desk) override;
+  std::uint64_t client_version() const override {
+    return executed_.load(std::memory_order_relaxed);
+  }
+  Result<> client_session(clients::Tag tag, std::uint64_t secret) override;
+  Result<> client_update(clients::Tag tag, const SessionHeader& session, std::uint64_t method,
+                         Bytes arguments) override;
+  Result<> client_refuses(clients::Tag tag, const SessionHeader& session,
+                          const Error& why) override;
+  void client_read(clients::Tag tag, std::uint64_t method, Bytes arguments) override;
+  Result<> client_read_in_order(clients::Tag tag, std::uint64_t method, Bytes arguments) override;
+
+  Result<> put_client_call(CallHeader::Kind kind, clients::Tag tag, std::uint64_t method,
+                           Bytes first, Bytes second);
+  std::optional<Error> client_misfit(std::uint64_t method, bool update);
+  void answer_client_read(clients::Tag tag, Outcome& outcome);
+  void deliver_of_client(const Delivery& message, CallView call);
+  void execute_for_client(const Delivery& message, const SessionHeader& session, CallView& call);
+  void answer_client(clients::Tag tag, const Sessions::Judged& judged);
+
   void deliver(const Delivery& message);
   void run(const CallView& call, Outcome& outcome);
+  /// `most`: bytes of a result.
+  void run(const CallView& call, Outcome& outcome, std::size_t most);
   void run_unfit(const CallView& call, Outcome& outcome);
   void answer_own(const Delivery& message, const CallHeader& header, const Outcome& outcome);
   void reply_to(Rank to, std::uint64_t call, std::uint64_t version, const Outcome& outcome);
@@ -182,6 +214,8 @@ class Replica : public Attachment {
   std::size_t last_method_ = 0;
   std::vector<std::byte> loading_;
   std::uint64_t malformed_ = 0;
+  Sessions sessions_;                 // of clients: a part of the state
+  clients::Answers* desk_ = nullptr;  // once a client has opened this; as the node
 
   std::mutex executing_;
   std::atomic<bool> ready_{false};

@@ -242,6 +242,7 @@ void Replica::enter(const Membership& now) {
     if (!first) {
       const std::lock_guard lock(executing_);
       reset_object();
+      sessions_.clear();
     }
   }
   loaded_ = false;
@@ -283,6 +284,7 @@ void Replica::enter(const Membership& now) {
     else if (!now.shard)
       fail_call(call, {Code::lost, "this member is in the group no more", ""}, Effect::unknown);
   });
+  if (desk_ != nullptr) desk_->look_again(*this);
 }
 
 /// Of those who are gone, or of all; the call was executed, so it took effect.

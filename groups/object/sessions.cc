@@ -25,7 +25,9 @@ Sessions::Judged Sessions::judge(const SessionHeader& update) {
   if (found == by_id_.end() || found->second->secret != update.secret) return {Verdict::unknown};
   Session& session = *found->second;
   sessions_.splice(sessions_.end(), sessions_, found->second);
-  while (!session.replies.empty() && session.replies.front().sequence <= update.acknowledged)
+  // Not its own reply, which it is about to get: judging it again changes nothing.
+  while (!session.replies.empty() && session.replies.front().sequence <= update.acknowledged &&
+         session.replies.front().sequence < update.sequence)
     drop_oldest_reply(session);
   if (update.sequence == session.last + 1) return {Verdict::execute};
   if (update.sequence > session.last) return {Verdict::early};

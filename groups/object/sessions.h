@@ -55,7 +55,7 @@ class Sessions {
 
   /// The position of what opens it is the session's number.
   void open(std::uint64_t position, std::uint64_t secret);
-  /// Takes note of what is acknowledged, also by what is not to be executed.
+  /// Takes note of what is acknowledged, also by what is not to be executed. Once more: the same.
   Judged judge(const SessionHeader& update);
   /// After `execute`: of that session, and of the sequence that was judged.
   void record(std::uint64_t session, RecordedReply reply);

@@ -1,0 +1,192 @@
+// Clients of nodes of one process, over the real rendezvous: what calls do, what goes wrong, and
+// that another member goes on where one leaves.
+#include "groups/client/client.h"
+
+#include <doctest/doctest.h>
+
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "groups/client/client_test_kit.h"
+
+namespace squall {
+namespace {
+
+TEST_CASE("a client updates and reads an object through a member") {
+  Served group(2);
+  auto counters = group.objects<Counter>();
+  auto client = group.client();
+  CHECK((client->member() == "a" || client->member() == "b"));
+  auto counter = client->object<Counter>("test");
+  REQUIRE(counter);
+  const auto added = counter.update<&Counter::add>(5u).get(soon());
+  REQUIRE_MESSAGE(added, added.error().text());
+  CHECK(added->value == 5);
+  const auto again = counter.update<&Counter::add>(2u).get(soon());
+  REQUIRE(again);
+  CHECK(again->value == 7);
+  CHECK(again->version > added->version);
+  CHECK(counter.read<&Counter::get>().get(soon()) == 7);
+  CHECK(counter.linearizable().read<&Counter::get>().get(soon()) == 7);
+  REQUIRE(counter.update<&Counter::reset>().get(soon()));
+  CHECK(counter.read<&Counter::get>().get(soon()) == 0);
+  CHECK(counters[0].linearizable().read<&Counter::get>().get(soon()) == 0);
+}
+
+TEST_CASE("calls are pipelined, and each is executed once, in order") {
+  Served group(3);
+  auto counters = group.objects<Counter>();
+  auto config = group.client_config();
+  for (const bool threaded : {false, true}) {
+    config.engine_thread = threaded;
+    auto client = group.client(config);
+    auto counter = client->object<Counter>("test");
+    REQUIRE(counter.update<&Counter::reset>().get(soon()));
+    std::vector<ClientUpdate<std::uint64_t>> calls;
+    for (int i = 0; i < 1000; ++i) calls.push_back(counter.update<&Counter::add>(1u));
+    int followed = 0;
+    calls.back().then([&](const auto& reply) { followed = reply.has_value() ? 1 : -1; });
+    for (std::size_t at = 0; at < calls.size(); ++at) {
+      const auto reply = calls[at].get(soon());
+      REQUIRE_MESSAGE(reply, reply.error().text());
+      CHECK(reply->value == at + 1);
+    }
+    CHECK(counter.read<&Counter::get>().get(soon()) == 1000);
+  }
+}
+
+TEST_CASE("what an update throws, returns too much of, or takes too much for, is its error") {
+  Served group(2);
+  auto counters = group.objects<Counter>();
+  auto client = group.client();
+  auto counter = client->object<Counter>("test");
+  const auto thrown = counter.update<&Counter::fail>("no such luck").get(soon());
+  REQUIRE_FALSE(thrown);
+  CHECK(thrown.error().what == "fail threw: no such luck");
+  CHECK(thrown.error().effect == Effect::yes);
+  const auto blob = counter.update<&Counter::blob>(100'000u).get(soon());
+  REQUIRE_FALSE(blob);
+  CHECK(blob.error().code == Code::too_large);
+  CHECK(blob.error().effect == Effect::yes);
+  // Over the largest message of the group, and over what a client may say.
+  const auto refused = counter.update<&Counter::fail>(std::string(262'100, 'x')).get(soon());
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == Code::too_large);
+  CHECK(refused.error().effect == Effect::no);
+  const auto never_said = counter.update<&Counter::fail>(std::string(300'000, 'x')).get(soon());
+  REQUIRE_FALSE(never_said);
+  CHECK(never_said.error().code == Code::too_large);
+  // They take their numbers along: what follows goes on.
+  const auto added = counter.update<&Counter::add>(1u).get(soon());
+  REQUIRE_MESSAGE(added, added.error().text());
+  CHECK(added->value == 1);
+  // Many large replies are more than is kept at once.
+  std::deque<ClientRead<std::string>> texts;
+  for (int i = 0; i < 20; ++i) texts.push_back(counter.read<&Counter::text>(400'000u));
+  for (int i = 0; i < 20; ++i)
+    texts.push_back(counter.linearizable().read<&Counter::text>(100'000u));
+  for (auto& each : texts) {
+    const auto text = each.get(soon());
+    REQUIRE_MESSAGE(text, text.error().text());
+    CHECK(text->size() >= 100'000);
+  }
+}
+
+struct Other {
+  int value = 0;
+  static constexpr int version = 3;
+  int set(int to) { return value = to; }
+};
+
+TEST_CASE("what cannot be is refused, with the reason") {
+  Served group(2);
+  auto counters = group.objects<Counter>();
+  auto config = group.client_config();
+  config.start_timeout = std::chrono::milliseconds(700);
+  auto client = group.client(config);
+  auto unknown = client->object<Counter>("nothing");
+  CHECK_FALSE(unknown);
+  CHECK(unknown.update<&Counter::add>(1u).get(soon()).error().what == "no group is called nothing");
+  const auto other = client->object<Other>("test").update<&Other::set>(1).get(soon());
+  REQUIRE_FALSE(other);
+  CHECK(other.error().code == Code::refused);
+  CHECK(other.error().effect == Effect::no);
+  CHECK_MESSAGE(other.error().what.find(
+                    "version 0 of Counter, and the client version 3 of Other") != std::string::npos,
+                other.error().text());
+  CHECK(client->object<Counter>("test").shard(1).error().code == Code::invalid);
+  // Another layout.
+  config.groups[0].ring_bytes = 65536;
+  const auto misfit = Client::connect(config);
+  REQUIRE_FALSE(misfit);
+  CHECK_MESSAGE(misfit.error().code == Code::refused, misfit.error().text());
+  CHECK_MESSAGE(misfit.error().what.find("ring_bytes") != std::string::npos, misfit.error().text());
+}
+
+TEST_CASE("a group without an object, and members that are not there, are an error in time") {
+  Served group(1);
+  auto config = group.client_config();
+  config.start_timeout = std::chrono::milliseconds(300);
+  {
+    auto client = group.client(config);
+    const auto none = client->object<Counter>("test").read<&Counter::get>().get(soon());
+    REQUIRE_FALSE(none);
+    CHECK(none.error().code == Code::timeout);
+    CHECK(none.error().effect == Effect::no);
+    CHECK_MESSAGE(none.error().what.find("it has no object in group test") != std::string::npos,
+                  none.error().text());
+    // Once there is one, it is found.
+    auto counters = group.objects<Counter>();
+    CHECK(client->object<Counter>("test").read<&Counter::get>().get(soon()) == 0);
+  }
+  group.nodes.clear();
+  const auto nobody = Client::connect(config);
+  REQUIRE_FALSE(nobody);
+  CHECK_MESSAGE(nobody.error().what.find("a: Connection refused") != std::string::npos,
+                nobody.error().text());
+}
+
+TEST_CASE("when members leave, the client goes on with the others, and each update is once") {
+  for (const std::string fabric : {"shm", "tcp"}) {
+    Served group(3, fabric);
+    auto counters = group.objects<Counter>();
+    auto client = group.client();
+    auto counter = client->object<Counter>("test");
+    std::deque<ClientUpdate<std::uint64_t>> calls;
+    std::uint64_t sent = 0, last = 0, read = 0;
+    const auto work = [&](std::uint64_t until) {
+      while (last < until) {
+        while (sent < until && calls.size() < 100)
+          calls.push_back(counter.update<&Counter::add>(1u)), ++sent;
+        const auto reply = calls.front().get(soon());
+        REQUIRE_MESSAGE(reply, reply.error().text());
+        CHECK(reply->value == last + 1);
+        last = reply->value;
+        calls.pop_front();
+        if (last % 20 != 0) continue;
+        const auto now = counter.read<&Counter::get>().get(soon());
+        REQUIRE_MESSAGE(now, now.error().text());
+        CHECK(*now >= last);
+        CHECK(*now >= read);
+        read = *now;
+      }
+    };
+    work(500);
+    for (int round = 1; round <= 2; ++round) {
+      const std::string server = counter.member();
+      REQUIRE(server.size() == 1);
+      auto& node = group.nodes[group.index_of(server)];
+      for (int i = 0; i < 50; ++i) calls.push_back(counter.update<&Counter::add>(1u)), ++sent;
+      client->poll();
+      REQUIRE(node->leave(soon()));
+      node.reset();
+      work(500 + static_cast<std::uint64_t>(round) * 500);
+      CHECK(counter.member() != server);
+    }
+    CHECK(counter.linearizable().read<&Counter::get>().get(soon()) == sent);
+  }
+}
+
+}  // namespace
+}  // namespace squall
