@@ -255,8 +255,7 @@ void Caller::take_away(Target& target, const RecordView& record, Time now) {
   if (!away->members.empty() && hints.empty()) {
     std::string names;
     for (const std::string& name : away->members) names += (names.empty() ? "" : ", ") + name;
-    why += fmt::format("; {} {}, none of the contacts", names,
-                       away->members.size() == 1 ? "is" : "are");
+    why += fmt::format("; who is: {}, none of them a contact", names);
   }
   leave(target, std::move(why), away->why.code, now);
   if (hints.empty()) return;
