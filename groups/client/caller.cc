@@ -51,9 +51,11 @@ void Caller::listen(TargetId id) {
   Target& target = targets_[id];
   if (target.listens) return;
   target.listens = true;
-  if (target.place != Place::open) return;
-  target.listened = true;
-  append(contacts_[target.contact].out, header_of(Kind::listen, id));
+  Contact& contact = contacts_[target.contact];
+  // Else it is said when it is opened.
+  if (target.place == Place::waiting || contact.stage != Stage::up) return;
+  target.listened = target.place == Place::open;
+  append(contact.out, header_of(Kind::listen, id));
 }
 
 CallNumber Caller::begin(TargetId id, What what, std::uint64_t method,
@@ -176,6 +178,12 @@ void Caller::next_contact(Target& target, Time now) {
   target.pause = std::min(2 * target.pause, last_pause);
 }
 
+void Caller::say_open(TargetId id, const Target& target, Contact& contact) {
+  RecordHeader header = header_of(Kind::open, id);
+  header.flag = target.listens ? 1 : 0;
+  append(contact.out, header, encode(target.opening));
+}
+
 void Caller::look_for_server(TargetId id, Target& target, Time now) {
   if (target.place != Place::waiting) return;
   if (now < target.ask_at) return note(target.ask_at);
@@ -187,8 +195,7 @@ void Caller::look_for_server(TargetId id, Target& target, Time now) {
     contact.heard = contact.pinged = now;
     actions_.push_back({Action::Kind::visit, target.contact, 0, {}, {}});
   }
-  if (contact.stage == Stage::up)
-    append(contact.out, header_of(Kind::open, id), encode(target.opening));
+  if (contact.stage == Stage::up) say_open(id, target, contact);
 }
 
 // --- what members say
@@ -200,7 +207,7 @@ void Caller::take(Rank from, const RecordView& record, Time now) {
     contact.stage = Stage::up;
     for (TargetId id = 0; id < targets_.size(); ++id)
       if (targets_[id].contact == from && targets_[id].place == Place::opening)
-        append(contact.out, header_of(Kind::open, id), encode(targets_[id].opening));
+        say_open(id, targets_[id], contact);
     return;
   }
   if (header.kind == Kind::pong) return;
@@ -217,10 +224,9 @@ void Caller::take(Rank from, const RecordView& record, Time now) {
       target.failure.reset();
       target.hints.clear();
       target.heard[from] = "serves it";
-      if (target.listens) {
-        append(contact.out, header_of(Kind::listen, header.target));
-        if (std::exchange(target.listened, true)) notices_.push_back({header.target, true, {}});
-      }
+      // It is told every notice from here on.
+      if (target.listens && std::exchange(target.listened, true))
+        notices_.push_back({header.target, true, {}});
       return;
     case Kind::away:
       return take_away(target, record, now);

@@ -150,6 +150,7 @@ class Caller {
   void take_answer(Target& target, Contact& contact, const RecordView& record);
   void take_away(Target& target, const RecordView& record, Time now);
 
+  static void say_open(TargetId id, const Target& target, Contact& contact);
   void look_for_server(TargetId id, Target& target, Time now);
   void leave(Target& target, std::string why, Code code, Time now);
   void next_contact(Target& target, Time now);

@@ -5,6 +5,8 @@
 #include <doctest/doctest.h>
 
 #include <deque>
+#include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -186,6 +188,123 @@ TEST_CASE("when members leave, the client goes on with the others, and each upda
     }
     CHECK(counter.linearizable().read<&Counter::get>().get(soon()) == sent);
   }
+}
+
+TEST_CASE("notices of a member come to its clients that listen, in order") {
+  Served group(2);
+  auto counters = group.objects<Counter>();
+  auto client = group.client();
+  auto other = group.client();
+  auto counter = client->object<Counter>("test");
+  std::vector<std::string> heard;
+  int gaps = 0;
+  counter.on_notice([&](Bytes notice) { heard.emplace_back(as_text(notice)); }, [&] { ++gaps; });
+  auto deaf = other->object<Counter>("test");
+  REQUIRE(deaf.read<&Counter::get>().get(soon()));
+  // Answered after it listens.
+  REQUIRE(counter.read<&Counter::get>().get(soon()));
+  const std::size_t server = group.index_of(counter.member());
+  for (int i = 0; i < 100; ++i)
+    REQUIRE(counters[server].notify(as_bytes(std::to_string(i))).has_value());
+  const auto wait_for = [&](auto done) {
+    const Time limit = soon();
+    while (!done() && Monotonic::now() < limit)
+      if (!client->poll()) client->idle(Monotonic::now() + std::chrono::milliseconds(10));
+    return done();
+  };
+  REQUIRE(wait_for([&] { return heard.size() == 100; }));
+  for (int i = 0; i < 100; ++i) CHECK(heard[static_cast<std::size_t>(i)] == std::to_string(i));
+  CHECK(counters[server].notify(std::vector<std::byte>(600'000)).error().code == Code::too_large);
+  REQUIRE(group.nodes[server]->leave(soon()));
+  group.nodes[server].reset();
+  REQUIRE(wait_for([&] { return gaps == 1; }));
+  REQUIRE(counters[1 - server].notify(as_bytes("again")).has_value());
+  REQUIRE(wait_for([&] { return heard.size() == 101; }));
+  CHECK(counters[server].notify(as_bytes("gone")).error().code == Code::closed);
+}
+
+TEST_CASE("who does not turn is sent away when too much waits for it, and comes again with a gap") {
+  Served group(1);
+  auto counters = group.objects<Counter>();
+  auto client = group.client();
+  auto counter = client->object<Counter>("test");
+  std::size_t heard = 0;
+  int gaps = 0;
+  counter.on_notice([&](Bytes) { ++heard; }, [&] { ++gaps; });
+  REQUIRE(counter.read<&Counter::get>().get(soon()));
+  // It is not turned, and more than is kept for it, in any buffer, is to be told.
+  const std::vector<std::byte> notice(100'000);
+  for (int i = 0; i < 200; ++i) REQUIRE(counters[0].notify(notice));
+  const Time limit = soon();
+  while (gaps == 0 && Monotonic::now() < limit)
+    if (!client->poll()) client->idle(Monotonic::now() + std::chrono::milliseconds(10));
+  CHECK(gaps == 1);
+  CHECK(heard < 200);
+  CHECK(counter.update<&Counter::add>(1u).get(soon())->value == 1);
+}
+
+TEST_CASE("each shard is served by one of its own members") {
+  Served group(4, "shm", [](Config& config) {
+    config.groups[0].shards = 2;
+    config.groups[0].replicas = 2;
+  });
+  auto counters = group.objects<Counter>();
+  auto client = group.client();
+  auto counter = client->object<Counter>("test");
+  CHECK_FALSE(counter);
+  CHECK(counter.error().what == "group test has shards");
+  CHECK(counter.shard(2).error().code == Code::invalid);
+  std::vector<std::string> servers;
+  for (std::size_t shard = 0; shard < 2; ++shard) {
+    auto part = counter.shard(shard);
+    REQUIRE_MESSAGE(part, part.error().text());
+    for (std::uint64_t i = 1; i <= 10; ++i) {
+      const auto added = part.update<&Counter::add>(shard + 1).get(soon());
+      REQUIRE_MESSAGE(added, added.error().text());
+      CHECK(added->value == i * (shard + 1));
+    }
+    servers.push_back(part.member());
+    const auto node = group.index_of(servers.back());
+    CHECK(group.nodes[node]->group("test")->membership().shard == shard);
+    CHECK(part.linearizable().read<&Counter::get>().get(soon()) == 10 * (shard + 1));
+  }
+  CHECK(servers[0] != servers[1]);
+  CHECK(counter.of("bolts").read<&Counter::get>().get(soon()) == 10 * (shard_of("bolts", 2) + 1));
+  // Contacts that are not in it do not do.
+  auto config = group.client_config();
+  config.start_timeout = std::chrono::milliseconds(500);
+  std::erase_if(config.contacts, [&](const Contact& contact) {
+    return group.nodes[0]->group("test")->membership().shard !=
+           group.nodes[group.index_of(contact.name)]->group("test")->membership().shard;
+  });
+  const std::size_t there = *group.nodes[0]->group("test")->membership().shard;
+  auto few = group.client(config);
+  CHECK(few->object<Counter>("test").shard(there).read<&Counter::get>().get(soon()));
+  const auto none = few->object<Counter>("test").shard(1 - there).read<&Counter::get>().get(soon());
+  REQUIRE_FALSE(none);
+  CHECK_MESSAGE(none.error().what.find("none of them a contact") != std::string::npos,
+                none.error().text());
+}
+
+TEST_CASE("inside an upcall nothing waits, and a closed client ends its calls") {
+  Served group(1);
+  auto counters = group.objects<Counter>();
+  auto client = group.client();
+  auto counter = client->object<Counter>("test");
+  std::optional<Code> inside;
+  auto call = counter.update<&Counter::add>(1u);
+  call.then([&](const auto&) {
+    inside = counter.read<&Counter::get>().get(soon()).error().code;
+    throw std::runtime_error("which is logged");
+  });
+  REQUIRE(call.get(soon()));
+  CHECK(inside == Code::would_block);
+  auto open = counter.update<&Counter::add>(1u);
+  client.reset();
+  REQUIRE(open.ready());
+  CHECK(open.get().error().code == Code::closed);
+  CHECK(open.get().error().effect == Effect::unknown);
+  CHECK(counter.read<&Counter::get>().get().error().code == Code::closed);
 }
 
 }  // namespace

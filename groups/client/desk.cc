@@ -113,7 +113,7 @@ void Desk::open(Line& line, const RecordView& record) {
                      {}});
     if (const auto away = service->client_opens(*opening, *this)) return refuse(*away);
   }
-  line.targets[id] = {service, std::move(*opening), false, 0};
+  line.targets[id] = {service, std::move(*opening), record.header.flag == 1, 0};
   put(line, header_of(Kind::opened, id));
 }
 

@@ -39,7 +39,7 @@ struct RecordHeader {
   enum class Kind : std::uint8_t {
     // of clients
     hello = 1,  ///< what: `magic`
-    open,       ///< target; the body is an Opening
+    open,       ///< target; flag: and listen; the body is an Opening
     listen,     ///< target: wants notices
     session,    ///< target; what: its secret. Back: number: its id
     update,     ///< target, number: sequence, what: method, more: acknowledged; the body is a

@@ -1,6 +1,7 @@
 // Hostile bytes from a peer where calls, replies and interfaces are expected: each parser takes
 // them or refuses them, and what it takes lies within what came. Then the same as arguments and as
 // state of every kind of type, by the code that replicas run.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -12,6 +13,7 @@
 #include "core/base/assert.h"
 #include "core/base/bytes.h"
 #include "groups/object/codec.h"
+#include "groups/object/sessions.h"
 #include "groups/object/wire.h"
 
 namespace {
@@ -66,13 +68,30 @@ void parse_records(Bytes message) {
                 "all of it is records, or it is refused");
 }
 
+/// As a part of the state that a joiner loads.
+void load_sessions(Bytes from, const SessionHeader& update) {
+  Sessions sessions;
+  if (!sessions.load(from)) {
+    SQUALL_ASSERT(sessions.size() == 0, "what is no table leaves none");
+    return;
+  }
+  const auto saved = sessions.save();
+  SQUALL_ASSERT(std::ranges::equal(saved, from), "a table has one form");
+  static_cast<void>(sessions.judge(update));
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const Bytes all{reinterpret_cast<const std::byte*>(data), size};
-  if (const auto call = parse_call(all))
+  if (auto call = parse_call(all)) {
     SQUALL_ASSERT(within(call->arguments, all), "arguments lie within their message");
+    const auto session = take_session(call->arguments);
+    SQUALL_ASSERT(within(call->arguments, all), "behind a session, too");
+    if (session) load_sessions(call->arguments, *session);
+  }
   parse_records(all);
+  load_sessions(all, {});
   static_cast<void>(decode_error(all));
   if (const auto interface = decode_interface(all))
     SQUALL_ASSERT(decode_interface(encode_interface(*interface)) == interface,

@@ -199,5 +199,13 @@ TEST_CASE("the example: people chat, come, go and are cut off") {
   CHECK(says(a.all(), "* gone: b: "));
 }
 
+TEST_CASE("the example: a client uses the object of two members, and closes it") {
+  const auto seen = run_example("client");
+  for (const std::size_t member : {0, 1}) CHECK(seen[member] == "2 bolts in the end\n");
+  CHECK_MESSAGE(says(seen[2], "5 bolts in version "), seen[2]);
+  CHECK_MESSAGE(says(seen[2], "told: only 2 bolts left\n"), seen[2]);
+  CHECK_MESSAGE(says(seen[2], "2 bolts left\n"), seen[2]);
+}
+
 }  // namespace
 }  // namespace squall::group_tests
