@@ -3,7 +3,7 @@
 // contacts, and another when that one dies or leaves. See README.md; a page-long example is
 // groups/examples/client.cc.
 //
-//   auto client = squall::Client::connect(squall::Config::load("squall.toml"));
+//   auto client = squall::Client::connect(*squall::Config::load("squall.toml"));
 //   auto store = (*client)->object<Inventory>("store");
 //   auto added = store.update<&Inventory::add>("bolts", 5).get();      // value and version
 //   auto count = store.read<&Inventory::count>("bolts").get();

@@ -20,6 +20,7 @@
 #include "core/fabric/rendezvous_wire.h"
 #include "core/fabric/topology.h"
 #include "core/membership/admission_wire.h"
+#include "groups/client/wire.h"
 #include "groups/node.h"
 #include "providers/rendezvous/address.h"
 #include "providers/rendezvous/socket.h"
@@ -176,6 +177,52 @@ TEST_CASE("hostile_bytes: a thousand connections that say nothing keep no joiner
   while (!(word = group.members[0]->hear()).starts_with("grew ")) {
   }
   CHECK_MESSAGE(std::stoul(word.substr(5)) < (std::size_t{64} << 20), word);
+  group.end();
+}
+
+TEST_CASE("hostile_bytes: clients that say anything behind their greeting harm nobody") {
+  Running group;
+  Random random(4);
+  for (int count = 0; count < 100; ++count) {
+    rendezvous::Options options;
+    options.roster = {{"a", group.seats.addresses[0]}};
+    options.self = stranger("z", "");
+    options.manners = {false, layout()};
+    auto visitor = rendezvous::open(std::move(options));
+    REQUIRE(visitor);
+    const auto line = (*visitor)->visit(0);
+    std::vector<fabric::Rendezvous::Event> events;
+    const Time give_up = Monotonic::now() + patience;
+    // The last of it is no record, whatever the others were: it is sent away.
+    for (bool over = false; !over;) {
+      REQUIRE(Monotonic::now() < give_up);
+      events.clear();
+      (*visitor)->poll(Monotonic::now(), events);
+      for (const auto& event : events) {
+        using Kind = fabric::Rendezvous::Event::Kind;
+        over = over || event.kind == Kind::ended;
+        if (event.kind != Kind::welcomed) continue;
+        clients::RecordHeader header;
+        header.kind = clients::RecordHeader::Kind::hello;
+        header.what = clients::magic;
+        std::vector<std::byte> word;
+        clients::append(word, header);
+        for (int records = 0; records < 8; ++records) {
+          header.kind = static_cast<clients::RecordHeader::Kind>(1 + random.below(9));
+          header.target = static_cast<clients::TargetId>(random.below(3));
+          header.number = random.next();
+          std::vector<std::byte> body(random.below(200));
+          for (std::byte& byte : body) byte = static_cast<std::byte>(random.next());
+          clients::append(word, header, body);
+        }
+        (*visitor)->say(line, word);
+        (*visitor)->say(line, as_bytes(std::string(100, 'x')));
+      }
+      pollfd ready{(*visitor)->fd(), POLLIN, 0};
+      ::poll(&ready, 1, 1);
+    }
+  }
+  group.join();
   group.end();
 }
 
