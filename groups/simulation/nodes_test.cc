@@ -130,9 +130,8 @@ TEST_CASE("a joiner gets the state, one that dies costs its replies, and it may 
 TEST_CASE("inside an upcall nothing waits, and what is executed there comes before the next turn") {
   World world(options_of(2));
   std::optional<Code> inside;
-  bool sent = false, executed_at_once = true;
+  bool sent = false, executed = false, executed_at_once = true;
   world.nodes.node(1)->on_view([&](const ViewChange&) {
-    bool executed = false;
     world.nodes.node(1)->execute([&] { executed = true; });
     executed_at_once = executed;
     auto call = world.at(1).update<&Stock::add>("nuts", 1);
@@ -145,6 +144,7 @@ TEST_CASE("inside an upcall nothing waits, and what is executed there comes befo
   REQUIRE(world.until([&] { return sent && world.settled(3); }));
   CHECK(inside == Code::would_block);
   CHECK_FALSE(executed_at_once);
+  CHECK(executed);
   REQUIRE(world.until([&] { return world.at(2).read<&Stock::count>("nuts") == 1; }));
 }
 
