@@ -316,7 +316,7 @@ void Caller::say(Contact& contact, Request& request, RecordHeader header, Bytes 
 
 void Caller::unsay(Contact& contact, Request& request) {
   if (!std::exchange(request.said, false)) return;
-  // The line may be over, and another one be counted already.
+  // The line may be over, and its counts with it.
   contact.unanswered -= std::min<std::size_t>(contact.unanswered, 1);
   contact.unanswered_bytes -= std::min(contact.unanswered_bytes, size_of(request.arguments));
 }
