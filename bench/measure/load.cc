@@ -1,14 +1,11 @@
 #include "bench/measure/load.h"
 
 #include <fmt/format.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <bit>
 #include <cstdio>
 #include <cstring>
-#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <vector>
@@ -16,6 +13,7 @@
 #include "bench/launch/interrupt.h"
 #include "bench/launch/link.h"
 #include "bench/samples/samples.h"
+#include "bench/samples/usage.h"
 #include "core/fabric/topology.h"
 #include "groups/node.h"
 
@@ -28,24 +26,6 @@ constexpr Duration listen_every = 1ms;
 constexpr Duration good_order = 3s;
 /// Exact percentiles for as many round trips as the shortest make in four seconds.
 constexpr std::size_t latency_samples = std::size_t{1} << 22;
-
-double cpu_seconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
-
-/// Resident now (statm in proc(5)), not at its peak.
-std::uint64_t resident_bytes() {
-  std::ifstream file("/proc/self/statm");
-  std::uint64_t total = 0;
-  std::uint64_t resident = 0;
-  file >> total >> resident;
-  return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
-}
 
 class Load {
  public:

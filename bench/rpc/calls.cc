@@ -1,5 +1,7 @@
 #include "bench/rpc/calls.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -20,15 +22,20 @@ constexpr Duration settle = 5s;
 }  // namespace
 
 std::string name_of(Calls calls) {
-  return calls == Calls::update ? "update" : calls == Calls::read_here ? "read_here" : "read_there";
+  constexpr const char* names[] = {"update", "read_here", "read_there", "none"};
+  return names[static_cast<std::size_t>(calls)];
 }
 
-Result<double> run_calls(Calls calls, const std::string& fabric, double seconds) {
+Result<Called> run_calls(Calls calls, const std::string& fabric, double seconds, unsigned groups) {
   Config config;
   config.provider = fabric;
   GroupConfig group;
   group.name = "bench";
   config.groups = {group};
+  for (unsigned other = 1; other < groups; ++other) {
+    group.name = fmt::format("idle{}", other);
+    config.groups.push_back(group);
+  }
   const std::vector<fabric::Core> cores = fabric::usable_cores();
   const auto task = [&](unsigned index) {
     return json{{"calls", name_of(calls)},
@@ -46,18 +53,20 @@ Result<double> run_calls(Calls calls, const std::string& fabric, double seconds)
   crew->tell_all({{"go",
                    {{"start_ns", start.time_since_epoch().count()},
                     {"end_ns", end.time_since_epoch().count()}}}});
-  double rate = 0, median_ns = 0;
+  Called called;
   auto results = gather(*crew, "result", end + grace, [&](const json& from) {
     const double executed = from.at("executed").get<double>() / from.at("seconds").get<double>();
-    rate = rate == 0 ? executed : std::min(rate, executed);
-    median_ns = std::max(median_ns, from.at("median_ns").get<double>());
+    called.per_s = called.per_s == 0 ? executed : std::min(called.per_s, executed);
+    called.median_ns = std::max(called.median_ns, from.at("median_ns").get<double>());
+    called.core_share = std::max(called.core_share, from.at("core_share").get<double>());
+    called.rss_bytes = std::max(called.rss_bytes, from.at("rss_bytes").get<std::uint64_t>());
   });
   if (!results) return tl::unexpected(results.error());
   crew->tell_all({{"stop", true}});
   deadline = Monotonic::now() + settle;
   while (crew->running() > 0 && crew->next(deadline)) {
   }
-  return calls == Calls::update ? rate : median_ns;
+  return called;
 }
 
 }  // namespace squall::bench

@@ -12,10 +12,19 @@ enum class Calls : std::uint8_t {
   update,      ///< pipelined, with an argument of 8 bytes, each until every replica has replied
   read_here,   ///< one after the other
   read_there,  ///< at the other member, one after the other
+  none,        ///< nobody calls: what being in groups costs
 };
 std::string name_of(Calls calls);
 
-/// Calls a second, executed at the slower member, for updates; else the median nanoseconds of one.
-Result<double> run_calls(Calls calls, const std::string& fabric, double seconds);
+struct Called {
+  double per_s = 0;             ///< updates executed, at the slower member
+  double median_ns = 0;         ///< of one read
+  double core_share = 0;        ///< processor time, of the busier member: 1 is a core
+  std::uint64_t rss_bytes = 0;  ///< of the larger member
+};
+
+/// `groups`: on the node, the object's included.
+Result<Called> run_calls(Calls calls, const std::string& fabric, double seconds,
+                         unsigned groups = 1);
 
 }  // namespace squall::bench

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <deque>
 #include <nlohmann/json.hpp>
@@ -11,6 +13,7 @@
 #include "bench/launch/link.h"
 #include "bench/rpc/calls.h"
 #include "bench/samples/samples.h"
+#include "bench/samples/usage.h"
 #include "core/fabric/topology.h"
 #include "groups/node.h"
 #include "groups/object/object.h"
@@ -59,6 +62,14 @@ class Caller {
       if (const auto stopped = node_.stopped()) return tl::unexpected(*stopped);
       node_.idle(now + listen_every);
     }
+    return {};
+  }
+  /// As an application that has nothing to do.
+  Result<> rest(Time end) {
+    while (node_.poll()) {
+    }
+    if (const auto stopped = node_.stopped()) return tl::unexpected(*stopped);
+    node_.idle(std::min(end, Monotonic::now() + 1s));
     return {};
   }
   Result<> update();
@@ -125,14 +136,17 @@ Result<> Caller::run() {
   bool begun = false;
   std::uint64_t before = 0;
   Time begin{};
+  double processor = 0;
   for (Time now = Monotonic::now(); now < *end; now = Monotonic::now()) {
     if (!begun && now >= *start) {
       begun = true;
       before = executed();
       begin = now;
+      processor = cpu_seconds();
       samples_.clear();
     }
-    const auto done = !calling_               ? turn(now)
+    const auto done = calls_ == "none"        ? rest(*end)
+                      : !calling_             ? turn(now)
                       : calls_ == "update"    ? update()
                       : calls_ == "read_here" ? read_here()
                                               : read_there();
@@ -143,6 +157,8 @@ Result<> Caller::run() {
           {{"result",
             {{"executed", executed() - before},
              {"seconds", seconds},
+             {"core_share", (cpu_seconds() - processor) / seconds},
+             {"rss_bytes", resident_bytes()},
              {"median_ns", static_cast<double>(samples_.percentile(0.5).count())}}}});
       !said)
     return said;
@@ -170,11 +186,14 @@ int call_as_member() {
       return failed(pinned.error());
   Config config = link->config();
   config.survive_losses = false;
-  config.failure_timeout = 5s;
+  // Those who call keep both cores busy; who idles does so at the pace that applications have.
+  if (link->task().at("calls") != "none") config.failure_timeout = 5s;
   auto node = Node::start(config);
   if (!node) return failed(node.error());
   auto counter = (*node)->object<Counter>("bench");
   if (!counter) return failed(counter.error());
+  for (const GroupConfig& group : config.groups)
+    if (group.name != "bench") (*node)->group(group.name)->on_deliver([](const Delivery&) {});
   const auto ran = Caller(*link, **node, counter).run();
   return ran ? 0 : failed(ran.error());
 }

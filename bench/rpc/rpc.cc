@@ -17,25 +17,30 @@ namespace {
 
 constexpr unsigned runs_of_a_case = 3;
 constexpr std::size_t argument_bytes = 8;
+constexpr unsigned idle_groups = 10, many_groups = 64;
 
 class Rpc {
  public:
   explicit Rpc(const RpcOptions& options) : seconds_(options.seconds / runs_of_a_case) {}
 
   int run() {
-    std::vector<double> updates, of_messages, here_us, there_shm, there_tcp;
+    std::vector<double> updates, of_messages, here_us, there_shm, there_tcp, beside, core, memory;
     for (unsigned run = 0; run < runs_of_a_case && !failed_; ++run) {
       // Each beside what it is made of.
       const double before = messages();
-      const double rate = calls(Calls::update, "shm");
+      const double rate = calls(Calls::update, "shm").per_s;
       const double after = messages();
       updates.push_back(rate);
       of_messages.push_back(rate / ((before + after) / 2));
-      here_us.push_back(calls(Calls::read_here, "shm") / 1e3);
+      here_us.push_back(calls(Calls::read_here, "shm").median_ns / 1e3);
       const double trip_shm = 2 * limit(measure_shared_memory_one_way(argument_bytes, window()));
-      there_shm.push_back(calls(Calls::read_there, "shm") / 1e3 / trip_shm);
+      there_shm.push_back(calls(Calls::read_there, "shm").median_ns / 1e3 / trip_shm);
       const double trip_tcp = limit(measure_tcp_round_trip(argument_bytes, window()));
-      there_tcp.push_back(calls(Calls::read_there, "tcp") / 1e3 / trip_tcp);
+      there_tcp.push_back(calls(Calls::read_there, "tcp").median_ns / 1e3 / trip_tcp);
+      beside.push_back(2 * messages(3, idle_groups) / (messages(3) + messages(3)));
+      const Called idle = calls(Calls::none, "shm", many_groups);
+      core.push_back(100 * idle.core_share);
+      memory.push_back(static_cast<double>(idle.rss_bytes) / (1 << 20));
     }
     if (failed_) return 1;
     fmt::print("{}", heading());
@@ -43,6 +48,10 @@ class Rpc {
     show(at_most("read here", Spread(here_us), 0.2, "us"));
     show(at_most("read at another, shm, of a raw round trip", Spread(there_shm), 6, "x"));
     show(at_most("read at another, tcp, of a raw round trip", Spread(there_tcp), 1.6, "x"));
+    show(
+        at_least("messages, 3 members, beside 10 idle groups, of alone", Spread(beside), 0.9, "x"));
+    show(at_most("64 idle groups, of a core", Spread(core), 1, "%"));
+    show(at_most("64 idle groups, resident", Spread(memory), 256, "MiB"));
     fmt::print("{} of {} bars reached; {:.2f} M updates/s\n", reached_, bars_,
                Spread(updates).median / 1e6);
     return 0;
@@ -59,14 +68,15 @@ class Rpc {
     failed_ = true;
     return {};
   }
-  double calls(Calls what, const char* fabric) {
-    return failed_ ? 1 : or_failed(run_calls(what, fabric, seconds_));
+  Called calls(Calls what, const char* fabric, unsigned groups = 1) {
+    return failed_ ? Called{} : or_failed(run_calls(what, fabric, seconds_, groups));
   }
   double limit(Result<Limit> measured) { return or_failed(std::move(measured)).value; }
-  /// Of as many bytes as the argument, in the same stack, from one of two members.
-  double messages() {
+  /// Of as many bytes as the argument, in the same stack, from one of the members.
+  double messages(unsigned members = 2, unsigned idle = 0) {
     Case plain;
-    plain.members = 2;
+    plain.members = members;
+    plain.idle_groups = idle;
     plain.size_bytes = argument_bytes;
     plain.seconds = seconds_;
     return failed_ ? 1 : or_failed(run_case(plain)).messages_per_s;
