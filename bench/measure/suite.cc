@@ -20,6 +20,7 @@ constexpr unsigned runs_of_a_case = 3;
 
 std::string shown(double value, std::string_view unit) {
   if (unit == "x") return fmt::format("{:.2f}", value);
+  if (unit == "%") return fmt::format("{:.2f} %", value);
   if (unit == "MiB") return fmt::format("{:.1f} MiB", value);
   return in_unit(value, unit);
 }

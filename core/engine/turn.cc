@@ -215,7 +215,8 @@ bool Turn::post(const Member& to, std::size_t channel, Bytes message) {
   posting_.resize(sizeof(std::uint16_t) + message.size());
   const auto number = static_cast<std::uint16_t>(channel);
   std::memcpy(posting_.data(), &number, sizeof number);
-  std::ranges::copy(message, posting_.begin() + sizeof number);
+  if (!message.empty())
+    std::memcpy(posting_.data() + sizeof number, message.data(), message.size());
   return control_.send_bulk(to, Control::Kind::post, posting_);
 }
 
