@@ -4,17 +4,15 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstdio>
 #include <cstring>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <vector>
 
-#include "bench/launch/interrupt.h"
 #include "bench/launch/link.h"
+#include "bench/launch/play.h"
 #include "bench/samples/samples.h"
 #include "bench/samples/usage.h"
-#include "core/fabric/topology.h"
 #include "groups/node.h"
 
 namespace squall::bench {
@@ -218,28 +216,15 @@ Result<> Load::run() {
 }  // namespace
 
 int measure_as_member() {
-  catch_interrupts();
-  auto link = Link::open();
-  if (!link) {
-    fmt::print(stderr, "squall: {}\n", link.error().text());
-    return 2;
-  }
-  const auto failed = [&](const Error& error) {
-    static_cast<void>(link->channel().send({{"failed", error.text()}}));
-    return 1;
-  };
-  if (const int core = link->task().at("core"); core >= 0)
-    if (auto pinned = fabric::pin_this_thread(static_cast<fabric::Core>(core)); !pinned)
-      return failed(pinned.error());
-  Config config = link->config();
-  // A figure of fewer members is none. A stall of a busy machine is no death.
-  config.survive_losses = false;
-  config.failure_timeout = 5s;
-  auto node = Node::start(config);
-  if (!node) return failed(node.error());
-  Load load(*link, **node);
-  const auto ran = load.run();
-  return ran ? 0 : failed(ran.error());
+  return play_member([](Link& link) -> Result<> {
+    Config config = link.config();
+    // A figure of fewer members is none. A stall of a busy machine is no death.
+    config.survive_losses = false;
+    config.failure_timeout = 5s;
+    auto node = Node::start(config);
+    if (!node) return tl::unexpected(node.error());
+    return Load(link, **node).run();
+  });
 }
 
 }  // namespace squall::bench

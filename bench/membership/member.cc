@@ -1,10 +1,7 @@
 #include "bench/membership/member.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -12,8 +9,8 @@
 #include <vector>
 
 #include "bench/launch/crew.h"
-#include "bench/launch/interrupt.h"
 #include "bench/launch/link.h"
+#include "bench/launch/play.h"
 #include "bench/membership/event.h"
 #include "bench/membership/lull.h"
 #include "groups/fabrics.h"
@@ -205,28 +202,19 @@ Result<> Stream::run() {
 }  // namespace
 
 int stream_as_member() {
-  catch_interrupts();
-  auto link = Link::open();
-  if (!link) {
-    fmt::print(stderr, "squall: {}\n", link.error().text());
-    return 2;
-  }
-  const auto failed = [&](const Error& error) {
-    static_cast<void>(link->channel().send({{"failed", error.text()}}));
-    return 1;
-  };
-  std::optional<Entry> entry;
-  if (link->config().start == Start::join) {
-    if (link->task().value("warm", false)) static_cast<void>(fabrics_on_host());
-    static_cast<void>(link->channel().send({{"ready", json::object()}}));
-    if (!link->channel().receive_until(never)) return 0;  // it is not wanted any more
-    entry = Entry{Monotonic::now(), {}};
-  }
-  auto node = Node::start(link->config());
-  if (!node) return failed(node.error());
-  if (entry) entry->started = Monotonic::now();
-  const auto ran = Stream(*link, **node, entry).run();
-  return ran ? 0 : failed(ran.error());
+  return play_member([](Link& link) -> Result<> {
+    std::optional<Entry> entry;
+    if (link.config().start == Start::join) {
+      if (link.task().value("warm", false)) static_cast<void>(fabrics_on_host());
+      static_cast<void>(link.channel().send({{"ready", json::object()}}));
+      if (!link.channel().receive_until(never)) return {};  // it is not wanted any more
+      entry = Entry{Monotonic::now(), {}};
+    }
+    auto node = Node::start(link.config());
+    if (!node) return tl::unexpected(node.error());
+    if (entry) entry->started = Monotonic::now();
+    return Stream(link, **node, entry).run();
+  });
 }
 
 }  // namespace squall::bench

@@ -1,20 +1,16 @@
 #include "bench/rpc/member.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <deque>
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "bench/launch/interrupt.h"
 #include "bench/launch/link.h"
+#include "bench/launch/play.h"
 #include "bench/rpc/calls.h"
 #include "bench/samples/samples.h"
 #include "bench/samples/usage.h"
-#include "core/fabric/topology.h"
 #include "groups/node.h"
 #include "groups/object/object.h"
 
@@ -171,31 +167,19 @@ Result<> Caller::run() {
 }  // namespace
 
 int call_as_member() {
-  catch_interrupts();
-  auto link = Link::open();
-  if (!link) {
-    fmt::print(stderr, "squall: {}\n", link.error().text());
-    return 2;
-  }
-  const auto failed = [&](const Error& error) {
-    static_cast<void>(link->channel().send({{"failed", error.text()}}));
-    return 1;
-  };
-  if (const int core = link->task().at("core"); core >= 0)
-    if (auto pinned = fabric::pin_this_thread(static_cast<fabric::Core>(core)); !pinned)
-      return failed(pinned.error());
-  Config config = link->config();
-  config.survive_losses = false;
-  // Those who call keep both cores busy; who idles does so at the pace that applications have.
-  if (link->task().at("calls") != "none") config.failure_timeout = 5s;
-  auto node = Node::start(config);
-  if (!node) return failed(node.error());
-  auto counter = (*node)->object<Counter>("bench");
-  if (!counter) return failed(counter.error());
-  for (const GroupConfig& group : config.groups)
-    if (group.name != "bench") (*node)->group(group.name)->on_deliver([](const Delivery&) {});
-  const auto ran = Caller(*link, **node, counter).run();
-  return ran ? 0 : failed(ran.error());
+  return play_member([](Link& link) -> Result<> {
+    Config config = link.config();
+    config.survive_losses = false;
+    // Those who call keep both cores busy; who idles does so at the pace that applications have.
+    if (link.task().at("calls") != "none") config.failure_timeout = 5s;
+    auto node = Node::start(config);
+    if (!node) return tl::unexpected(node.error());
+    auto counter = (*node)->object<Counter>("bench");
+    if (!counter) return tl::unexpected(counter.error());
+    for (const GroupConfig& group : config.groups)
+      if (group.name != "bench") (*node)->group(group.name)->on_deliver([](const Delivery&) {});
+    return Caller(link, **node, counter).run();
+  });
 }
 
 }  // namespace squall::bench

@@ -20,7 +20,7 @@ TEST_CASE("calls are measured beside what they are made of") {
     output.append(piece.data(), got);
   const int status = pclose(pipe);
   REQUIRE_MESSAGE((WIFEXITED(status) && WEXITSTATUS(status) == 0), output);
-  CHECK(std::ranges::count(output, '\n') == 6);
+  CHECK(std::ranges::count(output, '\n') == 9);
   for (const char* bar :
        {"update, 8 B", "read here", "read at another, shm", "read at another, tcp"})
     CHECK_MESSAGE(output.find(bar) != std::string::npos, output);

@@ -117,8 +117,8 @@ class ClientObject {
     return read_as<Method>(clients::Caller::What::read, arguments...);
   }
 
-  /// `store.linearizable().read<&Inventory::count>("bolts")`: in its place in the group's order, so
-  /// it sees every update that has returned anywhere. Costs the group one message.
+  /// `store.linearizable().read<&Inventory::count>("bolts")`: sees every update that had returned
+  /// anywhere before it began, as Object::linearizable does at the member that serves this client.
   class Linearizable {
    public:
     template <auto Method, class... Arguments>

@@ -159,9 +159,8 @@ bool Pool::wait(const Call& call, Call::Stage stage, Time deadline) {
     waiting_.fetch_add(1, std::memory_order_seq_cst);
     std::unique_lock lock(mutex_);
     // The longest that the clock under it can say.
-    const auto until =
-        std::chrono::steady_clock::now() +
-        std::min<Duration>(deadline - node->now(), std::chrono::hours(24 * 365));
+    const auto until = std::chrono::steady_clock::now() +
+                       std::min<Duration>(deadline - node->now(), std::chrono::hours(24 * 365));
     const bool in_time = changed_.wait_until(lock, until, there);
     waiting_.fetch_sub(1, std::memory_order_relaxed);
     return in_time;

@@ -142,6 +142,7 @@ class Replica : public Attachment,
                            Bytes first, Bytes second);
   std::optional<Error> client_misfit(std::uint64_t method, bool update);
   void answer_client_read(clients::Tag tag, Outcome& outcome);
+  void answer_client_read(clients::Tag tag, const Call& call);
   void deliver_of_client(const Delivery& message, CallView call);
   void execute_for_client(const Delivery& message, const SessionHeader& session, CallView& call);
   void answer_client(clients::Tag tag, const Sessions::Judged& judged);
@@ -163,11 +164,13 @@ class Replica : public Attachment,
   void enter(const Membership& now);
   std::optional<Rank> rank_told(Rank posted_from);
   void lose_replies(Call& call, bool of_all);
+  CallResult<Call*> ask(Call& call, const Where& where, std::uint64_t method, Bytes arguments);
   Result<> place(Call& call, const Where& where);
   void put_questions();
   void put_question(Call& call);
   bool ask_next(Call& call, const RecordView& reply);
-  Outcome run_read(std::uint64_t method, Bytes body);
+  /// `most`: bytes of a result.
+  Outcome run_read(std::uint64_t method, Bytes body, std::size_t most);
   void answer_here(Call& call);
   bool turn_rounds();
   bool begin_round(const std::shared_ptr<const View>& now);

@@ -104,7 +104,17 @@ Result<> Replica::client_refuses(clients::Tag tag, const SessionHeader& session,
 
 Result<> Replica::client_read_in_order(clients::Tag tag, std::uint64_t method, Bytes arguments) {
   if (auto error = client_misfit(method, false)) return tl::unexpected(std::move(*error));
-  return put_client_call(CallHeader::Kind::client_read, tag, method, arguments, {});
+  // As a member's own: without a message in the order, if all answer.
+  Call* const call = all_listen() ? pool_->take() : nullptr;
+  if (call == nullptr)
+    return put_client_call(CallHeader::Kind::client_read, tag, method, arguments, {});
+  auto asked = ask(*call, Latest{}, method, arguments);
+  if (!asked) return tl::unexpected<Error>(asked.error());
+  call->watch(Call::all, [this, call, tag] {
+    answer_client_read(tag, *call);
+    call->release();
+  });
+  return {};
 }
 
 void Replica::client_read(clients::Tag tag, std::uint64_t method, Bytes arguments) {
@@ -130,6 +140,17 @@ void Replica::answer_client_read(clients::Tag tag, Outcome& outcome) {
   }
   desk_->answer(tag, {outcome.error ? Kind::error : Kind::value, Effect::no,
                       executed_.load(std::memory_order_relaxed), outcome.bytes});
+}
+
+void Replica::answer_client_read(clients::Tag tag, const Call& call) {
+  Outcome outcome;
+  if (call.reached(Call::failed))
+    outcome.error = call.failure();
+  else if (call.first_reply().failed)
+    outcome.error = decode_error(call.first_reply().bytes);
+  else
+    outcome.bytes = call.first_reply().bytes;
+  answer_client_read(tag, outcome);
 }
 
 // --- in the group's order

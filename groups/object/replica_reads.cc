@@ -25,7 +25,11 @@ std::string names_of(const std::vector<Member>& members) {
 CallResult<Call*> Replica::ask(const Where& where, std::uint64_t method, Bytes arguments) {
   auto taken = take_call();
   if (!taken) return taken;
-  Call& call = **taken;
+  return ask(**taken, where, method, arguments);
+}
+
+CallResult<Call*> Replica::ask(Call& call, const Where& where, std::uint64_t method,
+                               Bytes arguments) {
   if (arguments.size() + sizeof(RecordHeader) + sizeof(std::uint32_t) > group_->max_post_bytes()) {
     call.release();
     return without_effect(
@@ -142,7 +146,7 @@ bool Replica::ask_next(Call& call, const RecordView& reply) {
   return true;
 }
 
-Outcome Replica::run_read(std::uint64_t method, Bytes body) {
+Outcome Replica::run_read(std::uint64_t method, Bytes body, std::size_t most) {
   Reader reader(body);
   CallView call;
   call.header.method = method;
@@ -155,20 +159,22 @@ Outcome Replica::run_read(std::uint64_t method, Bytes body) {
   else if (!ready_.load(std::memory_order_relaxed))
     outcome.error = *not_ready();
   else
-    run(call, outcome);
+    run(call, outcome, most);
   outcome.effect = Effect::no;
   return outcome;
 }
 
 void Replica::answer_read(Rank from, const RecordView& record) {
-  reply_to(from, record.header.call, executed_.load(std::memory_order_relaxed),
-           run_read(record.header.what, record.body));
+  reply_to(
+      from, record.header.call, executed_.load(std::memory_order_relaxed),
+      run_read(record.header.what, record.body, group_->max_post_bytes() - sizeof(RecordHeader)));
 }
 
 void Replica::answer_here(Call& call) {
   RecordHeader header;
   std::memcpy(&header, call.question_.data(), sizeof header);
-  const Outcome outcome = run_read(header.what, Bytes(call.question_).subspan(sizeof header));
+  const Outcome outcome = run_read(header.what, Bytes(call.question_).subspan(sizeof header),
+                                   clients::most_reply_bytes);
   Reply* const reply = call.add_reply(self_id_, executed_.load(std::memory_order_relaxed));
   if (reply == nullptr) return;
   reply->failed = outcome.error.has_value();
