@@ -20,7 +20,7 @@ constexpr Duration yield_for = std::chrono::microseconds(200);
 // A core that nobody else wants comes back from a yield in about half of that; another engine's
 // turn and the switches to it and back take longer. After so many in a row, spinning hurts nobody.
 constexpr Duration unwanted_yield = std::chrono::microseconds(2);
-// About a microsecond.
+// About a microsecond, in which messages of the fabric itself wait.
 constexpr int looks_between_turns = 32;
 // The companion's descriptor does not wake the wait of a fabric without one, so no sleep is longer
 // than this. What it tells are hints; what must be quick, the fabric tells.
@@ -134,7 +134,7 @@ void Loop::spin() {
   int left = looks ? looks_between_turns : 1;
   do {
     pause_core();
-  } while (--left > 0 && !turn_.news() && !fabric_.message_waits());
+  } while (--left > 0 && !turn_.news());
 }
 
 Time Loop::next_sleep_end() const {

@@ -66,22 +66,6 @@ TEST_CASE("many connections between one pair are told apart by their tickets") {
       CHECK(said.message == std::to_string(4 - static_cast<int>(said.event.peer)));
 }
 
-TEST_CASE("a message that waits is seen without a poll") {
-  Node a, b;
-  REQUIRE(a.fabric->connect(b.fabric->address(), ticket_of(1)));
-  REQUIRE(b.fabric->connect(a.fabric->address(), ticket_of(1)));
-  REQUIRE(turn_until({&a, &b}, [&] { return a.find(Kind::connected) && b.find(Kind::connected); }));
-  for (const Lane lane : {Lane::urgent, Lane::bulk}) {
-    CHECK(!b.fabric->message_waits());
-    REQUIRE(a.fabric->send(a.said[0].event.peer, lane, as_bytes("hello")));
-    CHECK(b.fabric->message_waits());
-    CHECK(!a.fabric->message_waits());
-    b.poll();
-    CHECK(b.said.back().message == "hello");
-  }
-  CHECK(!b.fabric->message_waits());
-}
-
 TEST_CASE("addresses that cannot be right are refused at once") {
   Node a;
   CHECK(a.fabric->connect("127.0.0.1:80", ticket_of(1)).error().code == Code::invalid);
