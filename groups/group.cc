@@ -114,9 +114,9 @@ Result<> GroupImpl::post(Rank to, Bytes message) {
                 fmt::format("a message of {} bytes to one member; at most {} go", message.size(),
                             max_post_bytes()),
                 "cut it into pieces");
-  const auto view = host_.host_view();
-  if (to >= view->size() || to == host_.host_rank())
-    return fail(Code::invalid, fmt::format("no message to rank {} of {}", to, view->size()),
+  const Rank members = host_.host_view_here().size();
+  if (to >= members || to == host_.host_rank_here())
+    return fail(Code::invalid, fmt::format("no message to rank {} of {}", to, members),
                 "post to another member of the view");
   // Whoever shuts down still delivers what others sent, and may answer.
   if (host_.post_to(plan_.first, to, message)) return {};

@@ -24,6 +24,9 @@ class GroupHost {
   virtual ~GroupHost() = default;
   virtual std::shared_ptr<const View> host_view() const = 0;
   virtual Rank host_rank() const = 0;
+  /// The same where the node turns.
+  virtual const View& host_view_here() const = 0;
+  virtual Rank host_rank_here() const = 0;
   /// Of the node's upcalls, which may be on an executor.
   virtual Upcalls& upcalls() = 0;
   /// `queued`: it is one of those, and is to rest while too many wait.

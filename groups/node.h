@@ -206,6 +206,8 @@ class Node {
   virtual Result<> attach(std::string_view group, std::shared_ptr<Attachment> attachment) = 0;
   /// The current view: a snapshot, from any thread. Ranks are positions in it.
   virtual std::shared_ptr<const View> view() const = 0;
+  /// The same where the node turns, without a lock: valid until it turns again.
+  virtual const std::shared_ptr<const View>& view_here() const = 0;
   /// This member's, in the current view.
   virtual Rank rank() const = 0;
   /// The application has everything: this member did not join, or all states are loaded and all

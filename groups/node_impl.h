@@ -39,6 +39,8 @@ class NodeImpl final : public Node, public GroupHost {
     const std::lock_guard lock(view_mutex_);
     return view_;
   }
+  // It is changed where the node turns.
+  const std::shared_ptr<const View>& view_here() const override { return view_; }
   Rank rank() const override {
     const std::lock_guard lock(view_mutex_);
     return rank_;
@@ -86,12 +88,14 @@ class NodeImpl final : public Node, public GroupHost {
   // --- for groups
   std::shared_ptr<const View> host_view() const override { return view(); }
   Rank host_rank() const override { return rank(); }
+  const View& host_view_here() const override { return *view_; }
+  Rank host_rank_here() const override { return rank_; }
   Upcalls& upcalls() override { return upcalls_; }
   void deliver_to(std::size_t channel, multicast::DeliverFunction upcall, bool queued) override;
   void hand_state(std::size_t channel, engine::StateHooks hooks) override;
   std::vector<Laggard> laggards_of(std::size_t channel) override;
   bool post_to(std::size_t channel, Rank to, Bytes message) override {
-    return turn_->post(view()->members[to], channel, message);
+    return turn_->post(view_->members[to], channel, message);
   }
   std::size_t most_post_bytes() const override { return turn_->most_post_bytes(); }
   void hand_posts(std::size_t channel, std::function<void(Rank, Bytes)> upcall) override {

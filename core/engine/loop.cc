@@ -2,13 +2,8 @@
 
 #include <poll.h>
 #include <sched.h>
-#include <sys/epoll.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
 
 #include <algorithm>
-
-#include "core/base/assert.h"
 
 namespace squall::engine {
 namespace {
@@ -40,29 +35,11 @@ void pause_core() {
 
 Loop::Loop(fabric::Fabric& fabric, Turn& turn, bool crowded, Companion companion)
     : fabric_(fabric), turn_(turn), crowded_(crowded), companion_(std::move(companion)) {
-  if (fabric_.fd() >= 0) open_fd();
-}
-
-Loop::~Loop() {
-  if (timer_ >= 0) close(timer_);
-  if (fd_ >= 0) close(fd_);
-}
-
-void Loop::open_fd() {
-  timer_ = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-  fd_ = epoll_create1(EPOLL_CLOEXEC);
-  bool fine = timer_ >= 0 && fd_ >= 0;
-  for (const int watched : {fabric_.fd(), timer_, companion_.fd}) {
-    if (watched == companion_.fd && watched < 0) continue;
-    epoll_event interest{};
-    interest.events = EPOLLIN;
-    fine = fine && epoll_ctl(fd_, EPOLL_CTL_ADD, watched, &interest) == 0;
-  }
-  if (fine) return;
   // Out of descriptors: an embedder is told so by fd(), and everything else works without.
-  if (fd_ >= 0) close(fd_);
-  fd_ = -1;
+  if (fabric_.fd() >= 0) alarm_ = Alarm::over({fabric_.fd(), companion_.fd});
 }
+
+Loop::~Loop() = default;
 
 bool Loop::poll() {
   if (in_turn_) return false;
@@ -100,7 +77,8 @@ bool Loop::turn() {
   deadline_ = outcome.deadline;
   in_turn_ = false;
   const bool worked = outcome.worked || progressed;
-  if (worked) idle_since_ = never;
+  // Who sleeps between heartbeats does not wake up for more than them.
+  if (outcome.traffic) idle_since_ = never;
   return worked;
 }
 
@@ -134,7 +112,7 @@ void Loop::spin() {
   int left = looks ? looks_between_turns : 1;
   do {
     pause_core();
-  } while (--left > 0 && !turn_.news());
+  } while (--left > 0 && !turn_.news() && !fabric_.message_waits());
 }
 
 Time Loop::next_sleep_end() const {
@@ -154,12 +132,7 @@ void Loop::sleep(Time until) {
 
 bool Loop::arm_fd() {
   if (!arm()) return false;
-  if (timer_ < 0) return true;
-  const Duration::rep ns = std::max<Duration::rep>(1, next_sleep_end().time_since_epoch().count());
-  itimerspec when{};
-  when.it_value = to_timespec(ns);
-  const int set = timerfd_settime(timer_, TFD_TIMER_ABSTIME, &when, nullptr);
-  SQUALL_ASSERT(set == 0, "a time that lies on the clock");
+  if (alarm_) alarm_->set(next_sleep_end());
   return true;
 }
 

@@ -7,7 +7,9 @@
 #include <array>
 #include <atomic>
 #include <functional>
+#include <optional>
 
+#include "core/base/alarm.h"
 #include "core/base/time.h"
 #include "core/engine/turn.h"
 #include "core/fabric/fabric.h"
@@ -48,7 +50,7 @@ class Loop {
   bool arm_fd();
   /// Readable when a poll is due, after `arm_fd` returned true: when something arrived, or when a
   /// heartbeat is due. -1 where the fabric cannot wait; poll it then. Owned by the loop.
-  int fd() const { return fd_; }
+  int fd() const { return alarm_ ? alarm_->fd() : -1; }
 
   /// The caller is the thread that turned the loop last.
   bool turning_here() const {
@@ -86,7 +88,6 @@ class Loop {
   bool turn();
   bool arm();
   void disarm();
-  void open_fd();
   bool core_is_ours() const { return unwanted_yields_ == enough_unwanted_yields; }
   void spin();
   void yield();
@@ -104,9 +105,8 @@ class Loop {
   Time companion_due_{};
   int unwanted_yields_ = enough_unwanted_yields;  // in a row
   bool in_turn_ = false;
-  bool polled_ = false;  // by the last turn
-  int timer_ = -1;       // timerfd: the next deadline, for who sleeps on fd_
-  int fd_ = -1;          // epoll: the fabric's descriptor and the timer
+  bool polled_ = false;         // by the last turn
+  std::optional<Alarm> alarm_;  // for who sleeps on fd()
   std::atomic<bool> armed_{false};
   std::atomic<const void*> turning_thread_{nullptr};
 };

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "core/base/assert.h"
 #include "core/base/log.h"
@@ -100,7 +101,8 @@ void Turn::begin(Time now, Epoch::Inheritance inheritance) {
 }
 
 Turn::Outcome Turn::run(Time now, std::span<const fabric::Event> events) {
-  outcome_ = {!events.empty(), never};
+  const bool traffic = std::exchange(posted_, false) || phase_ == Phase::forming || agreeing_;
+  outcome_ = {!events.empty(), traffic, never};
   now_ = now;
   if (phase_ == Phase::stopped) {
     if (left_) answer_late(now, events);
@@ -118,7 +120,10 @@ Turn::Outcome Turn::run(Time now, std::span<const fabric::Event> events) {
   if (phase_ != Phase::stopped && agreeing_ && !closing_ && !finished_) agree(now);
   if (phase_ == Phase::stopped) return outcome_;
 
-  if (handover_.busy()) hand_over(now);
+  if (handover_.busy()) {
+    outcome_.traffic = true;
+    hand_over(now);
+  }
   if (phase_ == Phase::stopped) return outcome_;
   const bool early = options_.bug == membership::Bug::install_early;
   const bool diverts = handover_.diverts() && options_.bug != membership::Bug::deliver_early;
@@ -126,6 +131,7 @@ Turn::Outcome Turn::run(Time now, std::span<const fabric::Event> events) {
       epoch_->turn(now, diverts ? handover_.kept_upcalls(upcalls_, closing_) : upcalls_,
                    closing_ ? early : isolated_ || (diverts && handover_.full()));
   outcome_.worked |= turned.worked;
+  outcome_.traffic |= turned.worked;
   note(turned.deadline);
   // Whose heartbeats cannot come yet would soon look silent.
   if (phase_ == Phase::forming && epoch_->running() && control_.all_up(self_)) {
@@ -148,7 +154,9 @@ void Turn::handle(Time now, const fabric::Event& event) {
   using Kind = fabric::Event::Kind;
   if (event.kind == Kind::completed) return control_.completed(event.token);
   if (control_.knows(event.peer)) {
-    stirred_ = true;
+    // What the application posts is nothing to membership.
+    stirred_ |= event.kind != Kind::message || event.bytes.empty() ||
+                static_cast<Control::Kind>(event.bytes.front()) != Control::Kind::post;
     const auto rank = control_.rank_of(event.peer);
     if (event.kind == Kind::connected) {
       control_.connected(event.peer);
@@ -212,6 +220,7 @@ std::size_t Turn::most_post_bytes() const {
 
 bool Turn::post(const Member& to, std::size_t channel, Bytes message) {
   if (phase_ == Phase::stopped) return false;
+  posted_ = true;
   posting_.resize(sizeof(std::uint16_t) + message.size());
   const auto number = static_cast<std::uint16_t>(channel);
   std::memcpy(posting_.data(), &number, sizeof number);
@@ -233,6 +242,7 @@ void Turn::on_posted(Rank from, Bytes body) {
     if (!told || told_.members[*told].incarnation != member.incarnation || handover_.keeps_posts())
       return handover_.keep(channel, from, reader.rest());
   }
+  outcome_.traffic = true;
   if (on_post_[channel]) on_post_[channel](*told, reader.rest());
 }
 

@@ -41,6 +41,9 @@ class Turn {
   };
   struct Outcome {
     bool worked = false;
+    /// It was for the application, or for a view that is not there yet: more is likely to follow
+    /// soon. Heartbeats alone are neither.
+    bool traffic = false;
     Time deadline = never;  ///< turn again by then even if nothing arrives
   };
   struct Options {
@@ -251,6 +254,7 @@ class Turn {
   bool names_joiners_ = false;  // some are new since they were named last
   membership::Applicants applicants_;
   std::vector<std::byte> posting_;        // of `post`
+  bool posted_ = false;                   // since the last turn
   std::vector<std::byte> last_decision_;  // what ended the view before, for who is still in it
 
   bool finishing_ = false;

@@ -137,6 +137,9 @@ class Fabric {
   /// True if the last poll landed a push or a message, or made progress on queued work: a reason
   /// to look at the replicas and to poll again before sleeping. Mapped fabrics cannot know.
   virtual bool progressed() const = 0;
+  /// Mapped fabrics: a message has come that no poll has told of. Cheap enough to spin on, and
+  /// called where it is polled. Others do not know: false.
+  virtual bool message_waits() const { return false; }
 
   /// Announces sleep: from now on, whatever a peer pushes or sends makes `fd` readable. Then poll
   /// and look at the replicas once more, since what came before the announcement wakes nobody;

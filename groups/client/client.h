@@ -225,7 +225,10 @@ class Client {
   bool poll() { return core_->poll(); }
   /// Sleeps until something happens, `wake`, or `until`.
   void idle(Time until) { core_->idle(until); }
-  /// From any thread.
+  /// For a loop of the embedder's: readable when a poll is due. -1: it has a thread of its own, or
+  /// the process is out of descriptors. Owned by the client.
+  int fd() { return core_->fd(); }
+  /// From any thread: ends a sleep in `idle` or on `fd()`.
   void wake() { core_->wake(); }
 
  private:

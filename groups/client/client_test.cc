@@ -3,11 +3,13 @@
 #include "groups/client/client.h"
 
 #include <doctest/doctest.h>
+#include <poll.h>
 
 #include <deque>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "groups/client/client_test_kit.h"
@@ -223,6 +225,48 @@ TEST_CASE("notices of a member come to its clients that listen, in order") {
   CHECK(counters[server].notify(as_bytes("gone")).error().code == Code::closed);
 }
 
+TEST_CASE("a client is turned by a loop of others, which sleeps on its descriptor") {
+  Served group(1);
+  auto counters = group.objects<Counter>();
+  auto client = group.client();
+  auto counter = client->object<Counter>("test");
+  REQUIRE(client->fd() >= 0);
+  CHECK(client->fd() == client->fd());
+  std::uint64_t answers = 0;
+  std::size_t heard = 0;
+  counter.on_notice([&](Bytes) { ++heard; });
+  unsigned polls = 0;
+  const auto turn_until = [&](auto done) {
+    const Time limit = soon();
+    pollfd ready{client->fd(), POLLIN, 0};
+    while (!done() && Monotonic::now() < limit)
+      if (::poll(&ready, 1, 1000) == 1) ++polls, client->poll();
+    return done();
+  };
+  for (std::uint64_t call = 1; call <= 20; ++call) {
+    counter.update<&Counter::add>(1u).then(
+        [&](const auto& reply) { answers += reply.has_value(); });
+    REQUIRE(turn_until([&] { return answers == call; }));
+  }
+  REQUIRE(counters[0].notify(as_bytes("now")).has_value());
+  REQUIRE(turn_until([&] { return heard == 1; }));
+  // From a thread that does not turn it.
+  std::thread other([&] {
+    counter.update<&Counter::add>(1u).then(
+        [&](const auto& reply) { answers += reply.has_value(); });
+  });
+  REQUIRE(turn_until([&] { return answers == 21; }));
+  other.join();
+  // What it does by time alone comes in time, too: nothing of this was found by looking now and
+  // then.
+  polls = 0;
+  pollfd ready{client->fd(), POLLIN, 0};
+  const Time end = Monotonic::now() + std::chrono::milliseconds(300);
+  while (Monotonic::now() < end)
+    if (::poll(&ready, 1, 50) == 1) ++polls, client->poll();
+  CHECK(polls < 100);
+}
+
 TEST_CASE("who does not turn is sent away when too much waits for it, and comes again with a gap") {
   Served group(1);
   auto counters = group.objects<Counter>();
@@ -284,6 +328,47 @@ TEST_CASE("each shard is served by one of its own members") {
   REQUIRE_FALSE(none);
   CHECK_MESSAGE(none.error().what.find("none of them a contact") != std::string::npos,
                 none.error().text());
+}
+
+TEST_CASE(
+    "a shard whose member goes is served by another one of it, and the others notice nothing") {
+  Served group(5, "shm", [](Config& config) {
+    config.groups[0].shards = 2;
+    config.groups[0].replicas = 2;
+  });
+  auto counters = group.objects<Counter>();
+  auto client = group.client();
+  const auto counter = client->object<Counter>("test");
+  const auto here = counter.shard(0), there = counter.shard(1);
+  std::uint64_t sent = 0, kept = 0;
+  for (int round = 0; round < 2; ++round) {
+    std::vector<ClientUpdate<std::uint64_t>> calls;
+    for (int i = 0; i < 20; ++i) calls.push_back(here.update<&Counter::add>(1u)), ++sent;
+    const auto other = there.update<&Counter::add>(10u);
+    CHECK(here.update<&Counter::add>(0u).get(soon()));
+    const std::string server = here.member();
+    REQUIRE(server.size() == 1);
+    CHECK(there.member() != server);
+    for (int i = 0; i < 20; ++i) calls.push_back(here.update<&Counter::add>(1u)), ++sent;
+    client->poll();
+    if (round == 0) {
+      auto& node = group.nodes[group.index_of(server)];
+      REQUIRE(node->leave(soon()));
+      node.reset();
+    }
+    for (const auto& call : calls) {
+      const auto reply = call.get(soon());
+      REQUIRE_MESSAGE(reply, reply.error().text());
+    }
+    kept += 10;
+    CHECK(other.get(soon())->value == kept);
+    CHECK(here.update<&Counter::add>(0u).get(soon())->value == sent);
+    CHECK(there.linearizable().read<&Counter::get>().get(soon()) == kept);
+    if (round == 0) CHECK(here.member() != server);
+    const auto& node = group.nodes[group.index_of(here.member())];
+    REQUIRE(node);
+    CHECK(node->group("test")->membership().shard == 0);
+  }
 }
 
 TEST_CASE("inside an upcall nothing waits, and a closed client ends its calls") {

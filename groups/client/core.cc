@@ -77,9 +77,7 @@ void Ask::answer(objects::Reply reply, std::uint64_t version) {
 
 void Ask::close(const Error& why) {
   objects::Reply reply;
-  reply.failed = true;
-  reply.effect = update_ ? Effect::unknown : Effect::no;
-  objects::encode_error(reply.bytes, why);
+  reply.take({}, why, update_ ? Effect::unknown : Effect::no);
   answer(std::move(reply), 0);
 }
 
@@ -186,6 +184,7 @@ bool Core::turn() {
     const std::lock_guard lock(mutex_);
     if (closed_) return false;
     const Time now = Monotonic::now();
+    if (alarm_) quiet_doorbell();
     visited_ = false;
     events_.clear();
     rendezvous_->poll(now, events_);
@@ -202,10 +201,13 @@ bool Core::turn() {
     for (Caller::Notice& notice : caller_.take_notices())
       if (const auto to = listeners_.find(notice.target); to != listeners_.end())
         noticed.emplace_back(to->second, std::move(notice));
+    if (alarm_) alarm_->set(std::min(rendezvous_->deadline(), caller_.deadline()));
   }
   for (auto& [ask, done] : answered)
     call([&, &of = *ask, &what = done] {
-      of.answer({NodeId{}, what.failed, what.effect, std::move(what.bytes)}, what.version);
+      objects::Reply reply{NodeId{}, what.failed, what.effect, {}};
+      reply.bytes.adopt(std::move(what.bytes));
+      of.answer(std::move(reply), what.version);
     });
   for (const auto& [to, notice] : noticed)
     call([&, &listener = *to, &what = notice] {
@@ -273,8 +275,22 @@ void Core::sleep(Time until) {
       std::clamp<Duration>(until - Monotonic::now(), Duration::zero(), std::chrono::seconds(1));
   const timespec timeout{wait.count() / 1'000'000'000, wait.count() % 1'000'000'000};
   ppoll(ready, 2, &timeout, nullptr);
+  quiet_doorbell();
+}
+
+void Core::quiet_doorbell() {
   std::uint64_t rung = 0;
   static_cast<void>(read(doorbell_, &rung, sizeof rung));
+}
+
+int Core::fd() {
+  const std::lock_guard lock(mutex_);
+  if (closed_ || threaded()) return -1;
+  if (!alarm_) {
+    alarm_ = Alarm::over({rendezvous_->fd(), doorbell_});
+    wake();  // the first turn says until when
+  }
+  return alarm_ ? alarm_->fd() : -1;
 }
 
 void Core::wake() {
@@ -355,7 +371,7 @@ AskHandle Core::begin(TargetId target, Caller::What what, std::uint64_t method,
   if (closed_) return AskHandle(with_effect(closed_error(), Effect::no));
   auto ask = std::make_shared<Ask>(shared_from_this(), what == Caller::What::update);
   asks_[caller_.begin(target, what, method, std::move(arguments), Monotonic::now())] = ask;
-  if (threaded()) wake();
+  if (threaded() || alarm_) wake();
   return AskHandle(std::move(ask));
 }
 

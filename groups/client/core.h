@@ -17,6 +17,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/base/alarm.h"
 #include "core/base/bytes.h"
 #include "core/base/error.h"
 #include "core/base/time.h"
@@ -52,6 +53,7 @@ class Core : public std::enable_shared_from_this<Core> {
     if (!threaded() && !in_upcall()) sleep(until);
   }
   void wake();
+  int fd();
   /// Ends every call and every line. Not from inside an upcall.
   void close();
   std::string server(TargetId target);
@@ -71,6 +73,7 @@ class Core : public std::enable_shared_from_this<Core> {
   void handle(const fabric::Rendezvous::Event& event, Time now);
   void act();
   void sleep(Time until);
+  void quiet_doorbell();
   bool wait_for_room(std::unique_lock<std::mutex>& lock);
   void call(const std::function<void()>& upcall);
 
@@ -81,6 +84,7 @@ class Core : public std::enable_shared_from_this<Core> {
   std::mutex mutex_;
   std::condition_variable changed_;  // with a thread: answers came
   std::unique_ptr<fabric::Rendezvous> rendezvous_;
+  std::optional<Alarm> alarm_;  // of who asked for fd()
   Caller caller_;
   std::unordered_map<CallNumber, std::shared_ptr<Ask>> asks_;
   std::map<TargetId, std::shared_ptr<const Listener>> listeners_;

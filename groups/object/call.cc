@@ -11,6 +11,9 @@
 namespace squall::objects {
 namespace {
 
+/// Turns that worked between two of them.
+constexpr unsigned looks_at_the_clock = 64;
+
 /// Code of the application's, which may throw what it likes.
 void run(const std::function<void()>& then) {
   try {
@@ -46,14 +49,14 @@ void Call::reach(std::uint32_t stages) {
 
 const Reply* Call::reply_of(NodeId member) const {
   for (std::uint32_t at = 0; at < arrived_; ++at)
-    if (replies_[at].member == member) return &replies_[at];
+    if (const Reply& reply = reply_at(at); reply.member == member) return &reply;
   return nullptr;
 }
 
 Reply* Call::add_reply(NodeId member, std::uint64_t version) {
   if (reply_of(member) != nullptr) return nullptr;
-  if (arrived_ == replies_.size()) replies_.emplace_back();
-  Reply& reply = replies_[arrived_];
+  if (arrived_ == near_.size() + far_.size()) far_.emplace_back();
+  Reply& reply = reply_at(arrived_);
   if (arrived_++ == 0) {
     first_ = &reply;
     version_ = version;
@@ -62,20 +65,18 @@ Reply* Call::add_reply(NodeId member, std::uint64_t version) {
   return &reply;
 }
 
-void Call::release() {
-  if (holders_.fetch_sub(1, std::memory_order_acq_rel) == 1) recycle();
-}
-
 void Call::recycle() {
+  if ((state_.load(std::memory_order_relaxed) & watched) != 0) then_ = {};
   state_.store(0, std::memory_order_relaxed);
   single_ = false;
-  asked_ = NodeId{};
-  shard_.reset();
-  tried_ = 0;
-  latest_ = false;
+  if (asks_) {
+    asks_ = latest_ = false;
+    asked_ = NodeId{};
+    shard_.reset();
+    tried_ = 0;
+  }
   awaited_ = arrived_ = 0;
   if (failure_) failure_.reset();
-  if (then_) then_ = {};
   pool_->give_back(*this);
 }
 
@@ -99,12 +100,32 @@ bool Pool::grow() {
 
 Call* Pool::take() {
   std::uint32_t index = 0;
+  if (at_home()) {
+    if (at_home_.empty() && !fetch_home()) return nullptr;
+    index = at_home_.back();
+    at_home_.pop_back();
+    return begin(index);
+  }
   {
     const std::lock_guard lock(lock_);
     if (free_.empty() && !grow()) return nullptr;
     index = free_.back();
     free_.pop_back();
   }
+  return begin(index);
+}
+
+/// False: there are none.
+bool Pool::fetch_home() {
+  const std::lock_guard lock(lock_);
+  if (free_.empty() && !grow()) return false;
+  const auto count = static_cast<std::ptrdiff_t>(std::min(free_.size(), most_at_home / 2));
+  at_home_.insert(at_home_.end(), free_.end() - count, free_.end());
+  free_.resize(free_.size() - static_cast<std::size_t>(count));
+  return true;
+}
+
+Call* Pool::begin(std::uint32_t index) {
   Chunk& chunk = *chunks_[index / chunk_calls].load(std::memory_order_relaxed);
   Call& call = chunk[index % chunk_calls];
   call.id_ += std::uint64_t{1} << index_bits;
@@ -113,13 +134,33 @@ Call* Pool::take() {
 }
 
 void Pool::give_back(Call& call) {
+  const auto index = static_cast<std::uint32_t>(call.id_ & ((1u << index_bits) - 1));
+  if (at_home()) {
+    at_home_.push_back(index);
+    // Others take them, too.
+    if (at_home_.size() > most_at_home) give_back_all(most_at_home / 2);
+    return;
+  }
   bool last = false;
   {
     const std::lock_guard lock(lock_);
-    free_.push_back(static_cast<std::uint32_t>(call.id_ & ((1u << index_bits) - 1)));
+    free_.push_back(index);
     last = abandoned_ && free_.size() == used_chunks_ * chunk_calls;
   }
   if (last) delete this;
+}
+
+/// What is at home, but for so many.
+void Pool::give_back_all(std::size_t but) {
+  const std::lock_guard lock(lock_);
+  free_.insert(free_.end(), at_home_.begin() + static_cast<std::ptrdiff_t>(but), at_home_.end());
+  at_home_.resize(but);
+}
+
+void Pool::close() {
+  node_.store(nullptr, std::memory_order_release);
+  home_.store(nullptr, std::memory_order_relaxed);
+  give_back_all(0);
 }
 
 void Pool::abandon() {
@@ -166,11 +207,14 @@ bool Pool::wait(const Call& call, Call::Stage stage, Time deadline) {
     return in_time;
   }
   // A turn may close the node's objects, and then completes every call.
-  while (!there()) {
-    const Time now = node->now();
-    if (now >= deadline) return false;
-    if (!node->poll() && !there())
-      node->idle(std::min(deadline, now + std::chrono::milliseconds(1)));
+  bool worked = false;
+  for (unsigned turns = 0; !there(); ++turns) {
+    // The clock costs as much as the rest of a short turn.
+    const bool looks = deadline != never && (!worked || turns % looks_at_the_clock == 0);
+    if (looks && node->now() >= deadline) return false;
+    worked = node->poll();
+    if (!worked && !there())
+      node->idle(std::min(deadline, node->now() + std::chrono::milliseconds(1)));
   }
   return true;
 }

@@ -6,6 +6,7 @@
 //
 // Threads: begun by any thread, completed where the node turns, waited for and read by any thread.
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <condition_variable>
@@ -15,6 +16,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "core/base/bytes.h"
@@ -53,12 +55,48 @@ using CallResult = tl::expected<T, CallError>;
 
 namespace squall::objects {
 
+/// Bytes that are few as a rule: those take no memory of their own, and are where the reply is,
+/// which thousands of calls in flight would otherwise wait for the caches for.
+class ReplyBytes {
+ public:
+  void assign(Bytes bytes) {
+    size_ = bytes.size();
+    if (size_ <= near_.size()) [[likely]]
+      std::copy(bytes.begin(), bytes.end(), near_.begin());
+    else
+      far_.assign(bytes.begin(), bytes.end());
+  }
+  /// The same without a copy of what is many.
+  void adopt(std::vector<std::byte>&& bytes) {
+    if (bytes.size() <= near_.size()) return assign(bytes);
+    size_ = bytes.size();
+    far_ = std::move(bytes);
+  }
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  operator Bytes() const { return {size_ <= near_.size() ? near_.data() : far_.data(), size_}; }
+
+ private:
+  std::size_t size_ = 0;
+  std::array<std::byte, 16> near_{};
+  std::vector<std::byte> far_;
+};
+
 /// One member's reply: an encoded result, or an encoded error.
 struct Reply {
   NodeId member{};
   bool failed = false;
   Effect effect = Effect::unknown;
-  std::vector<std::byte> bytes;
+  ReplyBytes bytes;
+
+  void take(Bytes result, const std::optional<Error>& error, Effect made) {
+    failed = error.has_value();
+    effect = made;
+    if (!error) [[likely]]
+      return bytes.assign(result);
+    std::vector<std::byte> text;
+    encode_error(text, *error);
+    bytes.assign(text);
+  }
 };
 
 /// Who was in the group when a call was executed. Ranks are those of the view.
@@ -69,7 +107,7 @@ struct Roster {
 
 class Pool;
 
-class Call {
+class alignas(64) Call {
  public:
   /// What there is to wait for. A call that failed as a whole has it all.
   enum Stage : std::uint32_t {
@@ -100,13 +138,22 @@ class Call {
   void watch(Stage stage, std::function<void()> then);
 
   void hold() { holders_.fetch_add(1, std::memory_order_relaxed); }
-  void release();
+  void release() {
+    // The last holder has nobody to be quicker than.
+    if (holders_.load(std::memory_order_acquire) == 1 ||
+        holders_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+      recycle();
+  }
 
  private:
   friend class Pool;
   friend class Replica;
 
   void reach(std::uint32_t stages);
+  Reply& reply_at(std::uint32_t at) {
+    return at < near_.size() ? near_[at] : far_[at - near_.size()];
+  }
+  const Reply& reply_at(std::uint32_t at) const { return const_cast<Call*>(this)->reply_at(at); }
   /// nullptr: that member has replied already.
   Reply* add_reply(NodeId member, std::uint64_t version);
   void recycle();
@@ -119,15 +166,18 @@ class Call {
   // Where the node turns, until a stage is reached.
   std::atomic<bool> in_flight_{false};  // held by its replica
   bool single_ = false;                 // one reply is all: a read
+  bool asks_ = false;                   // a read that is not in the order
   std::uint64_t version_ = 0;
   std::shared_ptr<const Roster> roster_;
-  std::deque<Reply>
-      replies_;  // those that have arrived, then unused ones; they stay where they are
   std::uint32_t arrived_ = 0;
   std::uint32_t awaited_ = 0;  // once executed here
   const Reply* first_ = nullptr;
   const Reply* own_ = nullptr;
   std::unique_ptr<CallError> failure_;
+  // Replies: those that have arrived, then unused ones; they stay where they are. In a small group
+  // they lie beside what is above, and nothing else is touched by most calls.
+  std::array<Reply, 2> near_;
+  std::deque<Reply> far_;
   // Of a read that is not in the order: the record that asks, in case it has to be asked again.
   std::vector<std::byte> question_;
   NodeId asked_{};                    // whom, for now
@@ -153,6 +203,8 @@ class SpinLock {
 };
 
 /// At most 65,536 calls in flight or held. It ends once its replica is gone and no call is held.
+/// Where the node turns, calls are taken and given back without a lock, from some that are kept
+/// there.
 class Pool {
  public:
   explicit Pool(Node& node) : node_(&node) {}
@@ -176,8 +228,11 @@ class Pool {
   /// at once inside an upcall.
   bool wait(const Call& call, Call::Stage stage, Time deadline);
   bool in_upcall() const;
+  /// The node turns on the calling thread, until another one says so.
+  void turned_here() { home_.store(this_thread(), std::memory_order_relaxed); }
+  bool at_home() const { return home_.load(std::memory_order_relaxed) == this_thread(); }
   /// The node turns no more; every call is completed.
-  void close() { node_.store(nullptr, std::memory_order_release); }
+  void close();
   /// By its replica, which does not use it any more.
   void abandon();
 
@@ -185,14 +240,25 @@ class Pool {
   friend class Call;
   static constexpr std::size_t chunk_calls = 1024, most_chunks = 64;
   static constexpr int index_bits = 16;
+  static constexpr std::size_t most_at_home = 256;
   using Chunk = std::array<Call, chunk_calls>;
 
   ~Pool();
+  /// Names the calling thread; cheaper than its id.
+  static const void* this_thread() {
+    static thread_local const char here = 0;
+    return &here;
+  }
+  bool fetch_home();
+  Call* begin(std::uint32_t index);
   void give_back(Call& call);
+  void give_back_all(std::size_t but);
   bool grow();
   void notify();
 
   std::atomic<Node*> node_;
+  std::atomic<const void*> home_{nullptr};  // the thread on which the node turns
+  std::vector<std::uint32_t> at_home_;      // free, and that thread's
   SpinLock lock_;
   std::vector<std::uint32_t> free_;
   std::array<std::atomic<Chunk*>, most_chunks> chunks_{};

@@ -18,6 +18,7 @@
 // where the node turns. Methods run with no lock of the engine, and may begin updates, not wait for
 // them.
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -192,6 +193,8 @@ class Object {
     return objects::encoded<T, Method>(
         [&](std::size_t bytes, const auto& encode) {
           if (bytes == SIZE_MAX) return objects::CallHandle(objects::unencodable());
+          if (bytes <= small_arguments && replica_->turns_here())
+            return begin_small(kind, objects::method_id<Method>, bytes, encode);
           auto begun = replica_->begin(kind, objects::method_id<Method>, bytes);
           if (!begun) return objects::CallHandle(std::move(begun.error()));
           if (!encode(begun->space.bytes.subspan(sizeof(objects::CallHeader)))) {
@@ -202,6 +205,17 @@ class Object {
           return objects::CallHandle(begun->call);
         },
         arguments...);
+  }
+
+  template <class Encode>
+  objects::CallHandle begin_small(objects::CallHeader::Kind kind, std::uint64_t method,
+                                  std::size_t bytes, const Encode& encode) const {
+    constexpr std::size_t header = sizeof(objects::CallHeader);
+    std::array<std::byte, header + small_arguments> room;
+    const auto message = MutableBytes(room).first(header + bytes);
+    if (!encode(message.subspan(header))) return objects::CallHandle(objects::unencodable());
+    auto call = replica_->send(kind, method, message);
+    return call ? objects::CallHandle(*call) : objects::CallHandle(std::move(call.error()));
   }
 
   template <auto Method, class... Arguments>
@@ -220,6 +234,9 @@ class Object {
         },
         arguments...);
   }
+
+  /// Bytes of arguments that are copied once more to spare the ring's slower path.
+  static constexpr std::size_t small_arguments = 232;
 
   std::shared_ptr<objects::ReplicaOf<T>> replica_;
   Error why_not_;

@@ -100,23 +100,55 @@ CallResult<Replica::Begun> Replica::begin(CallHeader::Kind kind, std::uint64_t m
     }
     if (space.error().code == Code::would_block && wait_for_room()) continue;
     begun.call->release();
-    if (space.error().code == Code::would_block && space.error().what.empty())
-      space.error().what = fmt::format("no room in the ring of group {} now", group_name_);
-    return refused(std::move(space.error()));
+    return tl::unexpected(no_room(std::move(space.error())));
   }
-  CallHeader header;
-  header.method = method;
-  header.call = begun.call->id();
-  header.version = known_.version;
-  header.kind = kind;
+  const CallHeader header = header_of(kind, method, *begun.call);
   std::memcpy(begun.space.bytes.data(), &header, sizeof header);
   begun.call->single_ = kind == CallHeader::Kind::read;
   return begun;
 }
 
+CallResult<Call*> Replica::send(CallHeader::Kind kind, std::uint64_t method, MutableBytes message) {
+  if (!fits_.load(std::memory_order_acquire)) [[unlikely]]
+    if (auto error = misfit(method)) return tl::unexpected(std::move(*error));
+  auto taken = take_call();
+  if (!taken) return taken;
+  Call& call = **taken;
+  const CallHeader header = header_of(kind, method, call);
+  std::memcpy(message.data(), &header, sizeof header);
+  while (true) {
+    auto sent = group_->try_send(message);
+    if (sent) [[likely]]
+      break;
+    if (sent.error().code == Code::would_block && wait_for_room()) continue;
+    call.release();
+    return tl::unexpected(no_room(std::move(sent.error())));
+  }
+  // Nobody knows of it before the next turn.
+  call.single_ = kind == CallHeader::Kind::read;
+  call.holders_.store(2, std::memory_order_relaxed);
+  call.in_flight_.store(true, std::memory_order_relaxed);
+  return taken;
+}
+
+CallHeader Replica::header_of(CallHeader::Kind kind, std::uint64_t method, const Call& call) const {
+  CallHeader header;
+  header.method = method;
+  header.call = call.id();
+  header.version = known_.version;
+  header.kind = kind;
+  return header;
+}
+
+CallError Replica::no_room(Error why) const {
+  if (why.code == Code::would_block && why.what.empty())
+    why.what = fmt::format("no room in the ring of group {} now", group_name_);
+  return with_effect(std::move(why), Effect::no);
+}
+
 void Replica::commit(const Begun& begun) {
   Call& call = *begun.call;
-  call.hold();
+  call.holders_.store(2, std::memory_order_relaxed);  // nobody else has it yet
   // Either `closed` sees it in flight, or it is seen here that nobody will complete it.
   call.in_flight_.store(true, std::memory_order_seq_cst);
   group_->commit(begun.space);
@@ -227,10 +259,7 @@ void Replica::answer_own(const Delivery& message, const CallHeader& header,
   Reply* const reply = call->add_reply(self_id_, message.position);
   if (reply == nullptr) [[unlikely]]
     return;
-  reply->failed = outcome.error.has_value();
-  reply->effect = outcome.effect;
-  reply->bytes.assign(outcome.bytes.begin(), outcome.bytes.end());
-  if (outcome.error) encode_error(reply->bytes, *outcome.error);
+  reply->take(outcome.bytes, outcome.error, outcome.effect);
   call->own_ = reply;
   if (call->roster_ != roster_) call->roster_ = roster_;
   call->awaited_ = call->single_ ? 1 : static_cast<std::uint32_t>(roster_->members.size());
@@ -240,7 +269,11 @@ void Replica::answer_own(const Delivery& message, const CallHeader& header,
 
 void Replica::finish(Call& call, std::uint32_t stages) {
   if ((stages & Call::all) == 0) return call.reach(stages);
-  if (!call.in_flight_.exchange(false, std::memory_order_seq_cst)) return;
+  // Until it is closed, which happens here, nobody else completes a call.
+  if (!closed_.load(std::memory_order_relaxed)) [[likely]]
+    call.in_flight_.store(false, std::memory_order_relaxed);
+  else if (!call.in_flight_.exchange(false, std::memory_order_seq_cst))
+    return;
   call.reach(stages);
   call.release();
 }

@@ -70,6 +70,11 @@ class Replica : public Attachment,
   CallResult<Begun> begin(CallHeader::Kind kind, std::uint64_t method, std::size_t bytes);
   void commit(const Begun& begun);
   void cancel(const Begun& begun);
+  /// All in one for what is small: without a lock or an atomic operation, as long as `turns_here`.
+  /// `message` is the arguments behind room for a CallHeader. The call is held twice.
+  CallResult<Call*> send(CallHeader::Kind kind, std::uint64_t method, MutableBytes message);
+  /// The node turns on the calling thread.
+  bool turns_here() const { return pool_->at_home(); }
 
   /// A read that goes to others, or waits for them: where, and what is to be run there.
   struct AtMember {
@@ -167,6 +172,7 @@ class Replica : public Attachment,
   CallResult<Call*> ask(Call& call, const Where& where, std::uint64_t method, Bytes arguments);
   Result<> place(Call& call, const Where& where);
   void put_questions();
+  void put(Call& call);
   void put_question(Call& call);
   bool ask_next(Call& call, const RecordView& reply);
   /// `most`: bytes of a result.
@@ -191,6 +197,8 @@ class Replica : public Attachment,
   CallResult<Call*> take_call();
   bool wait_for_room();
   CallError closed_error() const;
+  CallError no_room(Error why) const;
+  CallHeader header_of(CallHeader::Kind kind, std::uint64_t method, const Call& call) const;
   const MethodEntry* find_method(std::uint64_t id);
 
   std::atomic<bool> closed_{false};

@@ -148,8 +148,8 @@ void Replica::answer_client_read(clients::Tag tag, const Call& call) {
     outcome.error = call.failure();
   else if (call.first_reply().failed)
     outcome.error = decode_error(call.first_reply().bytes);
-  else
-    outcome.bytes = call.first_reply().bytes;
+  else if (const Bytes bytes = call.first_reply().bytes; !bytes.empty())
+    outcome.bytes.assign(bytes.begin(), bytes.end());
   answer_client_read(tag, outcome);
 }
 

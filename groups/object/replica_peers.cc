@@ -34,7 +34,6 @@ void Replica::reply_to(Rank to, std::uint64_t call, std::uint64_t version, const
   out_ = true;
   if (!outcome.error && box.size() < most_outbox_bytes) [[likely]]
     return append_record(box, header, outcome.bytes);
-  Writer text;
   std::vector<std::byte> body;
   encode_error(
       body, outcome.error.value_or(Error{Code::would_block, "replies pile up at the replica", ""}));
@@ -45,7 +44,7 @@ void Replica::reply_to(Rank to, std::uint64_t call, std::uint64_t version, const
 bool Replica::flush(Rank to) {
   auto& box = outbox_[to];
   const std::size_t most = group_->max_post_bytes();
-  const auto now = node_->view();
+  const auto& now = node_->view_here();
   const auto rank =
       now == roster_->view ? std::optional(to) : now->rank_of(roster_->view->members[to].id);
   if (!rank) {
@@ -83,6 +82,7 @@ bool Replica::flush() {
 }
 
 bool Replica::turned() {
+  if (!closed_.load(std::memory_order_relaxed)) pool_->turned_here();
   if (!ready_.load(std::memory_order_relaxed) && !broken_.load(std::memory_order_relaxed) &&
       shard_ && node_->arrived())
     ready_.store(true, std::memory_order_release);
@@ -98,7 +98,7 @@ bool Replica::turned() {
 
 /// Who posts has a rank in the node's view; nullopt: and none in the group's.
 std::optional<Rank> Replica::rank_told(Rank posted_from) {
-  const auto now = node_->view();
+  const auto& now = node_->view_here();
   if (now == roster_->view) return posted_from;
   return posted_from < now->size() ? roster_->view->rank_of(now->members[posted_from].id)
                                    : std::nullopt;
@@ -109,6 +109,7 @@ void Replica::posted(Rank posted_from, Bytes message) {
   const auto told = rank_told(posted_from);
   const Rank from = told.value_or(0);
   RecordReader reader(message);
+  bool asked = false;
   while (const auto record = reader.next()) {
     using Kind = RecordHeader::Kind;
     if (record->header.kind == Kind::how_far || record->header.kind == Kind::so_far) {
@@ -122,6 +123,7 @@ void Replica::posted(Rank posted_from, Bytes message) {
         break;
       case RecordHeader::Kind::read:
         answer_read(from, *record);
+        asked = true;
         break;
       case RecordHeader::Kind::greeting:
       case RecordHeader::Kind::interface:
@@ -135,12 +137,14 @@ void Replica::posted(Rank posted_from, Bytes message) {
   if (!reader.ok() && told && malformed_++ == 0)
     log(Level::warning, "{} says what is no word of an object in group {}",
         roster_->view->members[from].name, group_name_);
+  // Somebody waits for it, as a rule, and the rest of this turn is no shorter than the way back.
+  if (asked) static_cast<void>(flush(from));
 }
 
 void Replica::take_reply(Rank from, const RecordView& record) {
   Call* const call = pool_->find(record.header.call);
   if (call == nullptr) return;  // of before a view change: its caller was told
-  const bool read = call->asked_ != NodeId{};
+  const bool read = call->asks_;
   if (read && call->asked_ != roster_->view->members[from].id) return;
   if (read && call->shard_ && ask_next(*call, record)) return;
   if (!read && call->single_) return;
@@ -148,7 +152,7 @@ void Replica::take_reply(Rank from, const RecordView& record) {
   if (reply == nullptr) return;
   reply->failed = record.header.failed == 1;
   reply->effect = record.header.effect;
-  reply->bytes.assign(record.body.begin(), record.body.end());
+  reply->bytes.assign(record.body);
   std::uint32_t reached = Call::first;
   if (read) {
     call->own_ = reply;
@@ -294,14 +298,13 @@ void Replica::lose_replies(Call& call, bool of_all) {
     if (!of_all && rank_in(*roster_->view, member)) continue;
     Reply* const reply = call.add_reply(member.id, 0);
     if (reply == nullptr) continue;
-    reply->failed = true;
-    reply->effect = Effect::yes;
-    reply->bytes.clear();
-    encode_error(reply->bytes, {Code::lost,
-                                fmt::format("the reply of {} never came; the call took effect at "
-                                            "all who are left",
-                                            member.name),
-                                ""});
+    reply->take({},
+                Error{Code::lost,
+                      fmt::format("the reply of {} never came; the call took effect at all who are "
+                                  "left",
+                                  member.name),
+                      ""},
+                Effect::yes);
   }
   if (call.arrived_ >= call.awaited_) finish(call, Call::all);
 }

@@ -49,8 +49,19 @@ CallResult<Call*> Replica::ask(Call& call, const Where& where, std::uint64_t met
   std::memcpy(at += sizeof header, &known_.version, sizeof known_.version);
   if (!arguments.empty())
     std::memcpy(at + sizeof known_.version, arguments.data(), arguments.size());
-  call.single_ = true;
+  call.single_ = call.asks_ = true;
   call.awaited_ = 1;
+  if (turns_here()) {
+    if (auto placed = place(call, where); !placed) {
+      call.release();
+      return without_effect(std::move(placed.error()));
+    }
+    call.hold();
+    call.in_flight_.store(true, std::memory_order_relaxed);
+    put(call);
+    static_cast<void>(turned());
+    return &call;
+  }
   {
     const std::lock_guard lock(mutex_);
     if (auto placed = place(call, where); !placed) {
@@ -64,8 +75,6 @@ CallResult<Call*> Replica::ask(Call& call, const Where& where, std::uint64_t met
   }
   if (closed_.load(std::memory_order_seq_cst)) [[unlikely]]
     fail_call(call, closed_error(), Effect::no);
-  else if (node_->turning_here())
-    static_cast<void>(turned());
   else
     node_->wake();
   return &call;
@@ -105,13 +114,15 @@ void Replica::put_questions() {
     asked_.store(false, std::memory_order_relaxed);
   }
   for (const std::uint64_t id : questions) {
-    Call* const call = pool_->find(id);
-    if (call == nullptr) continue;
-    if (call->latest_)
-      rounds_.add(id);
-    else
-      put_question(*call);
+    if (Call* const call = pool_->find(id)) put(*call);
   }
+}
+
+void Replica::put(Call& call) {
+  if (call.latest_)
+    rounds_.add(call.id());
+  else
+    put_question(call);
 }
 
 void Replica::put_question(Call& call) {
@@ -177,10 +188,7 @@ void Replica::answer_here(Call& call) {
                                    clients::most_reply_bytes);
   Reply* const reply = call.add_reply(self_id_, executed_.load(std::memory_order_relaxed));
   if (reply == nullptr) return;
-  reply->failed = outcome.error.has_value();
-  reply->effect = Effect::no;
-  reply->bytes.assign(outcome.bytes.begin(), outcome.bytes.end());
-  if (outcome.error) encode_error(reply->bytes, *outcome.error);
+  reply->take(outcome.bytes, outcome.error, Effect::no);
   call.own_ = reply;
   finish(call, Call::first | Call::own | Call::all);
 }
@@ -189,7 +197,7 @@ void Replica::answer_here(Call& call) {
 
 /// By rank in the node's view: the group may still be to be told of it.
 void Replica::take_round(Rank posted_from, const RecordView& record) {
-  const auto now = node_->view();
+  const auto& now = node_->view_here();
   if (posted_from >= now->size()) return;
   const NodeId from = now->members[posted_from].id;
   if (record.header.kind == RecordHeader::Kind::how_far) {

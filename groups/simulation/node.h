@@ -78,6 +78,7 @@ class SimNode final : public squall::Node {
   Group* group(std::string_view name) override { return name == group_.name() ? &group_ : nullptr; }
   Result<> attach(std::string_view group, std::shared_ptr<Attachment> attachment) override;
   std::shared_ptr<const View> view() const override { return view_; }
+  const std::shared_ptr<const View>& view_here() const override { return view_; }
   Rank rank() const override { return rank_; }
   bool arrived() const override { return !turn_.arriving(); }
   void on_view(std::function<void(const ViewChange&)> handler) override;

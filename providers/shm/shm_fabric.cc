@@ -203,6 +203,13 @@ std::size_t ShmFabric::emit(std::span<Event> events) {
   return count;
 }
 
+bool ShmFabric::message_waits() const {
+  for (const Peer* peer : turning_)
+    for (const MessageReceiver& receiver : peer->receivers)
+      if (receiver.pending()) return true;
+  return false;
+}
+
 std::size_t ShmFabric::take_messages(std::span<Event> events) {
   std::size_t count = 0;
   const std::size_t peers = turning_.size();

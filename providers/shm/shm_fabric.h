@@ -46,6 +46,7 @@ class ShmFabric final : public fabric::Fabric {
   void flush() override;
   std::size_t poll(std::span<fabric::Event> events) override;
   bool progressed() const override { return progressed_; }
+  bool message_waits() const override;
 
   void arm() override { waiter_.arm(); }
   void disarm() override { waiter_.disarm(); }

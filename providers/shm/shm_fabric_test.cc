@@ -66,6 +66,22 @@ TEST_CASE("many connections between one pair are told apart by their tickets") {
       CHECK(said.message == std::to_string(4 - static_cast<int>(said.event.peer)));
 }
 
+TEST_CASE("a message that waits is seen without a poll") {
+  Node a, b;
+  REQUIRE(a.fabric->connect(b.fabric->address(), ticket_of(1)));
+  REQUIRE(b.fabric->connect(a.fabric->address(), ticket_of(1)));
+  REQUIRE(turn_until({&a, &b}, [&] { return a.find(Kind::connected) && b.find(Kind::connected); }));
+  for (const Lane lane : {Lane::urgent, Lane::bulk}) {
+    CHECK(!b.fabric->message_waits());
+    REQUIRE(a.fabric->send(a.said[0].event.peer, lane, as_bytes("hello")));
+    CHECK(b.fabric->message_waits());
+    CHECK(!a.fabric->message_waits());
+    b.poll();
+    CHECK(b.said.back().message == "hello");
+  }
+  CHECK(!b.fabric->message_waits());
+}
+
 TEST_CASE("addresses that cannot be right are refused at once") {
   Node a;
   CHECK(a.fabric->connect("127.0.0.1:80", ticket_of(1)).error().code == Code::invalid);
@@ -199,7 +215,8 @@ TEST_CASE("a connected peer that talks nonsense is lost") {
     }
   }
   SUBCASE("a ring that cannot be") {
-    reinterpret_cast<LinkHeader*>(link.data())->appended[1] = 12345;
+    const std::uint64_t claimed = max_message_bytes + 2;
+    std::memcpy(link.data() + link_rings_offset + lane_ring_bytes, &claimed, sizeof claimed);
   }
   REQUIRE(turn_until({&a}, [&] { return a.find(Kind::lost) != nullptr; }));
   CHECK(a.find(Kind::lost)->text.find("broke the protocol") != std::string::npos);

@@ -8,7 +8,6 @@
 namespace squall::shm {
 namespace {
 
-constexpr RingMath math(lane_ring_bytes);
 constexpr std::uint64_t header_bytes = 8;
 
 constexpr std::uint64_t frame_bytes(std::uint64_t message_bytes) {
@@ -26,7 +25,6 @@ const LinkHeader& header_of(const std::byte* segment) {
 
 MessageSender::MessageSender(std::byte* mine, const std::byte* theirs, std::size_t lane)
     : ring_(mine + link_rings_offset + lane * lane_ring_bytes),
-      appended_shared_(&header_of(mine).appended[lane]),
       wants_room_(&header_of(mine).wants_room[lane]),
       consumed_shared_(&header_of(theirs).consumed[lane]) {}
 
@@ -38,15 +36,16 @@ bool MessageSender::refresh_consumed() {
 }
 
 void MessageSender::copy_in(Position at, Bytes bytes) {
-  const std::size_t first = std::min<std::size_t>(bytes.size(), math.until_end(at));
-  std::memcpy(ring_ + math.offset(at), bytes.data(), first);
+  const std::size_t first = std::min<std::size_t>(bytes.size(), lane_math.until_end(at));
+  std::memcpy(ring_ + lane_math.offset(at), bytes.data(), first);
   if (first < bytes.size()) std::memcpy(ring_, bytes.data() + first, bytes.size() - first);
 }
 
 MessageSender::Outcome MessageSender::send(Bytes message) {
   SQUALL_ASSERT(message.size() <= max_message_bytes, "the caller checked the length");
   const std::uint64_t need = frame_bytes(message.size());
-  const auto fits = [&] { return appended_ + need - consumed_ <= lane_ring_bytes; };
+  // And the place of the header behind it, which is to say that there is none.
+  const auto fits = [&] { return appended_ + need + header_bytes - consumed_ <= lane_ring_bytes; };
   if (!fits()) {
     if (!refresh_consumed()) return Outcome::broken;
     if (!fits()) {
@@ -58,11 +57,13 @@ MessageSender::Outcome MessageSender::send(Bytes message) {
     }
     wants_room_->store(0, std::memory_order_relaxed);
   }
-  const std::uint64_t header = message.size();
-  std::memcpy(ring_ + math.offset(appended_), &header, sizeof(header));
   if (!message.empty()) copy_in(appended_ + header_bytes, message);
+  const auto header_at = [&](Position at) {
+    return std::atomic_ref(*reinterpret_cast<std::uint64_t*>(ring_ + lane_math.offset(at)));
+  };
+  header_at(appended_ + need).store(0, std::memory_order_relaxed);
+  header_at(appended_).store(message.size() + 1, std::memory_order_release);
   appended_ += need;
-  appended_shared_->store(appended_, std::memory_order_release);
   return Outcome::sent;
 }
 
@@ -74,29 +75,22 @@ bool MessageSender::room_came() {
 
 MessageReceiver::MessageReceiver(std::byte* mine, const std::byte* theirs, std::size_t lane)
     : ring_(theirs + link_rings_offset + lane * lane_ring_bytes),
-      appended_shared_(&header_of(theirs).appended[lane]),
       wants_room_(&header_of(theirs).wants_room[lane]),
       consumed_shared_(&header_of(mine).consumed[lane]) {}
 
 MessageReceiver::Outcome MessageReceiver::peek(std::size_t& bytes) {
-  const Position appended = appended_shared_->load(std::memory_order_acquire);
-  if (appended == consumed_) return Outcome::empty;
-  const std::uint64_t held = appended - consumed_;  // huge if the peer went backwards
-  if (held > lane_ring_bytes || held < header_bytes || held % 8 != 0) return Outcome::broken;
   // Read once: a liar may change it between our check and our use.
-  const std::uint64_t claimed =
-      std::atomic_ref(
-          *reinterpret_cast<std::uint64_t*>(const_cast<std::byte*>(ring_ + math.offset(consumed_))))
-          .load(std::memory_order_relaxed);
-  if (claimed > max_message_bytes || frame_bytes(claimed) > held) return Outcome::broken;
-  bytes = claimed;
+  const std::uint64_t claimed = header();
+  if (claimed == 0) return Outcome::empty;
+  if (claimed - 1 > max_message_bytes) return Outcome::broken;
+  bytes = claimed - 1;
   return Outcome::message;
 }
 
 void MessageReceiver::take(MutableBytes destination) {
   const Position at = consumed_ + header_bytes;
-  const std::size_t first = std::min<std::size_t>(destination.size(), math.until_end(at));
-  if (first > 0) std::memcpy(destination.data(), ring_ + math.offset(at), first);
+  const std::size_t first = std::min<std::size_t>(destination.size(), lane_math.until_end(at));
+  if (first > 0) std::memcpy(destination.data(), ring_ + lane_math.offset(at), first);
   if (first < destination.size())
     std::memcpy(destination.data() + first, ring_, destination.size() - first);
   consumed_ += frame_bytes(destination.size());

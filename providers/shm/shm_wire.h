@@ -15,7 +15,7 @@
 namespace squall::shm {
 
 inline constexpr std::uint32_t hello_magic = 0x6d687153;  // "Sqhm"
-inline constexpr std::uint32_t wire_version = 1;
+inline constexpr std::uint32_t wire_version = 2;
 inline constexpr std::string_view address_prefix = "squall-shm-";
 
 enum class PacketKind : std::uint8_t {

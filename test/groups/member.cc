@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "core/base/digest.h"
+#include "groups/fabrics.h"
 #include "test/checker/checker.h"
 
 namespace squall::group_tests {
@@ -74,7 +75,19 @@ void Seats::take(std::size_t seat) {
   }
 }
 
+namespace {
+
+/// When libfabric looks for its providers first it reads all symbols of the kernel, twice (verbs
+/// asks whether it can register what is not its own): a tenth of a second of every process. Who is
+/// forked from one that has looked need not. Nothing is open by that.
+void look_at_fabrics_once() {
+  static const auto seen = fabrics_on_host();
+}
+
+}  // namespace
+
 std::vector<std::unique_ptr<Process>> start_members(Seats& seats, const Play& play) {
+  if (seats.configs.front().provider != "shm") look_at_fabrics_once();
   std::vector<std::unique_ptr<Process>> members;
   for (std::size_t seat = 0; seat < seats.configs.size(); ++seat)
     members.push_back(std::make_unique<Process>([&](Line& line) {
