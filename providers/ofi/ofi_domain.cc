@@ -73,6 +73,11 @@ Result<std::unique_ptr<Domain>> Domain::open(std::string_view provider, fi_ep_ty
   if (const int failed = fi_fabric(info->fabric_attr, &fabric, nullptr); failed != 0)
     return fail(Code::unavailable, fi_text(fmt::format("fi_fabric({})", provider), failed));
   domain->fabric_.reset(fabric);
+  if (fabric->api_version != api_version)
+    return fail(Code::unavailable,
+                fmt::format("libfabric took this program for one of its interface {}.{}",
+                            FI_MAJOR(fabric->api_version), FI_MINOR(fabric->api_version)),
+                "link what uses it with -lfabric, not only the program");
   fid_domain* opened = nullptr;
   if (const int failed = fi_domain(fabric, info, &opened, nullptr); failed != 0)
     return fail(Code::unavailable, fi_text(fmt::format("fi_domain({})", provider), failed));

@@ -1,11 +1,15 @@
 #include "providers/ofi/ofi_msg.h"
 
 #include <fmt/format.h>
+#include <netinet/in.h>
 #include <rdma/fi_errno.h>
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
+#include <cstring>
 
+#include "core/base/assert.h"
 #include "core/base/log.h"
 #include "providers/ofi/ofi_survey.h"
 
@@ -91,6 +95,12 @@ Result<> MsgTransport::connect(PeerId peer, std::string_view address, const Tick
 Result<> MsgTransport::dial(PeerId peer, Link& made, const sockaddr_storage& address) {
   for (const Lane lane : lanes) {
     Info info(fi_dupinfo(domain_->info()));
+    // verbs resolves the route when the endpoint is made, not when it connects.
+    std::free(info->dest_addr);
+    info->dest_addrlen = address.ss_family == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
+    info->dest_addr = std::malloc(info->dest_addrlen);
+    SQUALL_ASSERT(info->dest_addr != nullptr, "memory for an address");
+    std::memcpy(info->dest_addr, &address, info->dest_addrlen);
     auto endpoint = Endpoint::open(*domain_, *queue_, info.get(), peer, lane, shape(lane));
     if (!endpoint) return tl::unexpected(endpoint.error());
     Endpoint& opened = **endpoint;
