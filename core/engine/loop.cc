@@ -77,8 +77,9 @@ bool Loop::turn() {
   deadline_ = outcome.deadline;
   in_turn_ = false;
   const bool worked = outcome.worked || progressed;
-  // Who sleeps between heartbeats does not wake up for more than them.
-  if (outcome.traffic) idle_since_ = never;
+  // Who sleeps between heartbeats does not wake up for more than them. What progressed and told
+  // nothing was a push that landed, or a part of one.
+  if (outcome.traffic || (progressed && count == 0)) idle_since_ = never;
   return worked;
 }
 
