@@ -257,8 +257,7 @@ TEST_CASE("a client is turned by a loop of others, which sleeps on its descripto
   });
   REQUIRE(turn_until([&] { return answers == 21; }));
   other.join();
-  // What it does by time alone comes in time, too: nothing of this was found by looking now and
-  // then.
+  // It is not readable all the time.
   polls = 0;
   pollfd ready{client->fd(), POLLIN, 0};
   const Time end = Monotonic::now() + std::chrono::milliseconds(300);

@@ -55,8 +55,8 @@ using CallResult = tl::expected<T, CallError>;
 
 namespace squall::objects {
 
-/// Bytes that are few as a rule: those take no memory of their own, and are where the reply is,
-/// which thousands of calls in flight would otherwise wait for the caches for.
+/// Bytes that are few as a rule: those are kept in place. With thousands of calls in flight, memory
+/// of their own would be one more line that is not in the cache.
 class ReplyBytes {
  public:
   void assign(Bytes bytes) {

@@ -315,6 +315,7 @@ void ShmFabric::drain(Peer& peer, std::string reason) {
   }
   peer.hang_up(waiter_);
   peer.state = Peer::State::draining;
+  for (MessageReceiver& receiver : peer.receivers) receiver.nothing_new();
   peer.drain_reason = std::move(reason);
   ++draining_;
 }

@@ -81,7 +81,7 @@ MessageReceiver::MessageReceiver(std::byte* mine, const std::byte* theirs, std::
 MessageReceiver::Outcome MessageReceiver::peek(std::size_t& bytes) {
   // Read once: a liar may change it between our check and our use.
   const std::uint64_t claimed = header();
-  if (claimed == 0) return Outcome::empty;
+  if (claimed == 0 || consumed_ >= end_) return Outcome::empty;
   if (claimed - 1 > max_message_bytes) return Outcome::broken;
   bytes = claimed - 1;
   return Outcome::message;

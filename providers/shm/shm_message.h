@@ -76,7 +76,9 @@ class MessageReceiver {
   MessageReceiver(std::byte* mine, const std::byte* theirs, std::size_t lane);
 
   /// Hot: one load of a line that changes only when the peer sends.
-  bool pending() const { return header() != 0; }
+  bool pending() const { return header() != 0 && consumed_ < end_; }
+  /// The peer has hung up: there is no more than its ring can hold, whatever stands in it.
+  void nothing_new() { end_ = consumed_ + lane_ring_bytes; }
 
   /// Looks at the next frame's header, once; `bytes` is its checked length.
   Outcome peek(std::size_t& bytes);
@@ -97,6 +99,7 @@ class MessageReceiver {
   const std::atomic<std::uint32_t>* wants_room_ = nullptr;
   SharedCounter* consumed_shared_ = nullptr;
   Position consumed_ = 0;
+  Position end_ = ~Position{0};
 };
 
 }  // namespace squall::shm

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <new>
@@ -120,6 +121,23 @@ TEST_CASE("what a message is made of is never taken for the next one") {
     CHECK(pair.take().size() == message.size());
     pair.receiver.release();
   }
+}
+
+TEST_CASE("a peer that has hung up cannot have left more than its ring holds") {
+  Pair pair;
+  // Empty messages all around, without an end.
+  auto* words = reinterpret_cast<std::uint64_t*>(pair.a.get() + link_rings_offset);
+  std::fill_n(words, lane_ring_bytes / 8, 1);
+  pair.take();
+  pair.receiver.nothing_new();
+  std::size_t taken = 0;
+  for (std::size_t bytes = 0; pair.receiver.pending() && taken <= lane_ring_bytes; ++taken) {
+    REQUIRE(pair.receiver.peek(bytes) == Taken::message);
+    pair.receiver.take({});
+  }
+  CHECK(taken == lane_ring_bytes / 8);
+  std::size_t bytes = 0;
+  CHECK(pair.receiver.peek(bytes) == Taken::empty);
 }
 
 TEST_CASE("a sender survives every lie of a receiver") {

@@ -70,7 +70,7 @@ TEST_CASE("many members, many blocks") {
     CHECK(run(Kind::binomial_pipeline, members, 1000).empty());
 }
 
-TEST_CASE("as many steps as the paper says, and nobody is idle who could be busy") {
+TEST_CASE("as many steps as the paper says") {
   for (Place members = 2; members <= 64; ++members)
     for (const Block blocks : {1u, 6u, 100u}) {
       const auto rounds = static_cast<Step>(std::ceil(std::log2(members)));
