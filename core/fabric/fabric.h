@@ -118,6 +118,27 @@ class Fabric {
   /// attach in the order of its calls, as far as the owner has exposed the regions.
   virtual Result<const std::byte*> import(PeerId peer, RegionId region, std::size_t bytes) = 0;
 
+  // --- large objects: replicas that a fence does not copy
+
+  /// A replica of the first `bytes` of a peer's region that its owner writes no more once anyone
+  /// reads it. As `import`, but
+  ///  - not mapped: it lies in `landing` (Code::invalid if that is shorter than `bytes`), memory of
+  ///    the caller's own that must live until `release` or `forget` and is not cleared. The regions
+  ///    of several peers may land in one (each pushes other parts of it), and the caller may have
+  ///    exposed it itself.
+  ///  - mapped: `landing` is not used (nullptr is fine), and a fence leaves the replica as it is
+  ///    instead of copying it.
+  /// Importing the same region of the same peer again replaces the replica, and pointers to the old
+  /// one dangle; every import makes its own `attached` at the owner. A name is imported with
+  /// `import` or with this, never both: Code::invalid.
+  virtual Result<const std::byte*> import_object(PeerId peer, RegionId region, std::size_t bytes,
+                                                 Memory* landing) = 0;
+  /// Ends a replica of `import_object`: pointers to it dangle, nothing lands in it any more, and
+  /// its owner pushes no longer to this node. Only once nothing that the peer pushed there can be
+  /// on its way (the caller has learned from it that all has come), or after `disconnect`. Nothing
+  /// happens if there is no such replica.
+  virtual void release(PeerId peer, RegionId region) = 0;
+
   /// Brings [offset, offset + bytes) of my region, as it is now, to every peer that imported it;
   /// leaves with `flush` at the latest. A push may overtake an unsent older push of the same
   /// range, never one of another range on its lane. Out of bounds: Code::invalid, nothing sent.

@@ -31,7 +31,20 @@ class FakeNetwork::Node final : public fabric::Fabric {
                                   std::size_t bytes) override {
     auto memory = fabric::Memory::create(bytes);
     if (!memory) return tl::unexpected(memory.error());
-    return (replicas_[{static_cast<Rank>(peer), region}] = std::move(*memory)).data();
+    Replica& replica = replicas_[{static_cast<Rank>(peer), region}];
+    replica.own = std::move(*memory);
+    replica.at = {replica.own.data(), bytes};
+    return replica.at.data();
+  }
+  Result<const std::byte*> import_object(fabric::PeerId peer, fabric::RegionId region,
+                                         std::size_t bytes, fabric::Memory* landing) override {
+    if (landing == nullptr || bytes == 0 || bytes > landing->size())
+      return fail(Code::invalid, "the landing is too short");
+    replicas_[{static_cast<Rank>(peer), region}] = {.own = {}, .at = {landing->data(), bytes}};
+    return landing->data();
+  }
+  void release(fabric::PeerId peer, fabric::RegionId region) override {
+    replicas_.erase({static_cast<Rank>(peer), region});
   }
 
   Result<> push(fabric::RegionId region, std::size_t offset, std::size_t bytes, fabric::Lane lane,
@@ -57,7 +70,7 @@ class FakeNetwork::Node final : public fabric::Fabric {
   void land(Rank from, const FakePush& push) {
     const auto replica = replicas_.find({from, push.region});
     if (replica != replicas_.end() && !push.bytes.empty())
-      std::memcpy(replica->second.data() + push.offset, push.bytes.data(), push.bytes.size());
+      std::memcpy(replica->second.at.data() + push.offset, push.bytes.data(), push.bytes.size());
   }
 
   void flush() override {}
@@ -72,9 +85,14 @@ class FakeNetwork::Node final : public fabric::Fabric {
   std::map<fabric::RegionId, const fabric::Memory*> exposed_;
 
  private:
+  struct Replica {
+    fabric::Memory own{};  ///< empty of an object, which lies in the caller's memory
+    MutableBytes at{};
+  };
+
   FakeNetwork& network_;
   Rank rank_;
-  std::map<std::pair<Rank, fabric::RegionId>, fabric::Memory> replicas_;
+  std::map<std::pair<Rank, fabric::RegionId>, Replica> replicas_;
 };
 
 FakeNetwork::FakeNetwork(Rank nodes, std::size_t inline_bytes) {

@@ -47,6 +47,13 @@ class Tap final : public fabric::Fabric {
                                   std::size_t bytes) override {
     return below_->import(peer, region, bytes);
   }
+  Result<const std::byte*> import_object(fabric::PeerId peer, fabric::RegionId region,
+                                         std::size_t bytes, fabric::Memory* landing) override {
+    return below_->import_object(peer, region, bytes, landing);
+  }
+  void release(fabric::PeerId peer, fabric::RegionId region) override {
+    below_->release(peer, region);
+  }
   Result<> push(fabric::RegionId region, std::size_t offset, std::size_t bytes, fabric::Lane lane,
                 fabric::Token token) override {
     return dead_ ? Result<>() : below_->push(region, offset, bytes, lane, token);

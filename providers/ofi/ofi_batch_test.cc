@@ -42,6 +42,7 @@ struct Peer final : Receiver {
   void on_message(Bytes message) override { messages.emplace_back(as_text(message)); }
   void on_import(RegionId, std::uint64_t bytes) override { imported = bytes; }
   void on_refused(RegionId, std::uint64_t) override {}
+  void on_release(RegionId) override {}
 
   std::vector<std::byte> memory;
   std::vector<std::string> messages;

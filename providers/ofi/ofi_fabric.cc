@@ -17,7 +17,7 @@ constexpr std::array<Lane, 2> lanes{Lane::urgent, Lane::bulk};
 // What `send` may leave in a batch before it says would_block.
 constexpr std::size_t most_queued_messages = 1024;
 constexpr std::size_t most_queued_bytes = std::size_t{1} << 20;
-// Regions that one peer may ask for.
+// Imports that one peer may have at a time.
 constexpr std::size_t most_imports = 4096;
 // One push becomes entries of at most this much.
 constexpr std::size_t entry_bytes = std::size_t{1} << 30;
@@ -45,6 +45,7 @@ class OfiFabric::Landed final : public Receiver {
     fabric_.lose(peer_,
                  fmt::format("the peer's region {} has only {} bytes", raw(region), region_bytes));
   }
+  void on_release(RegionId region) override { fabric_.end_import(peer_, region); }
   bool keep() const { return keep_; }
 
  private:
@@ -167,7 +168,7 @@ Result<> OfiFabric::expose(RegionId id, const fabric::Memory& memory) {
   const auto waiting = std::exchange(region.importers, {});
   for (const auto& importer : waiting) {
     Peer* peer = find(importer.peer);
-    --peer->imports;  // counted again, and once
+    --peer->imports;  // counted again
     serve_import(*peer, id, importer.bytes);
   }
   return {};
@@ -179,6 +180,7 @@ void OfiFabric::conceal(RegionId id) {
   Retired retired{std::move(found->second.memory), {}};
   for (const auto& importer : found->second.importers) {
     Peer& peer = *find(importer.peer);
+    --peer.imports;
     for (const Lane lane : lanes) {
       for (const TokenIndex token : batch(peer, lane).drop(id)) done(token, true);
       const auto at = static_cast<std::size_t>(lane);
@@ -203,15 +205,31 @@ void OfiFabric::let_go() {
 
 void OfiFabric::serve_import(Peer& peer, RegionId id, std::uint64_t bytes) {
   if (!peer.live()) return;
-  if (++peer.imports > most_imports) return lose(peer, "the peer imports too many regions");
   Region& region = regions_[raw(id)];
   if (region.exposed && bytes > region.memory.bytes().size()) {
     batch(peer, Lane::urgent).control(EntryKind::refused, id, region.memory.bytes().size());
     return touch(peer);
   }
-  std::erase_if(region.importers, [&](const auto& other) { return other.peer == peer.id; });
+  // Imported again: the newest counts. (Until it is exposed, each waits for its `attached`.)
+  if (region.exposed)
+    peer.imports -=
+        std::erase_if(region.importers, [&](const auto& other) { return other.peer == peer.id; });
   region.importers.push_back({peer.id, bytes});
+  if (++peer.imports > most_imports) return lose(peer, "the peer imports too many regions");
   if (region.exposed) ready(Event::Kind::attached, peer.id).region = id;
+}
+
+void OfiFabric::end_import(Peer& peer, RegionId id) {
+  const auto found = regions_.find(raw(id));
+  if (found == regions_.end()) return;
+  Region& region = found->second;
+  const std::size_t ended = std::erase_if(
+      region.importers, [&](const auto& importer) { return importer.peer == peer.id; });
+  if (ended == 0) return;
+  peer.imports -= ended;
+  for (const Lane lane : lanes)
+    for (const TokenIndex token : batch(peer, lane).drop(id)) done(token, true);
+  if (!region.exposed && region.importers.empty()) regions_.erase(found);
 }
 
 Result<const std::byte*> OfiFabric::import(PeerId id, RegionId region, std::size_t bytes) {
@@ -223,6 +241,28 @@ Result<const std::byte*> OfiFabric::import(PeerId id, RegionId region, std::size
   batch(*peer, Lane::urgent).control(EntryKind::import, region, bytes);
   touch(*peer);
   return replica;
+}
+
+Result<const std::byte*> OfiFabric::import_object(PeerId id, RegionId region, std::size_t bytes,
+                                                  fabric::Memory* landing) {
+  Peer* peer = find(id);
+  if (peer == nullptr || !peer->live())
+    return fail(Code::lost, fmt::format("peer {} is lost", static_cast<std::uint32_t>(id)));
+  if (landing == nullptr || bytes == 0 || bytes > landing->size())
+    return fail(Code::invalid, fmt::format("{} bytes of an object land in {}", bytes,
+                                           landing == nullptr ? 0 : landing->size()));
+  auto replica = peer->replicas.add_object(region, {landing->data(), bytes});
+  if (!replica) return replica;
+  batch(*peer, Lane::urgent).control(EntryKind::import, region, bytes);
+  touch(*peer);
+  return replica;
+}
+
+void OfiFabric::release(PeerId id, RegionId region) {
+  Peer* peer = find(id);
+  if (peer == nullptr || !peer->replicas.remove_object(region) || !peer->live()) return;
+  batch(*peer, Lane::urgent).control(EntryKind::release, region, 0);
+  touch(*peer);
 }
 
 Result<const Region*> OfiFabric::bounds(RegionId id, std::size_t offset, std::size_t bytes) const {

@@ -38,6 +38,9 @@ class OfiFabric final : public fabric::Fabric, private Transport::Sink {
   Result<> expose(RegionId region, const fabric::Memory& memory) override;
   void conceal(RegionId region) override;
   Result<const std::byte*> import(PeerId peer, RegionId region, std::size_t bytes) override;
+  Result<const std::byte*> import_object(PeerId peer, RegionId region, std::size_t bytes,
+                                         fabric::Memory* landing) override;
+  void release(PeerId peer, RegionId region) override;
   Result<> push(RegionId region, std::size_t offset, std::size_t bytes, Lane lane,
                 fabric::Token token) override;
   Result<> push_to(PeerId peer, RegionId region, std::size_t offset, std::size_t bytes, Lane lane,
@@ -62,7 +65,7 @@ class OfiFabric final : public fabric::Fabric, private Transport::Sink {
     bool dirty = false;  ///< in dirty_
     /// Messages with references, by lane: handed to the transport, and sent.
     std::array<std::uint64_t, 2> referring{}, referred{};
-    std::size_t imports = 0;  ///< that it asked for
+    std::size_t imports = 0;  ///< that it asked for and that have not ended
     Replicas replicas;
     bool live() const { return state == State::connecting || state == State::up; }
   };
@@ -90,6 +93,7 @@ class OfiFabric final : public fabric::Fabric, private Transport::Sink {
   void queue_push(Peer& peer, RegionId region, const Region& mine, std::size_t limit,
                   std::size_t offset, std::size_t bytes, Lane lane, TokenIndex token);
   void serve_import(Peer& peer, RegionId region, std::uint64_t bytes);
+  void end_import(Peer& peer, RegionId region);
   void leave_regions(PeerId peer);
   void let_go();
 

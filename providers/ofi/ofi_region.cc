@@ -56,7 +56,7 @@ Replica::~Replica() {
 
 Result<const std::byte*> Replicas::add(fabric::RegionId region, std::size_t bytes) {
   if (bytes == 0) return fail(Code::invalid, "a replica of 0 bytes");
-  if (replicas_.contains(region))
+  if (replicas_.contains(region) || objects_.contains(region))
     return fail(Code::invalid, fmt::format("region {} was imported before", raw(region)));
   auto replica = Replica::create(bytes);
   if (!replica) return tl::unexpected(replica.error());
@@ -65,12 +65,27 @@ Result<const std::byte*> Replicas::add(fabric::RegionId region, std::size_t byte
   return data;
 }
 
+Result<const std::byte*> Replicas::add_object(fabric::RegionId region, MutableBytes landing) {
+  if (replicas_.contains(region))
+    return fail(Code::invalid, fmt::format("region {} was imported before", raw(region)),
+                "a region is an object or is not");
+  objects_[region] = landing;
+  last_bytes_ = {};
+  return landing.data();
+}
+
+bool Replicas::remove_object(fabric::RegionId region) {
+  last_bytes_ = {};
+  return objects_.erase(region) != 0;
+}
+
 MutableBytes Replicas::find(fabric::RegionId region) {
   if (region == last_ && !last_bytes_.empty()) return last_bytes_;
-  const auto found = replicas_.find(region);
-  if (found == replicas_.end()) return {};
+  const auto object = objects_.find(region);
+  const auto replica = replicas_.find(region);
+  if (object == objects_.end() && replica == replicas_.end()) return {};
   last_ = region;
-  last_bytes_ = found->second.bytes();
+  last_bytes_ = object != objects_.end() ? object->second : replica->second.bytes();
   return last_bytes_;
 }
 

@@ -61,10 +61,15 @@ class Replica {
 class Replicas {
  public:
   Result<const std::byte*> add(fabric::RegionId region, std::size_t bytes);
+  /// An object, in memory of the caller's that outlives it here; replaces the one of that name.
+  Result<const std::byte*> add_object(fabric::RegionId region, MutableBytes landing);
+  /// False if there is no object of that name.
+  bool remove_object(fabric::RegionId region);
   MutableBytes find(fabric::RegionId region);
 
  private:
   std::map<fabric::RegionId, Replica> replicas_;
+  std::map<fabric::RegionId, MutableBytes> objects_;
   fabric::RegionId last_{};
   MutableBytes last_bytes_;
 };

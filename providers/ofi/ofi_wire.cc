@@ -60,6 +60,7 @@ Result<> check_entry(const WireEntry& entry, Receiver& receiver) {
       return {};
     case EntryKind::import:
     case EntryKind::refused:
+    case EntryKind::release:
       if (entry.bytes != 0) return fail(Code::lost, "an import with a payload");
       return {};
   }
@@ -120,6 +121,9 @@ Result<> apply_message(Bytes wire, Lane lane, Receiver& receiver) {
         break;
       case EntryKind::refused:
         receiver.on_refused(region, entry.offset);
+        break;
+      case EntryKind::release:
+        receiver.on_release(region);
         break;
     }
   }

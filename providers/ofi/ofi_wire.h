@@ -17,7 +17,7 @@ using fabric::Lane;
 using fabric::RegionId;
 
 inline constexpr std::uint32_t wire_magic = 0x6f'4c'51'53;
-inline constexpr std::uint8_t wire_version = 1;
+inline constexpr std::uint8_t wire_version = 2;
 /// Promise 2 and the copying of sources hold up to here.
 inline constexpr std::size_t inline_bytes = 256;
 inline constexpr std::size_t max_message_bytes = std::size_t{256} << 10;
@@ -46,6 +46,7 @@ enum class EntryKind : std::uint8_t {
   message,    ///< payload
   import,     ///< region; offset: how many bytes of it the importer wants
   refused,    ///< region; offset: how many bytes it has
+  release,    ///< region: the importer wants no more of it
 };
 
 struct WireEntry {
@@ -72,6 +73,7 @@ class Receiver {
   virtual void on_message(Bytes message) = 0;
   virtual void on_import(RegionId region, std::uint64_t bytes) = 0;
   virtual void on_refused(RegionId region, std::uint64_t region_bytes) = 0;
+  virtual void on_release(RegionId region) = 0;
 
  protected:
   ~Receiver() = default;

@@ -16,6 +16,7 @@ struct Peer final : Receiver {
   }
   void on_import(RegionId, std::uint64_t) override {}
   void on_refused(RegionId, std::uint64_t) override {}
+  void on_release(RegionId) override {}
 
   std::vector<std::byte> memory = std::vector<std::byte>(96);
   unsigned sum = 0;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <limits>
+#include <utility>
 
 #include "core/base/ids.h"
 #include "core/base/log.h"
@@ -20,7 +21,6 @@ namespace {
 
 constexpr Duration connect_timeout = 10s;
 constexpr Duration dial_again = 1ms;
-constexpr std::size_t max_regions_per_peer = 4096;
 
 // What became ready: the kind in the upper half, a PeerId or a stranger's serial in the lower.
 constexpr ReadyTag peer_tag = ReadyTag{0} << 32;
@@ -133,7 +133,9 @@ void ShmFabric::come_up(Peer& peer) {
   peer.state = Peer::State::up;
   turning_.push_back(&peer);
   pending_.push_back({Event{.kind = Event::Kind::connected, .peer = peer.id}, {}});
-  for (Import& import : peer.imports) request(peer, import);
+  for (Import& import : peer.imports)
+    for (std::uint32_t wants = std::exchange(import.unasked_wants, 0); wants > 0; --wants)
+      request(peer, import);
 }
 
 // --- sockets and time
@@ -214,53 +216,6 @@ Time ShmFabric::deadline() const {
   return first;
 }
 
-// --- regions
-
-Result<> ShmFabric::expose(RegionId region, const fabric::Memory& memory) {
-  if (memory.data() == nullptr) return fail(Code::invalid, "exposing empty memory");
-  if (find_region(region) != nullptr)
-    return fail(Code::invalid, fmt::format("region {} is exposed already", raw(region)));
-  exposed_.push_back({region, memory.fd(), memory.size()});
-  for (std::size_t i = 0; i < turning_.size(); ++i) {
-    Peer& peer = *turning_[i];
-    const auto is_it = [&](const Control& want) { return want.region == region; };
-    if (std::erase_if(peer.wants, is_it) > 0 && peer.state == Peer::State::up)
-      handle_want(peer, {.kind = PacketKind::want, .region = region});
-  }
-  return {};
-}
-
-void ShmFabric::conceal(RegionId region) {
-  std::erase_if(exposed_, [&](const Exposed& e) { return e.id == region; });
-}
-
-Result<const std::byte*> ShmFabric::import(PeerId id, RegionId region, std::size_t bytes) {
-  Peer* peer = find(id);
-  if (peer == nullptr || peer->state > Peer::State::up)
-    return fail(Code::lost, fmt::format("peer {} is lost", static_cast<unsigned>(id)));
-  if (Import* known = peer->find_import(region)) {
-    if (bytes <= known->asked_bytes) return known->replica.data();
-    return fail(Code::invalid, fmt::format("region {} was imported with {} bytes before, now {}",
-                                           raw(region), known->asked_bytes, bytes));
-  }
-  auto replica = Replica::reserve(bytes);
-  if (!replica) return tl::unexpected(replica.error());
-  Import& import = peer->imports.emplace_back();
-  import.region = region;
-  import.asked_bytes = bytes;
-  import.replica = std::move(*replica);
-  if (peer->state == Peer::State::up) request(*peer, import);
-  return import.replica.data();
-}
-
-void ShmFabric::request(Peer& peer, Import& import) {
-  eager_ = true;
-  polls_left_ = 1;
-  import.requested = true;
-  peer.post(waiter_,
-            {.kind = PacketKind::want, .region = import.region, .bytes = import.asked_bytes});
-}
-
 void ShmFabric::handle(Peer& peer, const Control& control, Packet& packet) {
   switch (control.kind) {
     case PacketKind::want:
@@ -268,41 +223,15 @@ void ShmFabric::handle(Peer& peer, const Control& control, Packet& packet) {
     case PacketKind::grant:
       return handle_grant(peer, control, packet);
     case PacketKind::attached:
-      if (!peer.granted.contains(control.region) || !peer.attached.insert(control.region).second)
-        return lose(peer, "it broke the protocol: attached what it was not given", true);
-      if (find_region(control.region) != nullptr)
-        pending_.push_back(
-            {Event{.kind = Event::Kind::attached, .peer = peer.id, .region = control.region}, {}});
-      return;
+      return handle_attached(peer, control.region);
+    case PacketKind::release:
+      std::erase_if(peer.wants, [&](const Control& want) { return want.region == control.region; });
+      return peer.end_grant(control.region);
     case PacketKind::bye:
       return drain(peer, fmt::format("it cut the link: {}", control.reason));
     case PacketKind::hello:
       break;  // parse_control does not return it
   }
-}
-
-void ShmFabric::handle_want(Peer& peer, const Control& want) {
-  if (const Exposed* region = find_region(want.region)) {
-    if (!peer.granted.insert(want.region).second)
-      return lose(peer, "it broke the protocol: asked for a region twice", true);
-    // Whether it is long enough is for the peer to judge, from the memory itself.
-    return peer.post(waiter_, {.kind = PacketKind::grant, .region = want.region}, region->fd);
-  }
-  if (peer.wants.size() + peer.granted.size() >= max_regions_per_peer)
-    return lose(peer, "it broke the protocol: asked for too many regions", true);
-  peer.wants.push_back(want);
-}
-
-void ShmFabric::handle_grant(Peer& peer, const Control& grant, Packet& packet) {
-  Import* import = peer.find_import(grant.region);
-  if (import == nullptr || !import->requested || import->replica.mapped() || packet.fd_count != 1)
-    return lose(peer, "it broke the protocol: handed over what was not asked for", true);
-  if (auto mapped = import->replica.map(packet.fds[0]); !mapped)
-    return lose(
-        peer,
-        fmt::format("cannot import its region {}: {}", raw(grant.region), mapped.error().text()),
-        true);
-  peer.post(waiter_, {.kind = PacketKind::attached, .region = grant.region});
 }
 
 // --- the end

@@ -38,6 +38,9 @@ class ShmFabric final : public fabric::Fabric {
   void conceal(fabric::RegionId region) override;
   Result<const std::byte*> import(fabric::PeerId peer, fabric::RegionId region,
                                   std::size_t bytes) override;
+  Result<const std::byte*> import_object(fabric::PeerId peer, fabric::RegionId region,
+                                         std::size_t bytes, fabric::Memory* landing) override;
+  void release(fabric::PeerId peer, fabric::RegionId region) override;
   Result<> push(fabric::RegionId region, std::size_t offset, std::size_t bytes, fabric::Lane lane,
                 fabric::Token token) override;
   Result<> push_to(fabric::PeerId peer, fabric::RegionId region, std::size_t offset,
@@ -110,12 +113,17 @@ class ShmFabric final : public fabric::Fabric {
   void keep_time(Time now);
   Time deadline() const;
   void handle(Peer& peer, const Control& control, Packet& packet);
-  void handle_want(Peer& peer, const Control& want);
-  void handle_grant(Peer& peer, const Control& grant, Packet& packet);
-  void request(Peer& peer, Import& import);
   void drain(Peer& peer, std::string reason);
   void lose(Peer& peer, std::string reason, bool say_bye);
   void leave_turn(Peer& peer);
+
+  // Regions (shm_memory.cc).
+  Result<const std::byte*> add_import(Peer& peer, fabric::RegionId region, std::size_t bytes,
+                                      bool object);
+  void request(Peer& peer, Import& import);
+  void handle_want(Peer& peer, const Control& want);
+  void handle_grant(Peer& peer, const Control& grant, Packet& packet);
+  void handle_attached(Peer& peer, fabric::RegionId region);
 
   const fabric::Capabilities capabilities_;
   const std::string node_name_;

@@ -78,8 +78,9 @@ void Peer::close(Waiter& waiter) {
   their_control_ = {};
   my_link_ = {};
   // In the order of import, which lets counters be frozen before what they publish.
+  // (Objects can be many gigabytes, and whoever reads one knows that it is whole.)
   for (Import& import : imports)
-    if (!import.replica.freeze())
+    if (!import.object && !import.replica.freeze())
       log(Level::warning,
           "shm: region {} of peer {} was written all through its fence: the copy may mix instants",
           raw(import.region), static_cast<unsigned>(id));
@@ -117,6 +118,17 @@ Import* Peer::find_import(fabric::RegionId region) {
   const auto found = std::find_if(imports.begin(), imports.end(),
                                   [&](const Import& i) { return i.region == region; });
   return found == imports.end() ? nullptr : &*found;
+}
+
+void Peer::drop_import(fabric::RegionId region) {
+  std::erase_if(imports, [&](const Import& i) { return i.region == region; });
+}
+
+void Peer::end_grant(fabric::RegionId region) {
+  const auto found = granted.find(region);
+  if (found == granted.end()) return;
+  found->second.live = false;
+  if (found->second.unattached == 0) granted.erase(found);
 }
 
 bool Peer::waits_for_memory() const {

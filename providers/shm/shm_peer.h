@@ -5,7 +5,7 @@
 
 #include <cstdint>
 #include <deque>
-#include <set>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -25,8 +25,15 @@ namespace squall::shm {
 struct Import {
   fabric::RegionId region{};
   std::size_t asked_bytes = 0;
-  bool requested = false;
+  bool object = false;              ///< not copied by a fence
+  std::uint32_t unasked_wants = 0;  ///< to be sent when the peer is up
   Replica replica;
+};
+
+/// What a peer may have of a region of mine.
+struct Grant {
+  std::uint32_t unattached = 0;  ///< grants that it has not answered
+  bool live = false;             ///< neither concealed nor released
 };
 
 class Peer {
@@ -72,6 +79,9 @@ class Peer {
   }
 
   Import* find_import(fabric::RegionId region);
+  void drop_import(fabric::RegionId region);
+  /// The peer reads no more of my region: what is to come of it counts no more.
+  void end_grant(fabric::RegionId region);
   bool waits_for_memory() const;
 
   const fabric::PeerId id;
@@ -90,8 +100,8 @@ class Peer {
 
   std::deque<Import> imports;  ///< what I read of it, in the order it was asked for
   std::vector<Control> wants;  ///< what it asked for and I have not exposed yet
-  std::set<fabric::RegionId> granted;
-  std::set<fabric::RegionId> attached;
+  std::map<fabric::RegionId, Grant> granted;
+  std::map<fabric::RegionId, std::uint32_t> awaited;  ///< grants of it that have not come
   std::string drain_reason;
 
  private:

@@ -70,13 +70,16 @@ Result<Replica> Replica::reserve(std::size_t bytes) {
   return replica;
 }
 
-Result<> Replica::map(const Fd& fd) {
+Result<> Replica::map(const Fd& fd, bool once) {
   SQUALL_ASSERT(data_ != nullptr && !mapped_, "a replica is mapped once");
   if (auto checked = check_memory(fd, asked_bytes_); !checked) return checked;
   void* at = mmap(data_, bytes_, PROT_READ, MAP_SHARED | MAP_FIXED, fd.get(), 0);
   if (at == MAP_FAILED)
     return fail_errno(fmt::format("cannot map {} bytes of a peer's memory", bytes_), errno);
   mapped_ = true;
+  // Populating costs as much as the faults that it saves, and all at once. Unmapping is cheaper
+  // where pages need not be marked as used. Advice: nothing depends on it.
+  if (once) madvise(data_, bytes_, MADV_SEQUENTIAL);
   return {};
 }
 

@@ -28,7 +28,8 @@ class Replica {
   static Result<Replica> reserve(std::size_t bytes);
 
   /// Puts the owner's memory here. Code::refused with the reason when it is not what was asked.
-  Result<> map(const Fd& fd);
+  /// `once`: it will be read from its beginning to its end, and only once.
+  Result<> map(const Fd& fd, bool once = false);
   /// Puts a copy here; nothing that the owner does is seen any more.
   ///
   /// A live owner may be writing meanwhile. Memory of up to `instant_bytes` is copied until two

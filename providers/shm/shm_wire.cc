@@ -37,6 +37,7 @@ std::vector<std::byte> encode(const Control& control) {
       break;
     case PacketKind::grant:
     case PacketKind::attached:
+    case PacketKind::release:
       writer.put(control.region);
       break;
     case PacketKind::bye:
@@ -72,6 +73,7 @@ std::optional<Control> parse_control(Bytes bytes) {
       break;
     case PacketKind::grant:
     case PacketKind::attached:
+    case PacketKind::release:
       control.region = reader.get<fabric::RegionId>();
       break;
     case PacketKind::bye:

@@ -15,7 +15,7 @@
 namespace squall::shm {
 
 inline constexpr std::uint32_t hello_magic = 0x6d687153;  // "Sqhm"
-inline constexpr std::uint32_t wire_version = 2;
+inline constexpr std::uint32_t wire_version = 3;
 inline constexpr std::string_view address_prefix = "squall-shm-";
 
 enum class PacketKind : std::uint8_t {
@@ -24,6 +24,7 @@ enum class PacketKind : std::uint8_t {
   grant,      ///< here it is. Descriptor: the region's memory
   attached,   ///< I have mapped `region`
   bye,        ///< I cut the link because of `reason`
+  release,    ///< I want no more of `region`
 };
 
 struct Hello {

@@ -40,8 +40,8 @@ TEST_CASE("what is cut short, too long or of another protocol is no hello") {
 }
 
 TEST_CASE("control packets come back as they were sent, and cut ones are refused") {
-  for (const PacketKind kind :
-       {PacketKind::want, PacketKind::grant, PacketKind::attached, PacketKind::bye}) {
+  for (const PacketKind kind : {PacketKind::want, PacketKind::grant, PacketKind::attached,
+                                PacketKind::bye, PacketKind::release}) {
     Control control;
     control.kind = kind;
     if (kind == PacketKind::bye) {

@@ -1,5 +1,7 @@
 // The same seed and the same calls give the same trace.
 
+#include <doctest/doctest.h>
+
 #include <memory>
 #include <set>
 #include <string>
@@ -12,7 +14,6 @@
 #include "core/base/time.h"
 #include "core/fabric/fabric.h"
 #include "core/fabric/memory.h"
-#include <doctest/doctest.h>
 #include "providers/sim/options.h"
 #include "providers/sim/sim.h"
 #include "providers/sim/test_pair.h"

@@ -320,6 +320,9 @@ void Endpoint::land(Packet packet) {
     case Packet::Kind::import:
       serve_import(peer, packet.region, packet.bytes);
       break;
+    case Packet::Kind::release:
+      end_import(peer, packet.region);
+      break;
     case Packet::Kind::push:
       land_push(peer, packet);
       break;

@@ -39,6 +39,9 @@ class Endpoint final : public fabric::Fabric {
   void conceal(fabric::RegionId region) override;
   Result<const std::byte*> import(fabric::PeerId peer, fabric::RegionId region,
                                   std::size_t bytes) override;
+  Result<const std::byte*> import_object(fabric::PeerId peer, fabric::RegionId region,
+                                         std::size_t bytes, fabric::Memory* landing) override;
+  void release(fabric::PeerId peer, fabric::RegionId region) override;
   Result<> push(fabric::RegionId region, std::size_t offset, std::size_t bytes, fabric::Lane lane,
                 fabric::Token token) override;
   Result<> push_to(fabric::PeerId peer, fabric::RegionId region, std::size_t offset,
@@ -65,14 +68,18 @@ class Endpoint final : public fabric::Fabric {
 
  private:
   enum class State : std::uint8_t { connecting, connected, lost, closed, forgotten };
+  struct Replica {
+    MutableBytes at{};
+    bool object = false;  ///< in memory of the caller's
+  };
   struct Peer {
     Slot slot = 0;
     fabric::Ticket ticket{};
     State state = State::connecting;
     std::optional<fabric::PeerId> remote{};       ///< its number of this connection
     std::array<std::size_t, 2> unlanded_bytes{};  ///< messages, by lane
-    std::vector<Packet> held{};                   ///< imports asked for before it was connected
-    std::map<fabric::RegionId, std::pair<std::byte*, std::size_t>> replicas{};
+    std::vector<Packet> held{};  ///< imports and releases from before it was connected
+    std::map<fabric::RegionId, Replica> replicas{};
   };
   struct Importer {
     fabric::PeerId peer{};
@@ -127,7 +134,9 @@ class Endpoint final : public fabric::Fabric {
   void ring();
   void land(Packet packet);
   void greet(fabric::PeerId peer, const Packet& hello);
+  void ask(fabric::PeerId peer, Packet::Kind kind, fabric::RegionId region, std::size_t bytes);
   void serve_import(fabric::PeerId peer, fabric::RegionId region, std::size_t bytes);
+  void end_import(fabric::PeerId peer, fabric::RegionId region);
   void free_replicas(fabric::PeerId peer);
   void land_push(fabric::PeerId peer, const Packet& push);
   void lose(fabric::PeerId peer, std::string why, bool tell);

@@ -54,18 +54,49 @@ Result<const std::byte*> Endpoint::import(PeerId id, RegionId region, std::size_
   auto* data = static_cast<std::byte*>(operator new(bytes, page, std::nothrow));
   if (data == nullptr) return fail(Code::io, fmt::format("no memory for {} bytes", bytes));
   std::memset(data, 0, bytes);
-  replicas[region] = {data, bytes};
-  Packet request{.kind = Packet::Kind::import,
+  replicas[region] = {.at = {data, bytes}};
+  ask(id, Packet::Kind::import, region, bytes);
+  return data;
+}
+
+Result<const std::byte*> Endpoint::import_object(PeerId id, RegionId region, std::size_t bytes,
+                                                 fabric::Memory* landing) {
+  const auto peer = usable(id);
+  if (!peer) return tl::unexpected(peer.error());
+  if (landing == nullptr || bytes == 0 || bytes > landing->size())
+    return fail(Code::invalid, fmt::format("{} bytes of an object land in {}", bytes,
+                                           landing == nullptr ? 0 : landing->size()));
+  const auto known = (*peer)->replicas.find(region);
+  if (known != (*peer)->replicas.end() && !known->second.object)
+    return fail(Code::invalid, fmt::format("region {} is imported already", raw(region)),
+                "a region is an object or is not");
+  (*peer)->replicas[region] = {.at = {landing->data(), bytes}, .object = true};
+  ask(id, Packet::Kind::import, region, bytes);
+  return landing->data();
+}
+
+void Endpoint::release(PeerId id, RegionId region) {
+  if (index(id) >= peers_.size()) return;
+  Peer& peer = peers_[index(id)];
+  const auto found = peer.replicas.find(region);
+  if (found == peer.replicas.end() || !found->second.object) return;
+  peer.replicas.erase(found);
+  if (alive_ && open(peer)) ask(id, Packet::Kind::release, region, 0);
+}
+
+/// An import or its end, as soon as the peer is connected.
+void Endpoint::ask(PeerId id, Packet::Kind kind, RegionId region, std::size_t bytes) {
+  Peer& peer = peers_[index(id)];
+  Packet request{.kind = kind,
                  .from = slot_,
-                 .to = (*peer)->slot,
+                 .to = peer.slot,
                  .from_peer = id,
                  .region = region,
                  .bytes = bytes};
-  if ((*peer)->state == State::connected)
+  if (peer.state == State::connected)
     wire_.send(std::move(request));
   else
-    (*peer)->held.push_back(std::move(request));
-  return data;
+    peer.held.push_back(std::move(request));
 }
 
 void Endpoint::serve_import(PeerId id, RegionId region, std::size_t bytes) {
@@ -83,8 +114,19 @@ void Endpoint::serve_import(PeerId id, RegionId region, std::size_t bytes) {
         true);
     return;
   }
+  std::erase_if(exposed.importers, [&](const Importer& importer) { return importer.peer == id; });
   exposed.importers.push_back({id, bytes});
   emit({.kind = Event::Kind::attached, .peer = id, .region = region});
+}
+
+void Endpoint::end_import(PeerId id, RegionId region) {
+  std::erase_if(imports_to_serve_, [&](const auto& wanted) {
+    return wanted.first == region && wanted.second.peer == id;
+  });
+  const auto found = exposed_.find(region);
+  if (found == exposed_.end()) return;
+  std::erase_if(found->second.importers,
+                [&](const Importer& importer) { return importer.peer == id; });
 }
 
 Result<> Endpoint::push(RegionId region, std::size_t offset, std::size_t bytes, Lane lane,
@@ -140,17 +182,17 @@ Result<> Endpoint::stage(RegionId region, const Exposed& exposed,
 void Endpoint::land_push(PeerId id, const Packet& push) {
   const auto& replicas = peers_[index(id)].replicas;
   const auto found = replicas.find(push.region);
-  if (found == replicas.end() || push.offset > found->second.second ||
-      push.bytes > found->second.second - push.offset) {
+  if (found == replicas.end() || push.offset > found->second.at.size() ||
+      push.bytes > found->second.at.size() - push.offset) {
     lose(id, "pushed outside of its replica", true);
     return;
   }
-  std::memcpy(found->second.first + push.offset, push.payload->data(), push.bytes);
+  std::memcpy(found->second.at.data() + push.offset, push.payload->data(), push.bytes);
 }
 
 void Endpoint::free_replicas(PeerId id) {
   for (auto& [region, replica] : std::exchange(peers_[index(id)].replicas, {}))
-    operator delete(replica.first, page);
+    if (!replica.object) operator delete(replica.at.data(), page);
 }
 
 }  // namespace squall::sim

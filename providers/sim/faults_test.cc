@@ -1,5 +1,7 @@
 // Each fault, what it stops, and what it leaves.
 
+#include <doctest/doctest.h>
+
 #include <set>
 #include <string>
 #include <vector>
@@ -9,7 +11,6 @@
 #include "core/base/time.h"
 #include "core/fabric/fabric.h"
 #include "core/fabric/memory.h"
-#include <doctest/doctest.h>
 #include "providers/sim/options.h"
 #include "providers/sim/sim.h"
 #include "providers/sim/test_pair.h"

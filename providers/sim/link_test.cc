@@ -1,5 +1,7 @@
 // Connections, lanes and waiting, against times computed by hand.
 
+#include <doctest/doctest.h>
+
 #include <string>
 #include <vector>
 
@@ -7,7 +9,6 @@
 #include "core/base/error.h"
 #include "core/base/time.h"
 #include "core/fabric/fabric.h"
-#include <doctest/doctest.h>
 #include "providers/sim/options.h"
 #include "providers/sim/sim.h"
 #include "providers/sim/test_pair.h"

@@ -2,6 +2,8 @@
 
 #include "core/fabric/memory.h"
 
+#include <doctest/doctest.h>
+
 #include <string>
 #include <vector>
 
@@ -9,7 +11,6 @@
 #include "core/base/error.h"
 #include "core/base/time.h"
 #include "core/fabric/fabric.h"
-#include <doctest/doctest.h>
 #include "providers/sim/options.h"
 #include "providers/sim/sim.h"
 #include "providers/sim/test_pair.h"
@@ -161,6 +162,38 @@ TEST_CASE("a concealed region keeps what was pushed, refuses more, and its name 
   pair.network.run_until(after(1s));
   poll(*pair.b);
   CHECK(word(replica) == 5);
+}
+
+TEST_CASE("an object lands in the importer's memory, and no byte of it after its release") {
+  const Memory mine = Memory::create(8192).value();
+  Memory landing = Memory::create(4096).value();
+  Pair pair;
+  const auto import = [&](std::size_t bytes) {
+    return pair.b->import_object(pair.to_a, region, bytes, &landing);
+  };
+  const auto settle = [&] {
+    pair.a->flush();
+    pair.network.run_until(pair.network.now() + 20ms);
+    CHECK(poll(*pair.b).empty());
+    return poll(*pair.a);
+  };
+  CHECK(import(4097).error().code == Code::invalid);
+  CHECK(import(0).error().code == Code::invalid);
+  REQUIRE(import(4096));
+  CHECK(import(4096).value() == landing.data());
+  REQUIRE(pair.a->expose(region, mine));
+  CHECK(settle().size() == 2);  // attached, each
+  mine.data()[4095] = std::byte{1};
+  REQUIRE(pair.a->push(region, 0, 8192, Lane::bulk, 5));
+  CHECK(settle().size() == 1);
+  CHECK(landing.data()[4095] == std::byte{1});
+  pair.b->release(pair.to_a, region);
+  pair.b->release(pair.to_a, region);
+  settle();
+  mine.data()[4095] = std::byte{2};
+  REQUIRE(pair.a->push(region, 0, 8192, Lane::bulk, 6));
+  CHECK(settle().size() == 1);
+  CHECK(landing.data()[4095] == std::byte{1});
 }
 
 TEST_CASE("a push that nobody imported completes at once") {

@@ -32,6 +32,7 @@ struct Packet {
     push,     ///< bytes of my region, at `offset`
     message,  ///<
     left,     ///< never on the wire: tells a sender that its packet with `reference` has left
+    release,  ///< send me no more of your region
   };
   Kind kind{};
   fabric::Lane lane = fabric::Lane::urgent;

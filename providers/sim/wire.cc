@@ -24,6 +24,8 @@ constexpr std::string_view name(Packet::Kind kind) {
       return "message";
     case Packet::Kind::left:
       return "left";
+    case Packet::Kind::release:
+      return "release";
   }
   return "?";
 }
