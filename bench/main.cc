@@ -17,6 +17,8 @@
 #include "bench/membership/event.h"
 #include "bench/membership/member.h"
 #include "bench/membership/membership.h"
+#include "bench/objects/member.h"
+#include "bench/objects/objects.h"
 #include "bench/replicate/replicate.h"
 #include "bench/rpc/member.h"
 #include "bench/rpc/rpc.h"
@@ -42,9 +44,13 @@ struct Run {
     return bench::measure_membership(options);
   }
   int operator()(const bench::RpcOptions& options) const { return bench::measure_rpc(options); }
+  int operator()(const bench::ObjectsOptions& options) const {
+    return bench::measure_objects(options);
+  }
   int operator()(const cli::Member& member) const {
     if (member.role == "replicate") return replicate::replicate_as_member();
     if (member.role == "membership") return bench::stream_as_member();
+    if (member.role == "objects") return bench::take_objects_as_member();
     if (member.role == "rpc") return bench::call_as_member();
     return bench::measure_as_member();
   }

@@ -5,20 +5,21 @@
 namespace squall {
 
 CodedGroup::CodedGroup(GroupHost& host, engine::Loop& loop, const GroupPlan& plan,
-                       mirror::RingWriter* writer)
-    : GroupImpl(host, loop, plan, writer), codecs_(plan.codecs) {
+                       mirror::RingWriter* writer, multicast::bulk::Outbox* outbox)
+    : GroupImpl(host, loop, plan, writer, outbox), codecs_(plan.codecs) {
   overhead_ = codecs_.overhead();
   max_bytes_ -= std::min(max_bytes_, overhead_);
 }
 
 Result<> CodedGroup::try_send(Bytes message) {
-  if (message.size() > max_bytes_) return refuse(message.size() + overhead_);
+  if (message.size() > max_bytes_) return otherwise(message);
   // Nothing is sent from inside of it, so a thread needs one.
   thread_local multicast::Codecs::Scratch scratch;
   return GroupImpl::try_send(codecs_.encode(message, scratch));
 }
 
 Result<> CodedGroup::send(Bytes message) {
+  if (message.size() > max_bytes_) return GroupImpl::send(message);
   auto sent = try_send(message);
   if (sent || sent.error().code != Code::would_block) return sent;
   // Upcalls may send while this waits, so it keeps what it has encoded to itself.

@@ -35,11 +35,26 @@ enum class Start : std::uint8_t {
               ///< there is none
 };
 
+/// How the blocks of a large object travel among the members: core/multicast/bulk/schedule.h.
+enum class Schedule : std::uint8_t {
+  automatic,          ///< by the number of members
+  sequential,         ///< from its sender to one after the other
+  chain,              ///< from each to the next
+  binomial_tree,      ///< whoever has all of it passes it on
+  binomial_pipeline,  ///< in the fewest steps there can be
+};
+
 struct GroupConfig {
   std::string name;
   std::string stack = "total | stable";
   std::vector<std::string> senders = {};          ///< names; empty: every member
   std::size_t ring_bytes = std::size_t{1} << 20;  ///< per sender; a power of two, at least 4096
+
+  // Of messages too long for a ring: large objects. At every member the same.
+  std::size_t large_memory = std::size_t{1}
+                             << 30;  ///< for those sent, and as much for those coming
+  std::size_t block_bytes = std::size_t{256} << 10;  ///< in which they travel; a power of two
+  Schedule schedule = Schedule::automatic;           ///< among whom, in which order
 
   // Which members the group is on; all, if nothing says otherwise. At every member the same.
   std::vector<std::string> members = {};  ///< names: those of them that are there

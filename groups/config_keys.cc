@@ -15,6 +15,10 @@ namespace {
 
 constexpr std::size_t min_ring_bytes = 4096;
 constexpr std::size_t max_ring_bytes = std::size_t{1} << 30;
+constexpr std::size_t min_large_memory = std::size_t{1} << 20;
+constexpr std::size_t max_large_memory = std::size_t{1} << 40;
+constexpr std::size_t min_block_bytes = std::size_t{1} << 10;
+constexpr std::size_t max_block_bytes = std::size_t{64} << 20;
 constexpr std::int64_t most_shards = 1024;
 constexpr std::int64_t most_replicas = 1024;
 
@@ -64,6 +68,11 @@ std::vector<ConfigKey> make_keys() {
                                   {"join", Start::join},
                                   {"auto", Start::automatic}}};
   const ChoiceType<bool> losses{{{"continue", true}, {"stop", false}}};
+  const ChoiceType<Schedule> schedules{{{"auto", Schedule::automatic},
+                                        {"sequential", Schedule::sequential},
+                                        {"chain", Schedule::chain},
+                                        {"binomial_tree", Schedule::binomial_tree},
+                                        {"binomial_pipeline", Schedule::binomial_pipeline}}};
   const ChoiceType<bool> engines{{{"polled", false}, {"thread", true}}};
   return {
       key<&Config::name>("node", "name", name,
@@ -105,7 +114,18 @@ std::vector<ConfigKey> make_keys() {
                                   "for all, and replaces who is lost",
                                   "every member"),
       key<&GroupConfig::ring_bytes>("group", "ring_bytes", SizeType{min_ring_bytes, max_ring_bytes},
-                                    "of each sender; the largest message is a quarter of it"),
+                                    "of each sender; a longer message than a quarter of it "
+                                    "travels as a large object"),
+      key<&GroupConfig::large_memory>("group", "large_memory",
+                                      SizeType{min_large_memory, max_large_memory},
+                                      "at most, for large objects that are sent, and as much for "
+                                      "those that come; the largest object"),
+      key<&GroupConfig::block_bytes>("group", "block_bytes",
+                                     SizeType{min_block_bytes, max_block_bytes},
+                                     "blocks in which large objects travel"),
+      key<&GroupConfig::schedule>("group", "schedule", schedules,
+                                  "in which order blocks travel among the members; auto: by their "
+                                  "number"),
   };
 }
 

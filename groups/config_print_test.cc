@@ -45,6 +45,9 @@ TEST_CASE("each value stands with where it came from") {
         "# shards                  # not set: no shards\n"
         "# replicas                # not set: every member\n"
         "ring_bytes = \"1 MiB\"      # default\n"
+        "large_memory = \"1 GiB\"    # default\n"
+        "block_bytes = \"256 KiB\"   # default\n"
+        "schedule = \"auto\"         # default\n"
         "\n"
         "[group.g]\n"
         "stack = \"total | stable\"  # default\n"
@@ -52,7 +55,10 @@ TEST_CASE("each value stands with where it came from") {
         "# members                 # not set: every member\n"
         "# shards                  # not set: no shards\n"
         "# replicas                # not set: every member\n"
-        "ring_bytes = \"64 KiB\"     # flag --group-g-ring-bytes\n");
+        "ring_bytes = \"64 KiB\"     # flag --group-g-ring-bytes\n"
+        "large_memory = \"1 GiB\"    # default\n"
+        "block_bytes = \"256 KiB\"   # default\n"
+        "schedule = \"auto\"         # default\n");
 }
 
 TEST_CASE("what is printed is the same configuration again") {
@@ -64,7 +70,8 @@ TEST_CASE("what is printed is the same configuration again") {
                 "start_timeout_ms = 77\nfailure_timeout = 1234\nwhen_lost = \"stop\"\n"
                 "engine = \"thread\"\n[fabric]\nprovider = \"ofi:x \\\"y\\\" \\\\ \\t\\u007f\"\n"
                 "address = \"::1\"\n[group.z]\nstack = \"fifo\"\nring_bytes = 8192\n"
-                "[group.\"a.b\"]\nsenders = [\"b\", \"a\"]\n[group.B-]\nring_bytes = \"1 GiB\"\n"});
+                "[group.\"a.b\"]\nsenders = [\"b\", \"a\"]\n[group.B-]\nring_bytes = \"1 GiB\"\n"
+                "large_memory = \"4 GiB\"\nblock_bytes = 4096\nschedule = \"chain\"\n"});
   const std::string printed = effective_toml(first);
   const auto second = load({.file = "y.toml", .content = printed});
   const Config& a = first.config;
@@ -89,6 +96,9 @@ TEST_CASE("what is printed is the same configuration again") {
     CHECK(b.groups[i].stack == a.groups[i].stack);
     CHECK(b.groups[i].senders == a.groups[i].senders);
     CHECK(b.groups[i].ring_bytes == a.groups[i].ring_bytes);
+    CHECK(b.groups[i].large_memory == a.groups[i].large_memory);
+    CHECK(b.groups[i].block_bytes == a.groups[i].block_bytes);
+    CHECK(b.groups[i].schedule == a.groups[i].schedule);
   }
 }
 

@@ -47,7 +47,10 @@ TEST_CASE("every key is a variable and a flag") {
                           "SQUALL_GROUP_TICKS_MEMBERS=a,b",
                           "SQUALL_GROUP_TICKS_SHARDS=2",
                           "SQUALL_GROUP_TICKS_REPLICAS=3",
-                          "SQUALL_GROUP_TICKS_RING_BYTES=2 MiB"};
+                          "SQUALL_GROUP_TICKS_RING_BYTES=2 MiB",
+                          "SQUALL_GROUP_TICKS_LARGE_MEMORY=4 GiB",
+                          "SQUALL_GROUP_TICKS_BLOCK_BYTES=1 MiB",
+                          "SQUALL_GROUP_TICKS_SCHEDULE=binomial_tree"};
   Words flags;
   for (const std::string& variable : environment) {
     std::string flag = "--";
@@ -80,6 +83,9 @@ TEST_CASE("every key is a variable and a flag") {
     CHECK(config.groups[0].shards == 2);
     CHECK(config.groups[0].replicas == 3);
     CHECK(config.groups[0].ring_bytes == 2u << 20);
+    CHECK(config.groups[0].large_memory == std::size_t{4} << 30);
+    CHECK(config.groups[0].block_bytes == 1u << 20);
+    CHECK(config.groups[0].schedule == Schedule::binomial_tree);
   }
   CHECK(known_flags().size() == environment.size());
 }

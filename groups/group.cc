@@ -24,10 +24,11 @@ mirror::RingWriter::Claim claim_of(const Reservation& reservation) {
 }  // namespace
 
 GroupImpl::GroupImpl(GroupHost& host, engine::Loop& loop, const GroupPlan& plan,
-                     mirror::RingWriter* writer)
+                     mirror::RingWriter* writer, multicast::bulk::Outbox* outbox)
     : host_(host),
       loop_(loop),
       writer_(writer),
+      outbox_(outbox),
       plan_(plan),
       upcalls_(&host.upcalls()),
       max_bytes_(writer != nullptr ? mirror::max_message_bytes(writer->ring_bytes()) : 0) {
@@ -39,7 +40,7 @@ GroupImpl::GroupImpl(GroupHost& host, engine::Loop& loop, const GroupPlan& plan,
 Result<> GroupImpl::try_send(Bytes message) {
   if (!loop_.turning_here()) return send_from_elsewhere(message);
   if (!open() || !writer_->append_here(message)) [[unlikely]]
-    return refuse(message.size());
+    return otherwise(message);
   loop_.ring_doorbell_here();
   const std::uint64_t waiting = writer_->end_here() - std::max(writer_->published(), pushed_to_);
   if (waiting >= piece_) [[unlikely]] {
@@ -52,7 +53,7 @@ Result<> GroupImpl::try_send(Bytes message) {
 
 Result<> GroupImpl::send_from_elsewhere(Bytes message) {
   mirror::RingWriter::Claim space;
-  if (!open() || !writer_->claim(message.size(), space)) return refuse(message.size());
+  if (!open() || !writer_->claim(message.size(), space)) return otherwise(message);
   copy_message(space.message, message.data(), message.size());
   writer_->commit(space);
   loop_.ring_doorbell();
@@ -80,6 +81,50 @@ void GroupImpl::cancel(const Reservation& reservation) {
 Result<> GroupImpl::send(Bytes message) {
   while (true) {
     auto sent = GroupImpl::try_send(message);
+    if (sent || sent.error().code != Code::would_block || loop_.in_upcall()) return sent;
+    host_.wait_for_room();
+  }
+}
+
+Result<> GroupImpl::otherwise(Bytes message) {
+  if (open() && outbox_ != nullptr && message.size() > max_bytes_ + overhead_)
+    return send_large(message);
+  return refuse(message.size());
+}
+
+// --- large objects
+
+Result<> GroupImpl::send_large(Bytes message) {
+  auto object = try_buffer(message.size());
+  if (!object) return tl::unexpected(object.error());
+  std::ranges::copy(message, object->bytes().begin());
+  return try_send(*object);
+}
+
+Result<Buffer> GroupImpl::try_buffer(std::size_t bytes) {
+  if (!open() || outbox_ == nullptr) return tl::unexpected(refuse(0).error());
+  return outbox_->pool().take(bytes);
+}
+
+Result<> GroupImpl::try_send(Buffer& object) {
+  if (!open() || outbox_ == nullptr) return refuse(0);
+  const bool here = loop_.turning_here();
+  auto sent = outbox_->send(object, here);
+  if (sent) loop_.ring_doorbell();
+  return sent;
+}
+
+Result<Buffer> GroupImpl::buffer(std::size_t bytes) {
+  while (true) {
+    auto made = try_buffer(bytes);
+    if (made || made.error().code != Code::would_block || loop_.in_upcall()) return made;
+    host_.wait_for_room();
+  }
+}
+
+Result<> GroupImpl::send(Buffer object) {
+  while (true) {
+    auto sent = try_send(object);
     if (sent || sent.error().code != Code::would_block || loop_.in_upcall()) return sent;
     host_.wait_for_room();
   }

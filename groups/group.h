@@ -12,6 +12,7 @@
 #include "core/base/ring_math.h"
 #include "core/engine/loop.h"
 #include "core/mirror/ring_writer.h"
+#include "core/multicast/bulk/outbox.h"
 #include "groups/node.h"
 #include "groups/plan.h"
 #include "groups/upcalls.h"
@@ -48,19 +49,27 @@ class GroupHost {
 class GroupImpl : public Group {
  public:
   /// All of them outlive the group.
-  /// `writer` is nullptr if this member is no sender.
-  GroupImpl(GroupHost& host, engine::Loop& loop, const GroupPlan& plan, mirror::RingWriter* writer);
+  /// `writer` is nullptr if this member is no sender, and `outbox` if it sends no large objects.
+  GroupImpl(GroupHost& host, engine::Loop& loop, const GroupPlan& plan, mirror::RingWriter* writer,
+            multicast::bulk::Outbox* outbox);
 
   std::string_view name() const override { return plan_.name; }
   std::shared_ptr<const View> view() const override { return host_.host_view(); }
   Rank rank() const override { return host_.host_rank(); }
   std::size_t max_message_bytes() const override { return max_bytes_; }
+  std::size_t max_object_bytes() const override {
+    return outbox_ != nullptr ? plan_.large_bytes : 0;
+  }
 
   Result<Reservation> reserve(std::size_t bytes) override;
   void commit(const Reservation& reservation) override;
   void cancel(const Reservation& reservation) override;
   Result<> try_send(Bytes message) override;
   Result<> send(Bytes message) override;
+  Result<Buffer> try_buffer(std::size_t bytes) override;
+  Result<Buffer> buffer(std::size_t bytes) override;
+  Result<> try_send(Buffer& object) override;
+  Result<> send(Buffer object) override;
   void on_state(StateHooks hooks) override;
   void on_deliver(std::function<void(const Delivery&)> handler) override;
   std::vector<Laggard> laggards() const override;
@@ -92,6 +101,10 @@ class GroupImpl : public Group {
   /// Why so many bytes, as they lie in the ring, did not get into it. Apart from the hot path, so
   /// that it costs a message from the turning thread nothing.
   [[gnu::noinline, gnu::cold]] Result<> refuse(std::size_t bytes) const;
+  /// The same of a message, which goes another way if it is too long for the ring.
+  [[gnu::noinline, gnu::cold]] Result<> otherwise(Bytes message);
+  /// As it is: what changes bytes is for the ring.
+  Result<> send_large(Bytes message);
 
  private:
   bool open() const { return writer_ != nullptr && shut_.load(std::memory_order_relaxed) == 0; }
@@ -104,6 +117,7 @@ class GroupImpl : public Group {
   GroupHost& host_;
   engine::Loop& loop_;
   mirror::RingWriter* writer_;  // nullptr: this member is no sender
+  multicast::bulk::Outbox* outbox_;
   static constexpr std::uint8_t closed = 1, unseated = 2;
   std::atomic<std::uint8_t> shut_{0};  // why nothing can be sent
   std::size_t piece_ = SIZE_MAX;  // bytes appended here that are pushed without waiting for a turn

@@ -23,6 +23,7 @@
 #include "core/base/view.h"
 #include "core/engine/state.h"
 #include "core/membership/timing.h"
+#include "core/multicast/bulk/buffer.h"
 #include "core/multicast/delivery.h"
 #include "groups/config.h"
 
@@ -47,6 +48,10 @@ using StateHooks = engine::StateHooks;
 
 /// How patient members are with each other.
 using Timing = membership::Timing;
+
+/// Memory for one large object, of the group that gave it: fill it, then send it. See
+/// Group::buffer.
+using Buffer = multicast::bulk::Buffer;
 
 /// Space inside the ring, to be filled and then given to `Group::commit` exactly once.
 struct Reservation {
@@ -102,8 +107,11 @@ class Group {
   /// Of the node. Inside an upcall: the view in which the message is delivered.
   virtual std::shared_ptr<const View> view() const = 0;
   virtual Rank rank() const = 0;
-  /// The largest message: a quarter of the ring, less the frame header.
+  /// The largest message that goes through the ring: a quarter of it, less the frame header. Longer
+  /// ones travel as large objects.
   virtual std::size_t max_message_bytes() const = 0;
+  /// The largest of those: the group's large_memory.
+  virtual std::size_t max_object_bytes() const = 0;
 
   /// A span in the ring for a message of exactly `bytes`. Code::would_block when the ring is full,
   /// Code::too_large over max_message_bytes, Code::closed once the node has stopped,
@@ -115,11 +123,26 @@ class Group {
   virtual void commit(const Reservation& reservation) = 0;
   /// Gives it up instead: nothing is sent.
   virtual void cancel(const Reservation& reservation) = 0;
-  /// reserve, copy, commit.
+  /// reserve, copy, commit; or try_buffer, copy, try_send, if it is too long for the ring.
   virtual Result<> try_send(Bytes message) = 0;
   /// try_send that waits for room: turns the node in poll-driven mode. Inside an upcall it does not
   /// wait and returns Code::would_block.
   virtual Result<> send(Bytes message) = 0;
+
+  // --- large objects: messages of any length. They are delivered as others are, in their sender's
+  // order too; but nobody else's messages wait for one, and its bytes are copied nowhere that they
+  // need not be. Where members map each other's memory, all read it where its sender has put it.
+
+  /// Memory for an object of `bytes`; what was there before is there still. It can be filled on any
+  /// thread, and in any time. Code::would_block while as much as large_memory is filled, on its
+  /// way, or not yet consumed by all; Code::too_large over max_object_bytes; else as `reserve`.
+  virtual Result<Buffer> try_buffer(std::size_t bytes) = 0;
+  /// The same, waiting for room as `send` does.
+  virtual Result<Buffer> buffer(std::size_t bytes) = 0;
+  /// Sends what a buffer of this group holds, and takes it; after an error it is the caller's
+  /// still.
+  virtual Result<> try_send(Buffer& object) = 0;
+  virtual Result<> send(Buffer object) = 0;
 
   /// At every member, if joiners are to get a state; set it before `on_deliver`. Its functions are
   /// called where the node turns.

@@ -28,10 +28,11 @@ Result<> NodeImpl::attach(std::string_view name, std::shared_ptr<Attachment> att
 
 void NodeImpl::add_group(const GroupPlan& plan) {
   mirror::RingWriter* const writer = turn_->writer(plan.first);
+  multicast::bulk::Outbox* const outbox = turn_->outbox(plan.first);
   if (plan.codecs.empty())
-    groups_.push_back(std::make_unique<GroupImpl>(*this, *loop_, plan, writer));
+    groups_.push_back(std::make_unique<GroupImpl>(*this, *loop_, plan, writer, outbox));
   else
-    groups_.push_back(std::make_unique<CodedGroup>(*this, *loop_, plan, writer));
+    groups_.push_back(std::make_unique<CodedGroup>(*this, *loop_, plan, writer, outbox));
   GroupImpl* const group = groups_.back().get();
   for (std::size_t shard = 0; shard < plan.shards; ++shard)
     turn_->on_channel_view(plan.first + shard, [this, group](const engine::Installed& installed) {

@@ -67,6 +67,31 @@ Result<Placed> layout_of(const GroupConfig& group) {
   return Placed{membership::everyone(), "", true};
 }
 
+multicast::bulk::Settings bulk_of(const GroupConfig& group) {
+  using Kind = multicast::bulk::Kind;
+  multicast::bulk::Settings settings;
+  switch (group.schedule) {
+    case Schedule::automatic:
+      break;
+    case Schedule::sequential:
+      settings.schedule = Kind::sequential;
+      break;
+    case Schedule::chain:
+      settings.schedule = Kind::chain;
+      break;
+    case Schedule::binomial_tree:
+      settings.schedule = Kind::binomial_tree;
+      break;
+    case Schedule::binomial_pipeline:
+      settings.schedule = Kind::binomial_pipeline;
+      break;
+  }
+  settings.block_bytes = static_cast<std::uint32_t>(group.block_bytes);
+  settings.most_bytes = group.large_memory;
+  settings.window_bytes = std::max(settings.window_bytes, 2 * group.block_bytes);
+  return settings;
+}
+
 /// Adds the group, and what all members must agree on about it.
 Result<> plan_group(const Config& config, const GroupConfig& group, Plan& plan) {
   const auto wrong = [&](const Error& error) {
@@ -87,17 +112,19 @@ Result<> plan_group(const Config& config, const GroupConfig& group, Plan& plan) 
   auto parts = stack->prepare();
   if (!parts) return wrong(parts.error());
   plan.layout += fmt::format(
-      "group.{}: stack {}, senders {}, ring_bytes {}{}\n", group.name, stack->shared_text(),
+      "group.{}: stack {}, senders {}, ring_bytes {}, large_memory {}, blocks {} by {}{}\n",
+      group.name, stack->shared_text(),
       group.senders.empty() ? "all" : fmt::format("{}", fmt::join(group.senders, " ")),
-      group.ring_bytes, placed->text);
+      group.ring_bytes, group.large_memory, group.block_bytes, raw(group.schedule), placed->text);
   const std::size_t first = plan.channels.size();
   const std::size_t shards = std::max<std::size_t>(group.shards, 1);
   for (std::size_t shard = 0; shard < shards; ++shard)
     plan.channels.push_back({group.name, *senders, group.senders.empty(), group.ring_bytes,
-                             parts->stages, parts->codecs, first});
+                             parts->stages, parts->codecs, bulk_of(group), group.large_memory,
+                             first});
   plan.everyone_everywhere = plan.everyone_everywhere && placed->everyone;
   plan.groups.push_back({group.name, first, shards, std::move(placed->layout),
-                         std::move(parts->codecs), stack->provides()});
+                         std::move(parts->codecs), stack->provides(), group.large_memory});
   return {};
 }
 

@@ -21,7 +21,8 @@ struct GroupPlan {
   std::size_t shards = 1;
   membership::Layout layout;
   multicast::Codecs codecs;
-  unsigned provides = 0;  ///< modules::Property, of its stack
+  unsigned provides = 0;        ///< modules::Property, of its stack
+  std::size_t large_bytes = 0;  ///< of its largest object
 };
 
 /// Seats everybody in the view after `before` (nullptr: there was none).

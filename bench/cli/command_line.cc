@@ -19,6 +19,7 @@ namespace squall::cli {
 namespace {
 
 constexpr std::size_t max_size_bytes = std::size_t{256} << 20;
+constexpr std::size_t max_object_bytes = std::size_t{4} << 30;
 constexpr double max_seconds = 3600;
 constexpr unsigned max_burst = 1u << 20;
 constexpr unsigned max_idle_groups = 1000;
@@ -37,6 +38,7 @@ struct Parsed {
   bench::SuiteOptions suite;
   bench::MembershipOptions membership;
   bench::RpcOptions rpc;
+  bench::ObjectsOptions objects;
   Member member;
   ConfigOptions config;
   std::vector<KeyText> keys;  // of whichever command takes a configuration
@@ -208,12 +210,37 @@ void add_membership(CLI::App& bench, Parsed& parsed) {
   command->add_flag("--json", options.json, "One line of JSON");
 }
 
+void add_objects(CLI::App& bench, bench::ObjectsOptions& options) {
+  auto* command = bench.add_subcommand("objects", "Large objects from one member to the others");
+  command->add_option("--members", options.members, "Members")
+      ->check(CLI::Range(1u, bench::max_crew))
+      ->capture_default_str();
+  command->add_option("--size", options.size_bytes, "Bytes of an object")
+      ->check(CLI::Range(std::size_t{0}, max_object_bytes))
+      ->capture_default_str();
+  command->add_option("--fabric", options.fabric, "shm, tcp, verbs, ofi:NAME or auto")
+      ->capture_default_str();
+  command->add_option("--schedule", options.schedule, "In which order blocks travel")
+      ->check(CLI::IsMember({"auto", "sequential", "chain", "binomial_tree", "binomial_pipeline"}))
+      ->capture_default_str();
+  command->add_option("--block", options.block_bytes, "Bytes of a block, a power of two")
+      ->capture_default_str();
+  command->add_option("--seconds", options.seconds, "Length of the window")
+      ->check(CLI::Range(0.05, max_seconds))
+      ->capture_default_str();
+  command->add_flag("--in-place", options.in_place, "Receivers read the bytes where they lie");
+  command->add_flag("--beside", options.beside,
+                    "Small messages of another member meanwhile, and alone");
+  command->add_flag("--json", options.json, "One line of JSON");
+}
+
 void add_bench(CLI::App& app, Parsed& parsed) {
   auto* bench = app.add_subcommand("bench", "Measure, beside the limits of this machine");
   bench->require_subcommand(1);
   add_figure(*bench, "throughput", "Messages a second, delivered at every member", parsed);
   add_figure(*bench, "latency", "From a send to its own delivery, one message at a time", parsed);
   add_membership(*bench, parsed);
+  add_objects(*bench, parsed.objects);
   auto* rpc = bench->add_subcommand("rpc", "Calls of a replicated object");
   rpc->add_option("--seconds", parsed.rpc.seconds, "Length of each case's window")
       ->check(CLI::Range(0.05, max_seconds))
@@ -233,8 +260,8 @@ Say wrong(std::string text) {
 std::optional<Say> unknown_command(const std::vector<std::string>& words) {
   static constexpr std::array<std::string_view, 6> commands{"bench", "config", "create",
                                                             "info",  "join",   "replicate"};
-  static constexpr std::array<std::string_view, 5> figures{"latency", "membership", "rpc", "suite",
-                                                           "throughput"};
+  static constexpr std::array<std::string_view, 6> figures{"latency", "membership", "objects",
+                                                           "rpc",     "suite",      "throughput"};
   const bool inner = words.size() > 1 && words[0] == "bench";
   const auto known = inner ? std::span<const std::string_view>(figures)
                            : std::span<const std::string_view>(commands);
@@ -277,6 +304,7 @@ Command chosen(const CLI::App& app, Parsed& parsed) {
     if (parsed.replicate.out.empty()) return wrong("squall replicate: --out is empty\n");
     return parsed.replicate;
   }
+  if (app.get_subcommand("bench")->got_subcommand("objects")) return parsed.objects;
   if (app.get_subcommand("bench")->got_subcommand("rpc")) return parsed.rpc;
   if (app.get_subcommand("bench")->got_subcommand("suite")) return parsed.suite;
   if (app.get_subcommand("bench")->got_subcommand("membership")) {
@@ -312,7 +340,7 @@ Command parse(std::vector<std::string> words) {
   member->group("");  // not for people
   member->add_option("role", parsed.member.role)
       ->required()
-      ->check(CLI::IsMember({"replicate", "bench", "membership", "rpc"}));
+      ->check(CLI::IsMember({"replicate", "bench", "membership", "objects", "rpc"}));
 
   if (auto unknown = unknown_command(words)) return *unknown;
   const bool takes_keys =

@@ -10,6 +10,7 @@
 #include "bench/measure/measure.h"
 #include "bench/measure/suite.h"
 #include "bench/membership/event.h"
+#include "bench/objects/objects.h"
 #include "bench/replicate/replicate.h"
 #include "bench/rpc/rpc.h"
 #include "bench/terminal/settings.h"
@@ -29,7 +30,7 @@ struct Say {
 
 using Command = std::variant<Say, Info, terminal::Options, replicate::Options,
                              bench::MeasureOptions, bench::SuiteOptions, bench::MembershipOptions,
-                             bench::RpcOptions, ConfigOptions, Member>;
+                             bench::RpcOptions, bench::ObjectsOptions, ConfigOptions, Member>;
 
 /// `words` without the program's name.
 Command parse(std::vector<std::string> words);

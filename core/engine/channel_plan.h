@@ -8,6 +8,7 @@
 
 #include "core/base/ids.h"
 #include "core/base/view.h"
+#include "core/multicast/bulk/transfers.h"
 #include "core/multicast/channel.h"
 #include "core/multicast/codec.h"
 
@@ -19,7 +20,9 @@ struct ChannelPlan {
   bool everyone_sends = false;  ///< all its members instead, in their order
   std::size_t ring_bytes = 0;
   multicast::StageFactory factory;
-  multicast::Codecs codecs = {};  ///< what its senders encode with, in the stack's order
+  multicast::Codecs codecs = {};        ///< what its senders encode with, in the stack's order
+  multicast::bulk::Settings bulk = {};  ///< of large objects
+  std::size_t large_bytes = 0;  ///< memory for those sent, and as much for those that come; 0: none
   /// Channels of one number share a member's outgoing ring, and it is in one of them at a time: the
   /// shards of a group. Empty: the channel's own.
   std::optional<std::size_t> ring = {};

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "core/base/assert.h"
+#include "core/base/log.h"
 
 namespace squall::engine {
 namespace {
@@ -92,8 +93,22 @@ Result<> Epoch::handle(Rank rank, const fabric::Event& event) {
       for (const Mine& mine : mine_)
         if (mine.channel->attached(event.peer, event.region)) break;
     }
+  } else if (event.kind == Kind::message) {
+    on_message(rank, event.bytes);
   }
   return {};
+}
+
+/// Of large objects: the channel's number, and what the channel understands.
+void Epoch::on_message(Rank rank, Bytes message) {
+  Reader reader(message);
+  const std::size_t index = reader.get<std::uint16_t>();
+  const auto found = std::ranges::find(mine_, index, &Mine::index);
+  if (!reader.ok() || found == mine_.end() || !places_[index].has(rank))
+    return log(Level::warning, "{} sent a message of no channel", view_.members[rank].name);
+  const auto& members = places_[index].members;
+  const auto place = std::ranges::find(members, rank) - members.begin();
+  found->channel->on_message(static_cast<Rank>(place), reader.rest());
 }
 
 Result<> Epoch::build() {
@@ -119,6 +134,7 @@ Result<> Epoch::build() {
     options.writer = inheritance_.writers[index];
     options.past = std::move(inheritance_.pasts[index]);
     options.codecs = plan.codecs;
+    options.bulk = inheritance_.homes[index];
     auto channel = multicast::Channel::create(fabric_, peers, options, plan.factory);
     if (!channel) return tl::unexpected(channel.error());
     mine_.push_back({index, std::move(*channel)});

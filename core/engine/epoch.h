@@ -36,6 +36,7 @@ class Epoch {
   struct Inheritance {
     std::vector<mirror::RingWriter*> writers;
     std::vector<multicast::Past> pasts;
+    std::vector<multicast::bulk::Home> homes;
   };
 
   /// `contacts[rank]`: how to reach it; self's is ignored. All references outlive the epoch.
@@ -133,6 +134,7 @@ class Epoch {
   Epoch(fabric::Fabric& fabric, const View& view, Rank self, const std::vector<ChannelPlan>& plans,
         Inheritance inheritance, Pace& pace);
   Result<> build();
+  void on_message(Rank rank, Bytes message);
   bool all_at(std::uint64_t stage) const;
 
   fabric::Fabric& fabric_;

@@ -16,6 +16,17 @@ namespace squall::engine {
 using membership::Message;
 using membership::Pulse;
 
+namespace {
+
+/// Names for the memory of a channel's large objects, which no view's tables and rings have: those
+/// that it sends, and the places for those that come.
+fabric::RegionId objects_region(std::size_t channel, bool places) {
+  return static_cast<fabric::RegionId>(std::uint64_t{1} << 63 | std::uint64_t{places} << 62 |
+                                       std::uint64_t{channel} << 40);
+}
+
+}  // namespace
+
 Turn::Turn(fabric::Fabric& fabric, View view, Rank self, std::vector<Contact> contacts,
            std::vector<ChannelPlan> plans, const Options& options, Time now)
     : fabric_(fabric),
@@ -26,6 +37,7 @@ Turn::Turn(fabric::Fabric& fabric, View view, Rank self, std::vector<Contact> co
       contacts_(std::move(contacts)),
       plans_(std::move(plans)),
       writers_(plans_.size()),
+      outboxes_(plans_.size()),
       upcalls_(plans_.size()),
       on_channel_view_(plans_.size()),
       on_post_(plans_.size()),
@@ -46,9 +58,15 @@ Turn::Turn(fabric::Fabric& fabric, View view, Rank self, std::vector<Contact> co
         return;
       }
       writer = std::move(*made);
+      if (plans_[index].large_bytes != 0)
+        outboxes_[plans_[index].ring.value_or(index)] = std::make_unique<multicast::bulk::Outbox>(
+            *writer, plans_[index].large_bytes, objects_region(index, false));
     }
+    places_.push_back(
+        multicast::bulk::Pool::create(plans_[index].large_bytes, objects_region(index, true)));
     const Place here = place(index);
     first.writers.push_back(here.self ? writer.get() : nullptr);
+    first.homes.push_back(home(index, here.self.has_value()));
     // A joiner learns from the others where the order stands.
     const bool learns = options_.joins && !here.fresh;
     if (learns && here.self) older.push_back(index);
@@ -63,6 +81,13 @@ Turn::Turn(fabric::Fabric& fabric, View view, Rank self, std::vector<Contact> co
 }
 
 Turn::~Turn() = default;
+
+/// What outlives views of a channel's large objects.
+multicast::bulk::Home Turn::home(std::size_t channel, bool is_in) {
+  if (plans_[channel].large_bytes == 0) return {};
+  return {plans_[channel].bulk, is_in ? outbox(channel) : nullptr, places_[channel].get(),
+          &transit_};
+}
 
 /// Everything that is built from a view, anew.
 void Turn::begin(Time now, Epoch::Inheritance inheritance) {
@@ -152,7 +177,10 @@ Turn::Outcome Turn::run(Time now, std::span<const fabric::Event> events) {
 
 void Turn::handle(Time now, const fabric::Event& event) {
   using Kind = fabric::Event::Kind;
-  if (event.kind == Kind::completed) return control_.completed(event.token);
+  if (event.kind == Kind::completed) {
+    if (!transit_.returned(event.token)) control_.completed(event.token);
+    return;
+  }
   if (control_.knows(event.peer)) {
     // What the application posts is nothing to membership.
     stirred_ |= event.kind != Kind::message || event.bytes.empty() ||

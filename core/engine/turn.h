@@ -107,6 +107,11 @@ class Turn {
     return writers_[plans_[channel].ring.value_or(channel)].get();
   }
 
+  /// The large objects that go by that ring; nullptr where there is no ring or no room for them.
+  multicast::bulk::Outbox* outbox(std::size_t channel) const {
+    return outboxes_[plans_[channel].ring.value_or(channel)].get();
+  }
+
   /// Until it is set, nothing is delivered on that channel: its rings push back, and no view that
   /// has anything to deliver there can end.
   void on_deliver(std::size_t channel, multicast::DeliverFunction upcall);
@@ -177,6 +182,7 @@ class Turn {
   static constexpr int forgotten_after = 5;
 
   void begin(Time now, Epoch::Inheritance inheritance);
+  multicast::bulk::Home home(std::size_t channel, bool is_in);
 
   void handle(Time now, const fabric::Event& event);
   void on_control(Time now, fabric::PeerId peer, std::optional<Rank> from, Bytes message);
@@ -224,7 +230,10 @@ class Turn {
   Rank self_;
   std::vector<Contact> contacts_;  // by rank
   std::vector<ChannelPlan> plans_;
-  std::vector<std::unique_ptr<mirror::RingWriter>> writers_;  // by number of the ring
+  std::vector<std::unique_ptr<mirror::RingWriter>> writers_;        // by number of the ring
+  std::vector<std::unique_ptr<multicast::bulk::Outbox>> outboxes_;  // the same
+  std::vector<std::shared_ptr<multicast::bulk::Pool>> places_;      // by channel
+  multicast::bulk::Transit transit_;
   Upcalls upcalls_;
   std::function<void(const Installed&)> on_view_;
   std::vector<std::function<void(const Installed&)>> on_channel_view_;  // by channel

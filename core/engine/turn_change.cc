@@ -222,6 +222,7 @@ Result<Epoch::Inheritance> Turn::inherit(const membership::Change& change) {
       if (auto renewed = ring->renew(); !renewed) return tl::unexpected(renewed.error());
     }
     next.writers.push_back(is.self ? ring : nullptr);
+    next.homes.push_back(home(index, is.self.has_value()));
     next.pasts.push_back(past_of(was, is, pasts[index], change));
   }
   return next;

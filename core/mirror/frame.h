@@ -13,6 +13,7 @@ namespace squall::mirror {
 enum class FrameKind : std::uint32_t {
   message = 1,
   padding = 2,  ///< nothing; has no round and no number
+  object = 3,   ///< a message that names bytes which travel elsewhere
 };
 
 struct FrameHeader {

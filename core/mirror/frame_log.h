@@ -22,7 +22,7 @@ class FrameLog {
  public:
   struct Frame {
     std::uint32_t bytes = 0;  ///< of the message, without header and padding
-    bool padding = false;
+    FrameKind kind = FrameKind::message;
   };
 
   explicit FrameLog(std::size_t ring_bytes)
@@ -37,8 +37,10 @@ class FrameLog {
 
   void commit(Position at, Frame frame) {
     // Never 0: that says that nothing is committed here.
-    word(at).store((frame.bytes + 1) | (frame.padding ? padding_bit : 0),
-                   std::memory_order_release);
+    const std::uint32_t kind = frame.kind == FrameKind::padding  ? padding_bit
+                               : frame.kind == FrameKind::object ? object_bit
+                                                                 : 0;
+    word(at).store((frame.bytes + 1) | kind, std::memory_order_release);
   }
 
   // --- the engine only
@@ -82,7 +84,10 @@ class FrameLog {
   bool look(Position at, Frame& frame) const {
     const std::uint32_t value = word(at).load(std::memory_order_acquire);
     if (value == 0) return false;
-    frame = {(value & ~padding_bit) - 1, (value & padding_bit) != 0};
+    frame.bytes = (value & ~(padding_bit | object_bit)) - 1;
+    frame.kind = (value & padding_bit) != 0  ? FrameKind::padding
+                 : (value & object_bit) != 0 ? FrameKind::object
+                                             : FrameKind::message;
     return true;
   }
 
@@ -134,7 +139,7 @@ class FrameLog {
     Position at = 0;
     Round round = 0;
   };
-  static constexpr std::uint32_t padding_bit = 1u << 31;
+  static constexpr std::uint32_t padding_bit = 1u << 31, object_bit = 1u << 30;
   // Publications whose rounds jumped and that are not delivered yet; more of them wait.
   static constexpr std::size_t max_batches = 4096;
   // Runs that are not taken yet; when there are more, frames get words.
@@ -148,7 +153,7 @@ class FrameLog {
   void begin_run(Position at, std::uint32_t bytes) {
     if (last_run_ - first_run_ == max_runs) {
       end_run();
-      return commit(at, {bytes, false});
+      return commit(at, {bytes});
     }
     open_ = &runs_[last_run_++ % max_runs];
     *open_ = {at, bytes, 1};
@@ -170,6 +175,6 @@ class FrameLog {
   Round taken_round_ = 0;
 };
 
-static_assert(max_ring_bytes < (std::uint64_t{1} << 31), "a length and the padding bit fit a word");
+static_assert(max_ring_bytes <= (std::uint64_t{1} << 30), "a length and two bits fit a word");
 
 }  // namespace squall::mirror

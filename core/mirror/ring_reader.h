@@ -52,10 +52,11 @@ class RingReader {
       const std::uint64_t size = frame_bytes(header.bytes);
       if (size > published_ - next_ || size > math_.until_end(next_)) return false;
       after_ = next_ + size;
-      if (header.kind == FrameKind::message) {
+      if (header.kind == FrameKind::message || header.kind == FrameKind::object) {
         if (header.round < least_round_ || header.round == no_round) return false;
         least_round_ = header.round + 1;
         head_round_ = header.round;
+        head_is_object_ = header.kind == FrameKind::object;
         head_ = {ring_ + math_.offset(next_) + sizeof(FrameHeader), header.bytes};
         return true;
       }
@@ -67,6 +68,8 @@ class RingReader {
 
   Round head_round() const { return head_round_; }
   Bytes head() const { return head_; }
+  /// The head names a large object instead of being the message.
+  bool head_is_object() const { return head_is_object_; }
   bool exhausted() const { return after_ == published_; }
   /// Everything below has been walked past; the head, if there is one, starts here.
   Position consumed() const { return head_round_ == no_round ? after_ : next_; }
@@ -79,13 +82,15 @@ class RingReader {
         run_left_ = run.count - 1;
         after_ = next_ + run_frame_bytes_;
         head_round_ = log_->take_rounds(next_, run.count);
+        head_is_object_ = false;
         head_ = {ring_ + math_.offset(next_) + sizeof(FrameHeader), run.bytes};
         return true;
       }
       const FrameLog::Frame frame = log_->take(next_);
       after_ = next_ + frame_bytes(frame.bytes);
-      if (!frame.padding) {
+      if (frame.kind != FrameKind::padding) {
         head_round_ = log_->take_rounds(next_, 1);
+        head_is_object_ = frame.kind == FrameKind::object;
         head_ = {ring_ + math_.offset(next_) + sizeof(FrameHeader), frame.bytes};
         return true;
       }
@@ -103,6 +108,7 @@ class RingReader {
   Round head_round_ = no_round;
   Round least_round_ = 0;  // rounds strictly increase
   Bytes head_;
+  bool head_is_object_ = false;
   // Of the own ring: messages behind the head that are like it, one frame further each.
   std::uint32_t run_left_ = 0;
   std::uint64_t run_frame_bytes_ = 0;

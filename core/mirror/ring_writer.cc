@@ -60,7 +60,7 @@ bool RingWriter::take(std::size_t least, std::size_t most, Space& space) {
 void RingWriter::pad(FrameHeader* frame, Position begin, Position end) {
   const auto bytes = static_cast<std::uint32_t>(end - begin - sizeof(FrameHeader));
   *frame = {bytes, FrameKind::padding, 0};
-  log_.commit(begin, {bytes, true});
+  log_.commit(begin, {bytes, FrameKind::padding});
 }
 
 void RingWriter::fill(std::byte* memory, Position frame, std::size_t message_bytes, Claim& claim) {
@@ -77,6 +77,11 @@ bool RingWriter::claim(std::size_t message_bytes, Claim& claim) {
   if (!take(size, size, space)) return false;
   fill(space.memory, space.begin, message_bytes, claim);
   return true;
+}
+
+void RingWriter::commit_object(const Claim& claim) {
+  (reinterpret_cast<FrameHeader*>(claim.message) - 1)->kind = FrameKind::object;
+  log_.commit(claim.frame, {claim.message_bytes, FrameKind::object});
 }
 
 bool RingWriter::claim_here(std::size_t message_bytes, Claim& claim) {
@@ -126,6 +131,7 @@ void RingWriter::cancel(const Claim& claim) {
 
 std::uint64_t RingWriter::publish(Round& next) {
   close_stretch();
+  held_up_ = false;
   if (!memory_.settled()) [[unlikely]]
     memory_.settle(tail_);
   const Position tail = position_of(tail_.load(std::memory_order_acquire));
@@ -151,7 +157,8 @@ std::uint64_t RingWriter::publish(Round& next) {
   return next - first;
 }
 
-/// The frame at `published_`, or the run that begins there. False if it is not committed.
+/// The frame at `published_`, or the run that begins there. False if it is not committed, or is an
+/// object's that must wait.
 bool RingWriter::publish_next(Round& next) {
   if (const FrameLog::Run* run = log_.unpublished_run(published_)) {
     memory_.bring(published_, run->end());
@@ -162,9 +169,13 @@ bool RingWriter::publish_next(Round& next) {
   }
   FrameLog::Frame frame;
   if (!log_.look(published_, frame)) return false;
+  if (frame.kind == FrameKind::object && published_ >= objects_passed_) {
+    held_up_ = true;
+    return false;
+  }
   const Position end = published_ + frame_bytes(frame.bytes);
   memory_.bring(published_, end);
-  if (!frame.padding) shown_header(published_)->round = next++;
+  if (frame.kind != FrameKind::padding) shown_header(published_)->round = next++;
   published_ = end;
   return true;
 }
@@ -177,18 +188,20 @@ void RingWriter::rewind(Round first_lost) {
   Position base = published_;
   while (at != published_) {
     const FrameHeader& frame = *shown_header(at);
-    if (frame.kind == FrameKind::message && frame.round >= first_lost && !lost) {
+    const bool counts = frame.kind != FrameKind::padding;
+    if (counts && frame.round >= first_lost && !lost) {
       lost = true;
       base = at;
     }
     if (lost) {
-      log_.commit(at, {frame.bytes, frame.kind == FrameKind::padding});
-      if (frame.kind == FrameKind::message) --next_number_;
+      log_.commit(at, {frame.bytes, frame.kind});
+      if (counts) --next_number_;
     }
     at += frame_bytes(frame.bytes);
   }
   log_.restart();
   published_ = view_begin_ = base;
+  objects_passed_ = 0;
   only_appended_ = false;
   appended_ = 0;
   planned_ = 0;

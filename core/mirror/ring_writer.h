@@ -52,7 +52,10 @@ class RingWriter {
 
   /// False when the ring is full or the message is over max_message_bytes: ask `fits` which.
   bool claim(std::size_t message_bytes, Claim& claim);
-  void commit(const Claim& claim) { log_.commit(claim.frame, {claim.message_bytes, false}); }
+  void commit(const Claim& claim) { log_.commit(claim.frame, {claim.message_bytes}); }
+  /// Commits it as the frame of a large object: it keeps its place, but is published only when
+  /// `pass_objects` allows it, and with it all that comes behind.
+  void commit_object(const Claim& claim);
   /// Gives a claim up: its space is skipped.
   void cancel(const Claim& claim);
 
@@ -81,6 +84,13 @@ class RingWriter {
     appended_end_ = stretch_begin_ += size;
     return true;
   }
+
+  /// What is claimed next, on any thread, lies behind all that was appended here.
+  void end_stretch() { close_stretch(); }
+  /// Objects whose frames lie below this position may be published. Views begin anew: none.
+  void pass_objects(Position below) { objects_passed_ = below; }
+  /// The last publication ended before an object that may not be published yet.
+  bool held_up() const { return held_up_; }
 
   /// Behind the last frame that was claimed or appended here.
   Position end_here() const { return stretch_begin_; }
@@ -172,6 +182,8 @@ class RingWriter {
   // The engine's alone. The stretch: claimed from the tail, not yet handed out.
   alignas(64) Position published_ = 0;
   MessageNumber next_number_ = 0;
+  Position objects_passed_ = 0;
+  bool held_up_ = false;
   Position view_begin_ = 0;  // what was published when rounds last began at 0
   Position stretch_begin_ = 0;
   Position stretch_end_ = 0;

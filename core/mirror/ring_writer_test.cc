@@ -348,5 +348,78 @@ TEST_CASE("rewinding past everything that was published loses nothing and restar
   CHECK(ring.next == 1);
 }
 
+// --- large objects
+
+void commit_object(RingWriter& writer, std::string_view text) {
+  RingWriter::Claim claim;
+  REQUIRE(writer.claim(text.size(), claim));
+  std::memcpy(claim.message, text.data(), text.size());
+  writer.commit_object(claim);
+}
+
+TEST_CASE("an object's frame keeps its place, and is published when it may be") {
+  Ring ring;
+  REQUIRE(ring.append("before"));
+  commit_object(*ring.writer, "object");
+  REQUIRE(ring.append("behind"));
+  CHECK(ring.writer->publish(ring.next) == 1);
+  CHECK(ring.writer->held_up());
+  CHECK(ring.writer->pending());
+  CHECK(ring.read() == Texts{"before"});
+  // Nothing has changed.
+  CHECK(ring.writer->publish(ring.next) == 0);
+  CHECK(ring.writer->held_up());
+  ring.writer->pass_objects(ring.writer->published() + 1);
+  CHECK(ring.writer->publish(ring.next) == 2);
+  CHECK_FALSE(ring.writer->held_up());
+  CHECK(ring.reader.extend(ring.writer->published()));
+  CHECK(ring.own.extend(ring.writer->published()));
+  for (RingReader* reader : {&ring.reader, &ring.own}) {
+    REQUIRE(reader->advance());
+    CHECK(reader->head_is_object());
+    CHECK(as_text(reader->head()) == "object");
+    CHECK(reader->head_round() == 1);
+    REQUIRE(reader->advance());
+    CHECK_FALSE(reader->head_is_object());
+    CHECK(as_text(reader->head()) == "behind");
+    CHECK(reader->head_round() == 2);
+  }
+}
+
+TEST_CASE("what the turning thread appends behind an object waits with it") {
+  Ring ring;
+  REQUIRE(ring.writer->append_here(as_bytes("one")));
+  ring.writer->end_stretch();
+  commit_object(*ring.writer, "object");
+  for (const auto* text : {"two", "three"}) REQUIRE(ring.writer->append_here(as_bytes(text)));
+  CHECK(ring.writer->publish(ring.next) == 1);
+  REQUIRE(ring.writer->append_here(as_bytes("four")));
+  CHECK(ring.writer->publish(ring.next) == 0);
+  CHECK(ring.read() == Texts{"one"});
+  ring.writer->pass_objects(UINT64_MAX);
+  CHECK(ring.writer->publish(ring.next) == 4);
+  CHECK(ring.read() == Texts{"object", "two", "three", "four"});
+  CHECK(ring.rounds == std::vector<Round>{0, 1, 2, 3, 4});
+}
+
+TEST_CASE("an object that a view has lost is an object in the next, and must wait anew") {
+  Ring ring;
+  commit_object(*ring.writer, "object");
+  ring.writer->pass_objects(UINT64_MAX);
+  REQUIRE(ring.writer->publish(ring.next) == 1);
+  CHECK(ring.writer->next_number() == 1);
+  ring.writer->rewind(0);
+  CHECK(ring.writer->next_number() == 0);
+  Round next = 0;
+  CHECK(ring.writer->publish(next) == 0);
+  CHECK(ring.writer->held_up());
+  ring.writer->pass_objects(UINT64_MAX);
+  CHECK(ring.writer->publish(next) == 1);
+  RingReader reader(ring.writer->memory().data(), ring_bytes);
+  REQUIRE(reader.extend(ring.writer->published()));
+  REQUIRE(reader.advance());
+  CHECK(reader.head_is_object());
+}
+
 }  // namespace
 }  // namespace squall::mirror

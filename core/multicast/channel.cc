@@ -98,6 +98,10 @@ Result<std::unique_ptr<Channel>> Channel::create(fabric::Fabric& fabric,
   }
   channel->table_->settle();
   channel->needed_attachments_ = std::size_t{shape.members - 1} * (channel->writer_ ? 2 : 1);
+  if (options.bulk.places != nullptr)
+    channel->bulk_.emplace(
+        fabric, peers,
+        bulk::Transfers::Options{options.index, shape.self, shape.senders, options.bulk});
   return channel;
 }
 
@@ -157,7 +161,7 @@ bool Channel::attached(fabric::PeerId peer, fabric::RegionId region) {
     }
     table_->push_to(peer);
   } else {
-    return false;
+    return bulk_ && !frozen_ && bulk_->attached(peer, region);
   }
   ++attachments_;
   stirred_ = true;
@@ -170,12 +174,14 @@ Channel::Turned Channel::exchange(Time now) {
   // Before anything is read: what comes meanwhile is news.
   shown_ = table_->shown(watched_);
   // Not before all have replicas: who has one has left the view before, so its ring is free.
-  const bool published = ready() && position_known_ && !gathers(now, turned.deadline) && publish();
+  const bool publishes = ready() && position_known_;
+  const bool passed = publishes && bulk_ && turn_bulk();
+  const bool published = publishes && !gathers(now, turned.deadline) && publish();
   const bool received = receive();
   if (!position_known_) find_position();
   step(now, turned.deadline);
   const bool pushed = table_->push();
-  turned.worked = published || received || pushed;
+  turned.worked = passed || published || received || pushed;
   turned.deliverable = deliverable_moved_;
   if (pushed) {
     quiet_deadline_ = never;
@@ -245,6 +251,19 @@ bool Channel::publish() {
 
 void Channel::reclaim() {
   if (short_of_space()) writer_->release(least_consumed());
+}
+
+bool Channel::turn_bulk() {
+  if (!bulk_->due()) return false;
+  const bool worked = bulk_->turn(writer_ ? least_consumed() : 0);
+  if (writer_) writer_->pass_objects(bulk_->passed());
+  return worked;
+}
+
+void Channel::on_message(Rank from, Bytes message) {
+  if (frozen_) return;
+  stirred_ = true;
+  if (!bulk_ || !bulk_->on_message(from, message)) culprit_ = from;
 }
 
 Position Channel::least_consumed() const {
@@ -387,7 +406,15 @@ bool Channel::deliver_run(const Run& run, const DeliverFunction& upcall, std::ui
       break;
     }
     if (const MessageNumber number = source.next_number++; number >= source.fresh) [[likely]] {
-      if constexpr (decodes) {
+      if (reader.head_is_object()) [[unlikely]] {
+        const auto object = bulk_ ? bulk_->find(run.sender, reader.head()) : std::nullopt;
+        if (!object) {
+          culprit_ = source.rank;
+          whole = false;
+          break;
+        }
+        upcall(Delivery{source.called, number, position_++, *object});
+      } else if constexpr (decodes) {
         const auto decoded = codecs_.decode(reader.head(), most_message_bytes_, decoded_);
         if (!decoded) {
           culprit_ = source.rank;
@@ -399,6 +426,8 @@ bool Channel::deliver_run(const Run& run, const DeliverFunction& upcall, std::ui
         upcall(Delivery{source.called, number, position_++, reader.head()});
       }
     }
+    if (reader.head_is_object() && bulk_) [[unlikely]]
+      bulk_->delivered(run.sender, reader.head());
     if (!reader.advance()) {
       culprit_ = source.rank;
       whole = false;

@@ -23,6 +23,7 @@
 #include "core/mirror/ring_reader.h"
 #include "core/mirror/ring_writer.h"
 #include "core/mirror/table.h"
+#include "core/multicast/bulk/transfers.h"
 #include "core/multicast/codec.h"
 #include "core/multicast/delivery.h"
 #include "core/multicast/stage.h"
@@ -61,6 +62,7 @@ struct ChannelOptions {
   mirror::RingWriter* writer = nullptr;
   Past past{{}, 0};
   Codecs codecs{};  ///< what senders have encoded with, before it came into the ring
+  bulk::Home bulk{};
 };
 
 class Channel {
@@ -81,6 +83,8 @@ class Channel {
   /// A peer has a replica of one of this channel's regions: it is brought up to date. False if the
   /// region is not of this channel.
   bool attached(fabric::PeerId peer, fabric::RegionId region);
+  /// What a member says of large objects, without the channel's number.
+  void on_message(Rank from, Bytes message);
   /// Every peer has replicas of all that this member shows.
   bool ready() const { return attachments_ >= needed_attachments_; }
 
@@ -92,17 +96,23 @@ class Channel {
   Turned exchange(Time now);
   /// An exchange may find something to do. Asked of every channel with every turn, so that idle
   /// ones cost next to nothing.
-  bool due(Time now) const { return stirred_ || now >= due_at_ || news() || short_of_space(); }
+  bool due(Time now) const {
+    return stirred_ || now >= due_at_ || news() || short_of_space() || (bulk_ && bulk_->due());
+  }
   /// When it will be due if nothing comes.
   Time due_at() const { return due_at_; }
   /// `deliver` may find something.
   bool deliverable() const { return deliverable_moved_; }
   /// Something that an exchange looks at has come since the last one: a peer's counters have moved,
   /// or there are frames to publish. Cheap enough to spin on.
-  bool news() const { return !frozen_ && (table_->shown(watched_) != shown_ || pending()); }
-  /// Something was claimed that is not published yet, and does not wait for more to come.
+  bool news() const {
+    return !frozen_ && (table_->shown(watched_) != shown_ || pending() || (bulk_ && bulk_->news()));
+  }
+  /// Something was claimed that is not published yet, and waits neither for more to come nor for a
+  /// large object.
   bool pending() const {
-    return writer_ && writer_->pending() && (!stages_.gather || waiting_since_ == never || full());
+    return writer_ && writer_->pending() && !writer_->held_up() &&
+           (!stages_.gather || waiting_since_ == never || full());
   }
   /// Publishes between two exchanges; the next one takes note of it.
   void publish_now();
@@ -173,6 +183,7 @@ class Channel {
   [[gnu::noinline]] bool deliver_run(const Run& run, const DeliverFunction& upcall,
                                      std::uint64_t end);
   Position least_consumed() const;
+  bool turn_bulk();
   void count_bytes(SenderIndex sender, std::vector<Lag>& lags) const;
 
   fabric::Fabric& fabric_;
@@ -217,7 +228,8 @@ class Channel {
   std::size_t needed_attachments_ = 0;
   std::optional<Rank> culprit_;
 
-  // What only some stacks have, behind all that every one uses.
+  // What only some channels have, behind all that every one uses.
+  std::optional<bulk::Transfers> bulk_;
   Codecs codecs_;
   Codecs::Scratch decoded_;
   std::size_t most_message_bytes_;

@@ -65,7 +65,8 @@ std::vector<engine::ChannelPlan> Cluster::plans() const {
   if (options_.channels) return options_.channels->plans;
   std::vector<NodeId> senders;
   for (const Rank rank : options_.senders) senders.push_back(NodeId{rank + 1});
-  return {{options_.group, senders, senders.empty(), options_.ring_bytes, stages_, codecs_}};
+  return {{options_.group, senders, senders.empty(), options_.ring_bytes, stages_, codecs_,
+           options_.bulk, options_.large_memory}};
 }
 
 /// The node is a member, of this view, from here on.
@@ -118,6 +119,13 @@ bool Cluster::try_send(Rank member, Bytes message, std::size_t channel) {
   wake(member);
   mirror::RingWriter* const writer = nodes_[member].turn->writer(channel);
   mirror::RingWriter::Claim claim;
+  if (writer != nullptr && !writer->fits(message.size() + codecs_.overhead())) {
+    multicast::bulk::Outbox& outbox = *nodes_[member].turn->outbox(channel);
+    auto object = outbox.pool().take(message.size());
+    if (!object) return false;
+    std::ranges::copy(message, object->bytes().begin());
+    return outbox.send(*object, true).has_value();
+  }
   if (!codecs_.empty()) message = codecs_.encode(message, encoded_);
   if (writer == nullptr || !writer->claim(message.size(), claim)) return false;
   if (!message.empty()) std::memcpy(claim.message, message.data(), message.size());

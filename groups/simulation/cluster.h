@@ -35,7 +35,10 @@ struct Options {
   std::vector<Rank> senders;       ///< empty: everyone
   std::size_t ring_bytes = std::size_t{1} << 14;
   std::string group = "simulated";  ///< its name
-  engine::Turn::Options member;     ///< of every member; seeds are drawn
+  /// Of large objects.
+  std::size_t large_memory = std::size_t{1} << 20;
+  multicast::bulk::Settings bulk{.schedule = {}, .block_bytes = 4096};
+  engine::Turn::Options member;  ///< of every member; seeds are drawn
   /// By rank: so many microseconds pass between two turns of this member, on average; 1 or absent:
   /// it turns in every round of the driver.
   std::vector<std::uint64_t> laziness;
@@ -73,7 +76,7 @@ class Cluster {
   void listen(Rank member, std::size_t channel, multicast::DeliverFunction deliver);
 
   /// False if the ring is full, the member is no sender or is not running. Where it is not in the
-  /// channel now, the message waits until it is.
+  /// channel now, the message waits until it is. What is too long for the ring goes as an object.
   bool try_send(Rank member, Bytes message, std::size_t channel = 0);
 
   /// Turns everyone and moves time until `done` says so; false once `limit` has passed, or when

@@ -222,7 +222,49 @@ void SimGroup::cancel(const Reservation& reservation) {
   node_.wake();
 }
 
+std::size_t SimGroup::max_object_bytes() const {
+  multicast::bulk::Outbox* const outbox = turn_.outbox(0);
+  return outbox != nullptr ? outbox->pool().limit() : 0;
+}
+
+Result<Buffer> SimGroup::try_buffer(std::size_t bytes) {
+  if (const auto open = reserve(0); open)
+    cancel(*open);
+  else
+    return tl::unexpected(open.error());
+  return turn_.outbox(0)->pool().take(bytes);
+}
+
+Result<Buffer> SimGroup::buffer(std::size_t bytes) {
+  while (true) {
+    auto made = try_buffer(bytes);
+    if (made || made.error().code != Code::would_block || node_.in_upcall()) return made;
+    node_.wait_a_little();
+  }
+}
+
+Result<> SimGroup::try_send(Buffer& object) {
+  if (closed_ || !node_.runs()) return tl::unexpected(node_.why_closed());
+  auto sent = turn_.outbox(0)->send(object, true);
+  if (sent) node_.wake();
+  return sent;
+}
+
+Result<> SimGroup::send(Buffer object) {
+  while (true) {
+    auto sent = try_send(object);
+    if (sent || sent.error().code != Code::would_block || node_.in_upcall()) return sent;
+    node_.wait_a_little();
+  }
+}
+
 Result<> SimGroup::try_send(Bytes message) {
+  if (const auto* writer = turn_.writer(0); writer != nullptr && !writer->fits(message.size())) {
+    auto object = try_buffer(message.size());
+    if (!object) return tl::unexpected(object.error());
+    std::ranges::copy(message, object->bytes().begin());
+    return try_send(*object);
+  }
   const auto space = reserve(message.size());
   if (!space) return tl::unexpected(space.error());
   if (!message.empty()) std::memcpy(space->bytes.data(), message.data(), message.size());

@@ -33,12 +33,17 @@ class SimGroup final : public Group {
   std::shared_ptr<const View> view() const override;
   Rank rank() const override;
   std::size_t max_message_bytes() const override;
+  std::size_t max_object_bytes() const override;
 
   Result<Reservation> reserve(std::size_t bytes) override;
   void commit(const Reservation& reservation) override;
   void cancel(const Reservation& reservation) override;
   Result<> try_send(Bytes message) override;
   Result<> send(Bytes message) override;
+  Result<Buffer> try_buffer(std::size_t bytes) override;
+  Result<Buffer> buffer(std::size_t bytes) override;
+  Result<> try_send(Buffer& object) override;
+  Result<> send(Buffer object) override;
 
   void on_state(StateHooks hooks) override;
   void on_deliver(std::function<void(const Delivery&)> handler) override;

@@ -20,6 +20,7 @@ constexpr std::uint64_t leaving_seed = 0x1eaf;
 constexpr std::uint64_t joining_seed = 0x901;
 constexpr std::uint64_t upcalls_seed = 0x510;
 constexpr std::uint64_t detour_seed = 0xde70;
+constexpr std::uint64_t large_seed = 0xb16;
 
 constexpr std::array<std::string_view, 4> stacks{"total | stable", "total", "fifo",
                                                  "fifo | stable"};
@@ -258,6 +259,27 @@ Scenario draw_stacks(std::uint64_t seed) {
   Scenario scenario = draw_any(seed, random, more_stacks[random.below(more_stacks.size())]);
   if (Random mind(seed ^ detour_seed); mind.one_in(2)) slow_one_link(mind, scenario);
   scenario.replay += " --stacks";
+  return scenario;
+}
+
+Scenario draw_large(std::uint64_t seed) {
+  using Kind = multicast::bulk::Kind;
+  Random random(seed);
+  Scenario scenario = random.one_in(2)
+                          ? draw_any(seed, random, stacks[0])
+                          : draw_any(seed, random, more_stacks[random.below(more_stacks.size())]);
+  scenario.replay += " --large";
+  Random mind(seed ^ large_seed);
+  auto& options = scenario.options;
+  constexpr Kind kinds[] = {Kind::sequential, Kind::chain, Kind::binomial_tree,
+                            Kind::binomial_pipeline};
+  if (!mind.one_in(4)) options.bulk.schedule = kinds[mind.below(std::size(kinds))];
+  options.bulk.block_bytes = std::uint32_t{1024} << mind.below(3);
+  options.bulk.window_bytes = options.bulk.block_bytes << mind.below(3);
+  const std::uint64_t most_blocks = 1 + mind.below(40);
+  scenario.most_bytes =
+      mirror::max_message_bytes(options.ring_bytes) + most_blocks * options.bulk.block_bytes;
+  options.large_memory = scenario.most_bytes * (1 + mind.below(3));
   return scenario;
 }
 

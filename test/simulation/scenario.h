@@ -80,6 +80,9 @@ Scenario draw(std::uint64_t seed);
 /// As `draw`, with the stacks that it never draws: causal order, modules that change bytes or wait,
 /// and a check of the order below it; half of them with one link that is slow.
 Scenario draw_stacks(std::uint64_t seed);
+/// As `draw`; but some messages are large objects, of up to some dozens of blocks, which travel by
+/// any of the schedules, more than there is room for at once.
+Scenario draw_large(std::uint64_t seed);
 /// With this stack and a sender's crash, for those who must find what only a crash shows.
 Scenario draw_crash(std::uint64_t seed, const std::string& stack);
 /// The default stack, and faults that meet in the middle of a view change: its coordinators die

@@ -31,6 +31,7 @@ struct Arguments {
   bool change = false;
   bool joins = false;
   bool objects = false;
+  bool large = false;
   bool lengthy = false;
   bool trace = false;
   unsigned bug = 0;
@@ -47,6 +48,7 @@ Scenario draw_right(const Arguments& arguments, std::uint64_t seed) {
   if (arguments.change) return draw_change(seed);
   if (arguments.joins) return draw_join(seed);
   if (arguments.objects) return draw_objects(seed);
+  if (arguments.large) return draw_large(seed);
   if (arguments.lengthy) return draw_long(seed);
   if (!arguments.calm.empty()) return draw_calm(seed, arguments.calm);
   if (!arguments.detour.empty()) return draw_detour(seed, arguments.detour);
@@ -136,6 +138,7 @@ int main(int argc, char** argv) {
   app.add_flag("--change", arguments.change, "faults in the middle of view changes, in every seed");
   app.add_flag("--join", arguments.joins, "nodes join and run again, in every seed");
   app.add_flag("--objects", arguments.objects, "clients call an object, in every seed");
+  app.add_flag("--large", arguments.large, "large objects, in every seed");
   app.add_flag("--long", arguments.lengthy, "five members, 60 s of faults");
   app.add_option("--bug", arguments.bug, "a deliberate mistake, by its number in membership::Bug");
   app.add_flag("--trace", arguments.trace, "with --seed: print what happened");

@@ -1,0 +1,174 @@
+#include "bench/objects/member.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <vector>
+
+#include "bench/launch/link.h"
+#include "bench/launch/play.h"
+#include "bench/samples/samples.h"
+#include "bench/samples/usage.h"
+#include "groups/node.h"
+
+namespace squall::bench {
+namespace {
+
+using nlohmann::json;
+
+constexpr Duration listen_every = 1ms;
+constexpr Duration good_order = 3s;
+/// Every object says who it is this often, so that bytes of another one would be noticed.
+constexpr std::size_t stamp_every = 4096;
+constexpr std::size_t small_bytes = 64;
+
+class Taker {
+ public:
+  Taker(Link& link, Node& node)
+      : link_(link),
+        node_(node),
+        group_(*node.group(objects_group)),
+        small_(*node.group(beside_group)),
+        size_(link.task().at("size_bytes")),
+        sends_(link.task().at("sends")),
+        asks_(link.task().at("asks")) {
+    if (link.task().at("copies") && !sends_) copy_.resize(size_);
+    group_.on_deliver([this](const Delivery& delivery) { take(delivery); });
+    small_.on_deliver([this](const Delivery& delivery) {
+      if (delivery.sender == node_.rank()) answered_ = true;
+    });
+  }
+
+  Result<> run();
+
+ private:
+  void take(const Delivery& delivery);
+  Result<> send_one();
+  Result<> ask(Time now, Samples& samples);
+  Result<> turn(Time now) {
+    if (node_.poll()) return {};
+    if (const auto stopped = node_.stopped()) return tl::unexpected(*stopped);
+    if (wrong_) return fail(Code::lost, "an object was delivered with the bytes of another");
+    node_.idle(now + listen_every);
+    return {};
+  }
+
+  Link& link_;
+  Node& node_;
+  Group& group_;
+  Group& small_;
+  std::size_t size_;
+  bool sends_, asks_;
+  std::vector<std::byte> copy_;
+  std::uint64_t sent_ = 0, taken_ = 0;
+  std::optional<Time> asked_at_;
+  bool answered_ = false;
+  bool wrong_ = false;
+};
+
+void Taker::take(const Delivery& delivery) {
+  const std::byte* data = delivery.bytes.data();
+  if (!copy_.empty()) {
+    std::memcpy(copy_.data(), data, delivery.bytes.size());
+    data = copy_.data();
+  }
+  for (std::size_t at = 0; at + sizeof taken_ <= delivery.bytes.size(); at += stamp_every)
+    wrong_ |= std::memcmp(data + at, &taken_, sizeof taken_) != 0;
+  wrong_ |= delivery.bytes.size() != size_;
+  ++taken_;
+}
+
+/// If there is a buffer that nobody reads any more.
+Result<> Taker::send_one() {
+  auto object = group_.try_buffer(size_);
+  if (object) {
+    std::byte* const data = object->bytes().data();
+    for (std::size_t at = 0; at + sizeof sent_ <= size_; at += stamp_every)
+      std::memcpy(data + at, &sent_, sizeof sent_);
+    auto sent = group_.try_send(*object);
+    if (!sent && sent.error().code != Code::would_block) return sent;
+    sent_ += sent.has_value();
+  } else if (object.error().code != Code::would_block) {
+    return tl::unexpected(object.error());
+  }
+  return {};
+}
+
+/// A small message, as soon as the one before is there.
+Result<> Taker::ask(Time now, Samples& samples) {
+  if (asked_at_ && !answered_) return {};
+  if (asked_at_) samples.add(now - *asked_at_);
+  static constexpr std::byte nothing[small_bytes] = {};
+  asked_at_ = Monotonic::now();
+  answered_ = false;
+  return small_.try_send(nothing);
+}
+
+Result<> Taker::run() {
+  if (auto said = link_.channel().send({{"ready", {{"fabric", node_.fabric()}}}}); !said)
+    return said;
+  std::optional<Time> alone, start, end;
+  while (!start) {
+    if (auto turned = turn(Monotonic::now()); !turned) return turned;
+    if (const auto message = link_.channel().receive(); message && message->contains("go")) {
+      const auto time = [&](const char* what) {
+        return Time(Duration((*message)["go"].at(what).get<Duration::rep>()));
+      };
+      alone = time("alone_ns");
+      start = time("start_ns");
+      end = time("end_ns");
+    }
+    if (link_.channel().closed()) return fail(Code::closed, "the command is gone");
+  }
+  Samples idle, beside;
+  std::uint64_t before = 0;
+  std::optional<Time> began;
+  double processor = 0;
+  Time now = Monotonic::now();
+  for (; now < *end; now = Monotonic::now()) {
+    if (!began && now >= *start) {
+      began = now;
+      before = taken_;
+      processor = cpu_seconds();
+      beside.clear();
+    }
+    if (asks_)
+      if (auto asked = ask(now, now < *alone ? idle : beside); !asked) return asked;
+    if (sends_ && now >= *alone)
+      if (auto sent = send_one(); !sent) return sent;
+    if (auto turned = turn(now); !turned) return turned;
+  }
+  const double seconds = std::chrono::duration<double>(now - *began).count();
+  if (auto said = link_.channel().send({{"result",
+                                         {{"taken", taken_ - before},
+                                          {"seconds", seconds},
+                                          {"idle_ns", asks_ ? idle.percentile(0.5).count() : 0},
+                                          {"beside_ns", asks_ ? beside.percentile(0.5).count() : 0},
+                                          {"rss_bytes", resident_bytes()},
+                                          {"cpu_s", cpu_seconds() - processor}}}});
+      !said)
+    return said;
+  while (!link_.told_to_stop() && !node_.stopped())
+    if (auto turned = turn(Monotonic::now()); !turned) return turned;
+  static_cast<void>(node_.shutdown(Monotonic::now() + good_order));
+  return {};
+}
+
+}  // namespace
+
+int take_objects_as_member() {
+  return play_member([](Link& link) -> Result<> {
+    Config config = link.config();
+    // A figure of fewer members is none. A stall of a busy machine is no death.
+    config.survive_losses = false;
+    config.failure_timeout = 5s;
+    auto node = Node::start(config);
+    if (!node) return tl::unexpected(node.error());
+    return Taker(link, **node).run();
+  });
+}
+
+}  // namespace squall::bench

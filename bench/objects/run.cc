@@ -1,0 +1,98 @@
+#include <algorithm>
+#include <bit>
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "bench/launch/crew.h"
+#include "bench/launch/gather.h"
+#include "bench/objects/member.h"
+#include "bench/objects/objects.h"
+#include "core/fabric/topology.h"
+#include "groups/config.h"
+
+namespace squall::bench {
+namespace {
+
+using nlohmann::json;
+
+/// Small messages alone, before anything else; then objects before they count: pools and pages
+/// fill.
+constexpr Duration lonely = 300ms, warm_up = 700ms;
+/// Over everything else, before a run counts as hung.
+constexpr Duration grace = 30s;
+constexpr Duration settle = 5s;
+/// Objects that a sender may have under way at once.
+constexpr std::size_t under_way = 3;
+
+std::optional<Schedule> schedule_named(const std::string& name) {
+  if (name == "auto") return Schedule::automatic;
+  if (name == "sequential") return Schedule::sequential;
+  if (name == "chain") return Schedule::chain;
+  if (name == "binomial_tree") return Schedule::binomial_tree;
+  if (name == "binomial_pipeline") return Schedule::binomial_pipeline;
+  return std::nullopt;
+}
+
+}  // namespace
+
+Result<Objects> run_objects(const ObjectsOptions& asked) {
+  Config config;
+  config.provider = asked.fabric;
+  GroupConfig group;
+  group.name = objects_group;
+  group.senders = {member_name(0)};
+  const auto schedule = schedule_named(asked.schedule);
+  if (!schedule)
+    return fail(Code::invalid, "there is no schedule " + asked.schedule,
+                "auto, sequential, chain, binomial_tree or binomial_pipeline");
+  group.schedule = *schedule;
+  group.block_bytes = asked.block_bytes;
+  constexpr std::size_t least = std::size_t{1} << 20;
+  group.large_memory = std::bit_ceil(std::max(under_way * asked.size_bytes, least));
+  GroupConfig beside;
+  beside.name = beside_group;
+  config.groups = {group, beside};
+  const std::vector<fabric::Core> cores = fabric::usable_cores();
+  auto crew = Crew::start({{"member", "objects"}, asked.members, config, [&](unsigned index) {
+                             const bool pins = cores.size() >= asked.members;
+                             return json{{"size_bytes", asked.size_bytes},
+                                         {"copies", !asked.in_place},
+                                         {"sends", index == 0},
+                                         {"asks", asked.beside && index == 1},
+                                         {"core", pins ? static_cast<int>(cores[index]) : -1}};
+                           }});
+  if (!crew) return tl::unexpected(crew.error());
+  Time deadline = Monotonic::now() + config.start_timeout + grace;
+  auto ready = gather(*crew, "ready", deadline, [](const json&) {});
+  if (!ready) return tl::unexpected(ready.error());
+  const Time alone = Monotonic::now() + lonely;
+  const Time start = alone + warm_up;
+  const Time end =
+      start + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(asked.seconds));
+  crew->tell_all({{"go",
+                   {{"alone_ns", alone.time_since_epoch().count()},
+                    {"start_ns", start.time_since_epoch().count()},
+                    {"end_ns", end.time_since_epoch().count()}}}});
+  Objects objects;
+  bool first = true;
+  auto results = gather(*crew, "result", end + grace, [&](const json& from) {
+    const double rate = from.at("taken").get<double>() / from.at("seconds").get<double>();
+    objects.objects_per_s = first ? rate : std::min(objects.objects_per_s, rate);
+    objects.rss_bytes = std::max(objects.rss_bytes, from.at("rss_bytes").get<std::uint64_t>());
+    objects.cpu_s += from.at("cpu_s").get<double>();
+    objects.idle_p50 =
+        std::max(objects.idle_p50, Duration(from.at("idle_ns").get<Duration::rep>()));
+    objects.beside_p50 =
+        std::max(objects.beside_p50, Duration(from.at("beside_ns").get<Duration::rep>()));
+    first = false;
+  });
+  if (!results) return tl::unexpected(results.error());
+  crew->tell_all({{"stop", true}});
+  deadline = Monotonic::now() + settle;
+  while (crew->running() > 0 && crew->next(deadline)) {
+  }
+  return objects;
+}
+
+}  // namespace squall::bench

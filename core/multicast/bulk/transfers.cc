@@ -1,0 +1,426 @@
+#include "core/multicast/bulk/transfers.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/base/assert.h"
+
+namespace squall::multicast::bulk {
+namespace {
+
+std::optional<ObjectFrame> frame_of(Bytes bytes) {
+  Reader reader(bytes);
+  ObjectFrame frame;
+  frame.number = reader.get<std::uint64_t>();
+  frame.bytes = reader.get<std::uint64_t>();
+  frame.region = reader.get<std::uint64_t>();
+  if (!reader.done()) return std::nullopt;
+  return frame;
+}
+
+}  // namespace
+
+Transfers::Transfers(fabric::Fabric& fabric, std::vector<fabric::PeerId> peers, Options options)
+    : fabric_(fabric),
+      peers_(std::move(peers)),
+      self_(options.self),
+      channel_(options.channel),
+      senders_(std::move(options.senders)),
+      home_(options.home),
+      own_(static_cast<std::uint32_t>(std::ranges::find(senders_, self_) - senders_.begin())),
+      maps_(fabric.capabilities().maps) {
+  for (std::size_t rank = 0; rank < peers_.size(); ++rank)
+    windows_.push_back(std::make_shared<Window>());
+}
+
+Transfers::~Transfers() = default;
+
+Kind Transfers::schedule() const {
+  // Two members have one way; of more, none is as quick as the pipeline.
+  return home_.settings.schedule.value_or(members() == 2 ? Kind::sequential
+                                                         : Kind::binomial_pipeline);
+}
+
+// --- what others say
+
+bool Transfers::on_message(Rank from, Bytes message) {
+  const auto word = decode(message);
+  if (!word || word->origin >= senders_.size()) return false;
+  active_ = true;
+  switch (word->kind) {
+    case Word::Kind::offer:
+      return on_offer(from, *word);
+    case Word::Kind::landed:
+      return on_landed(from, *word);
+    case Word::Kind::whole:
+      return on_whole(from, *word);
+    case Word::Kind::retired: {
+      const auto region = static_cast<fabric::RegionId>(word->region);
+      if (shown_.erase({from, region}) != 0) fabric_.release(peers_[from], region);
+      return true;
+    }
+  }
+  return false;
+}
+
+bool Transfers::on_offer(Rank from, const Word& word) {
+  if (word.bytes > home_.settings.most_bytes || word.origin == own_) return false;
+  const auto region = static_cast<fabric::RegionId>(word.region);
+  if (maps_) {
+    if (from != origin_rank(word.origin)) return false;
+    const auto bytes = static_cast<std::size_t>(word.region_bytes);
+    // Where the peer is lost meanwhile, a view without it is on its way.
+    if (auto data = fabric_.import_object(peers_[from], region, bytes, nullptr))
+      shown_[{from, region}] = {*data, bytes};
+    return true;
+  }
+  const Name name{word.origin, word.number};
+  auto found = incoming_.find(name);
+  if (found == incoming_.end()) {
+    Transfer transfer(word.schedule, members(), place_of(self_, word.origin), word.bytes,
+                      word.block_bytes);
+    found =
+        incoming_
+            .emplace(name, Incoming(Spread(std::move(transfer), word.origin, word.number), word))
+            .first;
+  }
+  Incoming& incoming = found->second;
+  const auto& parents = incoming.spread.transfer.parents();
+  if (incoming.terms.bytes != word.bytes || incoming.terms.block_bytes != word.block_bytes ||
+      incoming.terms.schedule != word.schedule || incoming.sources.contains(from) ||
+      std::ranges::find(parents, place_of(from, word.origin)) == parents.end())
+    return false;
+  incoming.sources.emplace(from, region);
+  if (incoming.spread.buffer) take_in(incoming, from, region);
+  return true;
+}
+
+void Transfers::take_in(Incoming& incoming, Rank from, fabric::RegionId region) {
+  // Lost: as above.
+  static_cast<void>(fabric_.import_object(peers_[from], region,
+                                          std::max<std::size_t>(1, incoming.terms.bytes),
+                                          &incoming.spread.buffer->slab()->memory));
+}
+
+bool Transfers::on_landed(Rank from, const Word& word) {
+  const auto found = incoming_.find({word.origin, word.number});
+  if (found == incoming_.end() || !found->second.spread.buffer) return false;
+  return found->second.spread.transfer.received(place_of(from, word.origin), word.block);
+}
+
+bool Transfers::on_whole(Rank from, const Word& word) {
+  if (word.origin != own_) return false;
+  const auto found = outgoing_.find(word.number);
+  if (found == outgoing_.end() || found->second.whole.contains(from)) return false;
+  found->second.whole.insert(from);
+  return true;
+}
+
+bool Transfers::attached(fabric::PeerId id, fabric::RegionId region) {
+  const auto peer = static_cast<Rank>(std::ranges::find(peers_, id) - peers_.begin());
+  const auto is_it = [&](const Spread& spread) {
+    return spread.buffer && spread.buffer->slab()->region == region;
+  };
+  if (const auto holders = holders_.find(region); holders != holders_.end()) {
+    holders->second.insert(peer);
+    return active_ = true;
+  }
+  for (auto& [number, outgoing] : outgoing_)
+    if (outgoing.spread && is_it(*outgoing.spread)) {
+      outgoing.spread->attached.insert(peer);
+      return active_ = true;
+    }
+  for (auto& [name, incoming] : incoming_)
+    if (is_it(incoming.spread)) {
+      incoming.spread.attached.insert(peer);
+      return active_ = true;
+    }
+  return false;
+}
+
+// --- a turn
+
+bool Transfers::turn(Position consumed) {
+  bool worked = say_rest();
+  if (home_.outbox != nullptr) {
+    if (news()) home_.outbox->collect();
+    worked |= begin_sending();
+  }
+  worked |= find_places();
+  for (auto& [name, incoming] : incoming_)
+    if (incoming.spread.buffer) worked |= offer(incoming.spread);
+  worked |= push_blocks();
+  for (auto at = incoming_.begin(); at != incoming_.end();) {
+    worked |= finish(at->second);
+    const bool done = at->second.delivered && at->second.spread.transfer.finished();
+    at = done ? incoming_.erase(at) : std::next(at);
+  }
+  worked |= settle(consumed);
+  let_go();
+  active_ = !outgoing_.empty() || !incoming_.empty() || !waiting_.empty();
+  return worked;
+}
+
+bool Transfers::begin_sending() {
+  bool worked = false;
+  for (const Outbox::Item& item : home_.outbox->items()) {
+    Outgoing& outgoing = outgoing_[item.number];
+    if (outgoing.passed) continue;
+    if (maps_) {
+      worked |= show(item, outgoing);
+      continue;
+    }
+    if (!outgoing.spread && members() > 1) {
+      expose(*item.buffer);
+      outgoing.spread.emplace(
+          Transfer(schedule(), members(), 0, item.buffer->size(), home_.settings.block_bytes), own_,
+          item.number);
+      outgoing.spread->buffer = item.buffer;
+      worked = true;
+    }
+    if (outgoing.spread) worked |= offer(*outgoing.spread);
+  }
+  return worked;
+}
+
+/// Where memory is mapped: to those who have not seen it.
+bool Transfers::show(const Outbox::Item& item, Outgoing& outgoing) {
+  const Slab& slab = *item.buffer->slab();
+  const auto [holders, fresh] = holders_.try_emplace(slab.region);
+  if (fresh) expose(*item.buffer);
+  outgoing.whole = holders->second;
+  bool worked = false;
+  for (Rank rank = 0; rank < members(); ++rank) {
+    if (rank == self_ || holders->second.contains(rank) || outgoing.offered.contains(rank))
+      continue;
+    outgoing.offered.insert(rank);
+    Word word;
+    word.origin = own_;
+    word.number = item.number;
+    word.region = raw(slab.region);
+    word.bytes = item.buffer->size();
+    word.region_bytes = slab.memory.size();
+    word.block_bytes = home_.settings.block_bytes;
+    say(rank, fabric::Lane::urgent, word);
+    worked = true;
+  }
+  return worked;
+}
+
+/// For what was offered and has none: in the order of each sender's objects.
+bool Transfers::find_places() {
+  bool worked = false;
+  std::uint32_t refused = own_;  // a sender whose next object waits
+  std::uint32_t first = UINT32_MAX;
+  for (auto& [name, incoming] : incoming_) {
+    if (incoming.delivered) continue;
+    const std::uint32_t origin = name.first;
+    const bool is_first = origin != first;
+    first = origin;
+    if (incoming.spread.buffer || refused == origin) continue;
+    const auto bytes = static_cast<std::size_t>(incoming.terms.bytes);
+    auto place = is_first ? home_.places->take_anyway(bytes) : home_.places->take(bytes);
+    if (!place) {
+      // There is no memory, or no room; it is asked for again with the next turn.
+      refused = origin;
+      continue;
+    }
+    incoming.spread.buffer = std::make_shared<const Buffer>(std::move(*place));
+    for (const auto& [rank, region] : incoming.sources) take_in(incoming, rank, region);
+    worked = true;
+  }
+  return worked;
+}
+
+/// To those who get blocks of it from here.
+bool Transfers::offer(Spread& spread) {
+  if (std::exchange(spread.offered, true)) return false;
+  if (spread.transfer.children().empty()) return true;
+  expose(*spread.buffer);
+  for (const Place child : spread.transfer.children()) {
+    Word word;
+    word.origin = spread.origin;
+    word.number = spread.number;
+    word.region = raw(spread.buffer->slab()->region);
+    word.bytes = spread.transfer.bytes();
+    word.region_bytes = spread.buffer->slab()->memory.size();
+    const auto incoming = incoming_.find({spread.origin, spread.number});
+    const bool mine = spread.origin == own_;
+    word.block_bytes = mine ? home_.settings.block_bytes : incoming->second.terms.block_bytes;
+    word.schedule = mine ? schedule() : incoming->second.terms.schedule;
+    say(rank_at(child, spread.origin), fabric::Lane::urgent, word);
+  }
+  return true;
+}
+
+/// A block of each object in turn, so that they share what there is of the links.
+bool Transfers::push_blocks() {
+  std::vector<Spread*> spreads;
+  for (auto& [number, outgoing] : outgoing_)
+    if (outgoing.spread && !outgoing.spread->transfer.finished())
+      spreads.push_back(&*outgoing.spread);
+  for (auto& [name, incoming] : incoming_)
+    if (incoming.spread.buffer && !incoming.spread.transfer.finished())
+      spreads.push_back(&incoming.spread);
+  bool worked = false;
+  for (bool more = !spreads.empty(); more;) {
+    more = false;
+    ++turn_;
+    for (std::size_t at = 0; at < spreads.size(); ++at)
+      more |= push_block(*spreads[(turn_ + at) % spreads.size()]);
+    worked |= more;
+  }
+  return worked;
+}
+
+bool Transfers::push_block(Spread& spread) {
+  const auto move = spread.transfer.next();
+  if (!move) return false;
+  const Rank to = rank_at(move->peer, spread.origin);
+  const std::size_t bytes = spread.transfer.size(move->block);
+  Window& window = *windows_[to];
+  if (!spread.attached.contains(to) || waits(to)) return false;
+  if (window.bytes != 0 && window.bytes + bytes > home_.settings.window_bytes) return false;
+  if (bytes != 0) {
+    const auto region = spread.buffer->slab()->region;
+    const fabric::Token token = home_.transit->hold(spread.buffer, windows_[to], bytes);
+    if (!fabric_.push_to(peers_[to], region, spread.transfer.offset(move->block), bytes,
+                         fabric::Lane::bulk, token)) {
+      // Lost: a view without it is on its way.
+      home_.transit->returned(token);
+      return false;
+    }
+  }
+  Word word;
+  word.kind = Word::Kind::landed;
+  word.origin = spread.origin;
+  word.number = spread.number;
+  word.block = move->block;
+  say(to, fabric::Lane::bulk, word);
+  spread.transfer.sent();
+  return true;
+}
+
+/// Tells the sender of what has become whole.
+bool Transfers::finish(Incoming& incoming) {
+  if (incoming.told || !incoming.spread.transfer.whole()) return false;
+  incoming.told = true;
+  for (const auto& [rank, region] : incoming.sources) fabric_.release(peers_[rank], region);
+  Word word;
+  word.kind = Word::Kind::whole;
+  word.origin = incoming.spread.origin;
+  word.number = incoming.spread.number;
+  say(origin_rank(word.origin), fabric::Lane::urgent, word);
+  return true;
+}
+
+/// What all hold may be published, and what all have consumed is done with.
+bool Transfers::settle(Position consumed) {
+  if (home_.outbox == nullptr) return false;
+  const Position before = passed_;
+  const std::size_t others = members() - 1;
+  bool all = true;
+  for (const Outbox::Item& item : home_.outbox->items()) {
+    Outgoing& outgoing = outgoing_[item.number];
+    outgoing.passed |= outgoing.whole.size() == others;
+    all &= outgoing.passed;
+    if (all) passed_ = std::max(passed_, item.end);
+  }
+  home_.outbox->consumed(consumed);
+  // Without waiting for those who were to get blocks and are done all the same.
+  const auto& left = home_.outbox->items();
+  outgoing_.erase(outgoing_.begin(),
+                  left.empty() ? outgoing_.end() : outgoing_.lower_bound(left.front().number));
+  return passed_ != before;
+}
+
+/// Memory that the pools have given up.
+void Transfers::let_go() {
+  const auto drop = [&](Pool& pool) {
+    if (!pool.has_retired()) return;
+    for (const auto& slab : pool.take_retired()) {
+      if (!slab->exposed) continue;
+      if (const auto holders = holders_.find(slab->region); holders != holders_.end()) {
+        Word word;
+        word.kind = Word::Kind::retired;
+        word.origin = own_;
+        word.region = raw(slab->region);
+        for (Rank rank = 0; rank < members(); ++rank)
+          if (holders->second.contains(rank)) say(rank, fabric::Lane::urgent, word);
+        holders_.erase(holders);
+      }
+      fabric_.conceal(slab->region);
+    }
+  };
+  if (home_.outbox != nullptr) drop(home_.outbox->pool());
+  drop(*home_.places);
+}
+
+void Transfers::expose(const Buffer& buffer) {
+  Slab& slab = *buffer.slab();
+  if (std::exchange(slab.exposed, true)) return;
+  const auto exposed = fabric_.expose(slab.region, slab.memory);
+  SQUALL_ASSERT(exposed, "a region's name is used once");
+}
+
+// --- words
+
+void Transfers::say(Rank to, fabric::Lane lane, const Word& word) {
+  const WireWord wire = encode(channel_, word);
+  if (!waits(to)) {
+    auto sent = fabric_.send(peers_[to], lane, wire);
+    if (sent || sent.error().code != Code::would_block) return;
+  }
+  waiting_.push_back({to, lane, wire});
+}
+
+bool Transfers::waits(Rank to) const {
+  return !waiting_.empty() && std::ranges::find(waiting_, to, &Waiting::to) != waiting_.end();
+}
+
+bool Transfers::say_rest() {
+  const std::size_t before = waiting_.size();
+  RankSet full;
+  std::erase_if(waiting_, [&](const Waiting& word) {
+    if (full.contains(word.to)) return false;
+    auto sent = fabric_.send(peers_[word.to], word.lane, word.message);
+    if (sent || sent.error().code != Code::would_block) return true;
+    full.insert(word.to);
+    return false;
+  });
+  return waiting_.size() != before;
+}
+
+// --- deliveries
+
+std::optional<Bytes> Transfers::find(std::uint32_t origin, Bytes bytes) const {
+  const auto frame = frame_of(bytes);
+  if (!frame) return std::nullopt;
+  const auto size = static_cast<std::size_t>(frame->bytes);
+  if (origin == own_) {
+    for (const Outbox::Item& item : home_.outbox->items())
+      if (item.number == frame->number) return Bytes(item.buffer->bytes());
+    return std::nullopt;
+  }
+  if (maps_) {
+    const auto shown =
+        shown_.find({origin_rank(origin), static_cast<fabric::RegionId>(frame->region)});
+    if (shown == shown_.end() || size > shown->second.bytes) return std::nullopt;
+    return Bytes{shown->second.data, size};
+  }
+  const auto found = incoming_.find({origin, frame->number});
+  if (found == incoming_.end() || !found->second.spread.transfer.whole() ||
+      found->second.terms.bytes != frame->bytes)
+    return std::nullopt;
+  return Bytes(found->second.spread.buffer->bytes());
+}
+
+void Transfers::delivered(std::uint32_t origin, Bytes bytes) {
+  const auto frame = frame_of(bytes);
+  const auto found = incoming_.find({origin, frame->number});
+  if (found == incoming_.end()) return;
+  active_ = true;
+  found->second.delivered = true;
+}
+
+}  // namespace squall::multicast::bulk

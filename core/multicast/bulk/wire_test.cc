@@ -1,0 +1,59 @@
+#include "core/multicast/bulk/wire.h"
+
+#include <doctest/doctest.h>
+
+#include <vector>
+
+namespace squall::multicast::bulk {
+namespace {
+
+std::vector<Word> words() {
+  Word offer{.kind = Word::Kind::offer, .origin = 3, .number = 9, .region = 77};
+  offer.bytes = 5000;
+  offer.region_bytes = 8192;
+  offer.block_bytes = 4096;
+  offer.schedule = Kind::binomial_pipeline;
+  Word landed{.kind = Word::Kind::landed, .origin = 1, .number = 2};
+  landed.block = 5;
+  return {offer, landed, Word{.kind = Word::Kind::whole, .origin = 4, .number = 1},
+          Word{.kind = Word::Kind::retired, .origin = 0, .number = 0, .region = 12}};
+}
+
+std::vector<std::byte> encoded(const Word& word) {
+  const WireWord wire = encode(7, word);
+  return {wire.begin() + 2, wire.end()};
+}
+
+TEST_CASE("a word is read as it was written") {
+  for (const Word& word : words()) CHECK(decode(encoded(word)) == word);
+}
+
+TEST_CASE("a word that is cut short or goes on is none") {
+  for (const Word& word : words()) {
+    auto bytes = encoded(word);
+    for (std::size_t size = 0; size < bytes.size(); ++size)
+      CHECK_FALSE(decode(Bytes(bytes).first(size)));
+    bytes.push_back({});
+    CHECK_FALSE(decode(bytes));
+  }
+}
+
+TEST_CASE("an offer of what cannot be is none") {
+  const auto refused = [](auto change) {
+    Word offer = words().front();
+    change(offer);
+    return !decode(encoded(offer));
+  };
+  CHECK(refused([](Word& word) { word.kind = static_cast<Word::Kind>(0); }));
+  CHECK(refused([](Word& word) { word.kind = static_cast<Word::Kind>(5); }));
+  CHECK(refused([](Word& word) { word.block_bytes = 0; }));
+  CHECK(refused([](Word& word) { word.block_bytes = least_block_bytes - 1; }));
+  CHECK(refused([](Word& word) { word.block_bytes = most_block_bytes + 1; }));
+  CHECK(refused([](Word& word) { word.bytes = word.region_bytes + 1; }));
+  CHECK(refused([](Word& word) { word.bytes = word.region_bytes = most_object_bytes + 1; }));
+  CHECK(refused([](Word& word) { word.region_bytes = UINT64_MAX; }));
+  CHECK(refused([](Word& word) { word.schedule = static_cast<Kind>(4); }));
+}
+
+}  // namespace
+}  // namespace squall::multicast::bulk
