@@ -1,5 +1,7 @@
 // Raw TCP over loopback from process to process, as a chain hands an object on: each receives it
-// block by block into a buffer of the object's size and sends each block from there.
+// into a buffer of the object's size and sends it on from there, in pieces as they come. That was
+// up to half as fast again as waiting for whole blocks (MSG_WAITALL), and sleeping when there is
+// nothing as fast as looking again with more processes than cores.
 
 #include <fmt/format.h>
 #include <sys/socket.h>
@@ -15,17 +17,16 @@
 namespace squall::bench {
 namespace {
 
-/// The blocks of a buffer, from its start to its end and again.
-class Blocks {
+/// A way through a buffer, from its start to its end and again.
+class Walk {
  public:
-  explicit Blocks(std::size_t size) : object_(size, std::byte{7}) {}
+  explicit Walk(std::size_t size) : object_(size, std::byte{7}) {}
 
-  MutableBytes next() {
-    const std::size_t at = at_;
-    const std::size_t bytes = std::min(block_bytes, object_.size() - at);
-    at_ = at + bytes == object_.size() ? 0 : at + bytes;
-    return {object_.data() + at, bytes};
+  /// At most a block, to the end of the buffer.
+  MutableBytes ahead() {
+    return MutableBytes(object_).subspan(at_, std::min(block_bytes, object_.size() - at_));
   }
+  void advance(std::size_t bytes) { at_ = at_ + bytes == object_.size() ? 0 : at_ + bytes; }
 
  private:
   std::vector<std::byte> object_;
@@ -46,34 +47,25 @@ class Ending {
   int socket_;
 };
 
-/// False when the other end has ended. Sleeps while there is nothing: the core is for the others.
-Result<bool> receive_block(int socket, MutableBytes bytes) {
-  while (!bytes.empty()) {
-    const ssize_t got = recv(socket, bytes.data(), bytes.size(), MSG_WAITALL);
-    if (got == 0) return false;
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail_errno("recv", errno);
-    bytes = bytes.subspan(static_cast<std::size_t>(got));
-  }
-  return true;
-}
-
 /// Hands on what comes from `from` to `to` (or to nobody: -1), and counts it.
 Result<> relay(Side& side, std::size_t size, int from, int to,
                std::atomic<std::uint64_t>& received) {
   const Ending behind(from);
   const Ending ahead(to);
-  Blocks blocks(size);
+  Walk walk(size);
   side.meet();
   std::uint64_t total = 0;
   for (;;) {
-    const MutableBytes block = blocks.next();
-    auto got = receive_block(from, block);
-    if (!got && !side.finished()) return tl::unexpected(got.error());
-    if (!got || !*got) return {};
-    received.store(total += block.size(), std::memory_order_relaxed);
+    const MutableBytes room = walk.ahead();
+    const ssize_t got = recv(from, room.data(), room.size(), 0);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && !side.finished()) return fail_errno("recv", errno);
+    if (got <= 0) return {};
+    const Bytes piece = room.first(static_cast<std::size_t>(got));
+    received.store(total += piece.size(), std::memory_order_relaxed);
+    walk.advance(piece.size());
     if (to < 0) continue;
-    if (auto sent = send_all(to, block); !sent) return side.finished() ? Result<>{} : sent;
+    if (auto sent = send_all(to, piece); !sent) return side.finished() ? Result<>{} : sent;
   }
 }
 
@@ -81,15 +73,18 @@ Result<> relay(Side& side, std::size_t size, int from, int to,
 Result<double> feed(Side& side, std::size_t size, int to,
                     const std::atomic<std::uint64_t>& received, Duration duration) {
   const Ending ahead(to);
-  Blocks blocks(size);
+  Walk walk(size);
   side.meet();
   auto rate = median_of(rounds_per_measurement, [&]() -> Result<double> {
     const std::uint64_t before = received.load(std::memory_order_relaxed);
     const Time start = Monotonic::now();
     const Time until = start + round_of(duration);
     Time now = start;
-    for (; now < until; now = Monotonic::now())
-      if (auto sent = send_all(to, blocks.next()); !sent) return tl::unexpected(sent.error());
+    for (; now < until; now = Monotonic::now()) {
+      const MutableBytes block = walk.ahead();
+      if (auto sent = send_all(to, block); !sent) return tl::unexpected(sent.error());
+      walk.advance(block.size());
+    }
     const std::uint64_t arrived = received.load(std::memory_order_relaxed) - before;
     return static_cast<double>(arrived) / std::chrono::duration<double>(now - start).count();
   });
