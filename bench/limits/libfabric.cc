@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "bench/limits/limits.h"
-#include "bench/limits/pair.h"
+#include "bench/limits/sides.h"
 #include "bench/samples/samples.h"
 
 namespace squall::bench {
@@ -52,7 +52,7 @@ struct Meeting {
 /// A connected endpoint; members are closed in reverse order.
 class Endpoint {
  public:
-  static Result<Endpoint> listen(PairSide& side, Meeting& meeting) {
+  static Result<Endpoint> listen(Side& side, Meeting& meeting) {
     Endpoint made;
     if (auto opened = made.open("0", FI_SOURCE); !opened) return tl::unexpected(opened.error());
     fid_pep* raw = nullptr;
@@ -77,7 +77,7 @@ class Endpoint {
     return made;
   }
 
-  static Result<Endpoint> connect(PairSide& side, Meeting& meeting) {
+  static Result<Endpoint> connect(Side& side, Meeting& meeting) {
     while (meeting.port.load(std::memory_order_acquire) == 0) {
       if (side.finished()) return fail(Code::lost, "the listening side ended");
       side.relax();
@@ -191,7 +191,7 @@ class Endpoint {
   }
 
   /// Spins for one connection event; its info belongs to the caller (FI_CONNREQ only).
-  Result<fi_info*> event(PairSide& side, std::uint32_t wanted) {
+  Result<fi_info*> event(Side& side, std::uint32_t wanted) {
     for (;;) {
       std::uint32_t kind = 0;
       fi_eq_cm_entry entry{};
@@ -225,7 +225,7 @@ class Endpoint {
 /// Sends one and receives one, in the order asked for, until both are done.
 class Exchange {
  public:
-  Exchange(PairSide& side, Endpoint& endpoint, std::size_t bytes)
+  Exchange(Side& side, Endpoint& endpoint, std::size_t bytes)
       : side_(side), endpoint_(endpoint), out_(bytes, std::byte{7}), in_(bytes) {}
 
   Result<> post() {
@@ -258,13 +258,13 @@ class Exchange {
   }
 
  private:
-  PairSide& side_;
+  Side& side_;
   Endpoint& endpoint_;
   std::vector<std::byte> out_;
   std::vector<std::byte> in_;
 };
 
-Result<double> round_trips(PairSide& side, Meeting& meeting, std::size_t bytes, Duration duration) {
+Result<double> round_trips(Side& side, Meeting& meeting, std::size_t bytes, Duration duration) {
   auto endpoint = Endpoint::connect(side, meeting);
   if (!endpoint) return tl::unexpected(endpoint.error());
   Exchange exchange(side, *endpoint, bytes);
@@ -287,7 +287,7 @@ Result<double> round_trips(PairSide& side, Meeting& meeting, std::size_t bytes, 
   return trip_us;
 }
 
-Result<> echo(PairSide& side, Meeting& meeting, std::size_t bytes) {
+Result<> echo(Side& side, Meeting& meeting, std::size_t bytes) {
   auto endpoint = Endpoint::listen(side, meeting);
   if (!endpoint) return tl::unexpected(endpoint.error());
   Exchange exchange(side, *endpoint, bytes);
@@ -315,10 +315,32 @@ class Idle {
   unsigned empty_turns_ = 0;
 };
 
-Result<double> stream_out(PairSide& side, Meeting& meeting, std::size_t bytes, Duration duration) {
+/// Places for messages of one size, taken in turn. Messages arrive in the order of their receives,
+/// so the next place is free when the oldest receive is done.
+class Slots {
+ public:
+  Slots(std::size_t bytes, std::size_t area)
+      : bytes_(bytes), memory_(round_up(area, bytes), std::byte{7}) {}
+
+  MutableBytes get() { return {memory_.data() + at_, bytes_}; }
+  void advance() { at_ = at_ + bytes_ == memory_.size() ? 0 : at_ + bytes_; }
+
+ private:
+  static std::size_t round_up(std::size_t area, std::size_t bytes) {
+    return std::max<std::size_t>(1, (area + bytes - 1) / bytes) * bytes;
+  }
+
+  std::size_t bytes_;
+  std::vector<std::byte> memory_;
+  std::size_t at_ = 0;
+};
+
+/// Messages of `bytes` each, from an area of at least `area` bytes, one behind the other.
+Result<double> stream_out(Side& side, Meeting& meeting, std::size_t bytes, std::size_t area,
+                          Duration duration) {
   auto endpoint = Endpoint::connect(side, meeting);
   if (!endpoint) return tl::unexpected(endpoint.error());
-  const std::vector<std::byte> message(bytes, std::byte{7});
+  Slots slots(bytes, area);
   const std::size_t window = endpoint->window(bytes);
   Idle idle;
   side.meet();
@@ -329,8 +351,9 @@ Result<double> stream_out(PairSide& side, Meeting& meeting, std::size_t bytes, D
     Time now = start;
     for (; now < until; now = Monotonic::now()) {
       while (endpoint->in_flight() < window) {
-        auto sent = endpoint->post_send(message);
+        auto sent = endpoint->post_send(slots.get());
         if (!sent) return tl::unexpected(sent.error());
+        if (*sent) slots.advance();
         if (!*sent || bytes <= 128) break;  // injected ones leave no completion to count
       }
       const std::size_t in_flight = endpoint->in_flight();
@@ -346,13 +369,13 @@ Result<double> stream_out(PairSide& side, Meeting& meeting, std::size_t bytes, D
   return rate;
 }
 
-Result<> stream_in(PairSide& side, Meeting& meeting, std::size_t bytes) {
+Result<> stream_in(Side& side, Meeting& meeting, std::size_t bytes, std::size_t area) {
   auto endpoint = Endpoint::listen(side, meeting);
   if (!endpoint) return tl::unexpected(endpoint.error());
   const std::size_t window = endpoint->window(bytes);
-  std::vector<std::byte> buffers(window * bytes);
-  for (std::size_t i = 0; i < window; ++i) {
-    auto posted = endpoint->post_receive({buffers.data() + i * bytes, bytes});
+  Slots slots(bytes, std::max(area, window * bytes));
+  for (std::size_t i = 0; i < window; ++i, slots.advance()) {
+    auto posted = endpoint->post_receive(slots.get());
     if (!posted) return tl::unexpected(posted.error());
     if (!*posted) return fail(Code::io, "a receive was refused");
   }
@@ -362,14 +385,24 @@ Result<> stream_in(PairSide& side, Meeting& meeting, std::size_t bytes) {
   while (!side.finished()) {
     auto got = endpoint->turn_receives();
     if (!got) return side.finished() ? Result<>{} : Result<>(tl::unexpected(got.error()));
-    for (const fi_cq_entry& entry : *got) {
-      auto posted = endpoint->post_receive({static_cast<std::byte*>(entry.op_context), bytes});
+    for (std::size_t i = 0; i < got->size(); ++i, slots.advance()) {
+      auto posted = endpoint->post_receive(slots.get());
       if (!posted) return side.finished() ? Result<>{} : Result<>(tl::unexpected(posted.error()));
     }
     idle.turned(!got->empty());
     if (!got->empty()) meeting.received.store(total += got->size(), std::memory_order_relaxed);
   }
   return {};
+}
+
+/// Bytes per second of messages of `bytes` each, walking through areas of `area` bytes.
+Result<double> stream(std::size_t bytes, std::size_t area, Duration duration) {
+  auto shared = SharedBlock::create(sizeof(Meeting));
+  if (!shared) return tl::unexpected(shared.error());
+  auto& meeting = *new (shared->data()) Meeting;
+  return run_pair([&](Side& side) { return stream_out(side, meeting, bytes, area, duration); },
+                  [&](Side& side) { return stream_in(side, meeting, bytes, area); },
+                  limit_of(duration));
 }
 
 }  // namespace
@@ -380,23 +413,26 @@ Result<Limit> measure_libfabric_round_trip(std::size_t size, Duration duration) 
   auto& meeting = *new (block->data()) Meeting;
   const std::size_t bytes = std::max<std::size_t>(size, 1);
   const auto trip_us =
-      run_pair([&](PairSide& side) { return round_trips(side, meeting, bytes, duration); },
-               [&](PairSide& side) { return echo(side, meeting, bytes); }, limit_of(duration));
+      run_pair([&](Side& side) { return round_trips(side, meeting, bytes, duration); },
+               [&](Side& side) { return echo(side, meeting, bytes); }, limit_of(duration));
   if (!trip_us) return tl::unexpected(trip_us.error());
   return Limit{fmt::format("bare libfabric tcp round trip, {} B", size), *trip_us, "us"};
 }
 
 Result<Limit> measure_libfabric_stream(std::size_t size, Sends sends, Duration duration) {
-  auto block = SharedBlock::create(sizeof(Meeting));
-  if (!block) return tl::unexpected(block.error());
-  auto& meeting = *new (block->data()) Meeting;
   const std::size_t count = messages_per_send(size, sends);
-  const std::size_t bytes = count * std::max<std::size_t>(size, 1);
-  const auto bytes_per_s =
-      run_pair([&](PairSide& side) { return stream_out(side, meeting, bytes, duration); },
-               [&](PairSide& side) { return stream_in(side, meeting, bytes); }, limit_of(duration));
+  const auto bytes_per_s = stream(count * std::max<std::size_t>(size, 1), 0, duration);
   if (!bytes_per_s) return tl::unexpected(bytes_per_s.error());
   return Limit{stream_name("bare libfabric tcp stream", size, count), *bytes_per_s, "bytes/s"};
+}
+
+Result<Limit> measure_libfabric_blocks(std::size_t size, std::size_t block, Duration duration) {
+  if (size == 0 || block == 0)
+    return fail(Code::invalid, "an object has bytes, and so has a block");
+  const auto bytes_per_s = stream(std::min(block, size), size, duration);
+  if (!bytes_per_s) return tl::unexpected(bytes_per_s.error());
+  return Limit{fmt::format("bare libfabric tcp stream, {} B in blocks of {} B", size, block),
+               *bytes_per_s, "bytes/s"};
 }
 
 }  // namespace squall::bench

@@ -1,7 +1,8 @@
 #pragma once
 // What this machine can do without Squall: the figures that ours stand beside. Each call forks two
-// processes, runs several short rounds within about `duration`, and gives the median round; sizes
-// are bytes of one message. Call from a process with one thread that has not opened libfabric.
+// processes (a chain: as many as it has members), runs several short rounds within about
+// `duration`, and gives the median round; sizes are bytes of one message, or of one object. Call
+// from a process with one thread that has not opened libfabric.
 
 #include <cstddef>
 #include <string>
@@ -41,6 +42,17 @@ Result<Limit> measure_tcp_stream(std::size_t size, Sends sends, Duration duratio
 Result<Limit> measure_libfabric_round_trip(std::size_t size, Duration duration);
 Result<Limit> measure_libfabric_stream(std::size_t size, Sends sends, Duration duration);
 
+/// Objects of `size` bytes over the same endpoint, one after another, in blocks: from a buffer of
+/// that size to one of that size, so that no cache holds what does not fit into it.
+inline constexpr std::size_t block_bytes = std::size_t{256} << 10;
+Result<Limit> measure_libfabric_blocks(std::size_t size, std::size_t block, Duration duration);
+
+/// Objects of `size` bytes over raw TCP from the first of `members` processes (2 to 64) to the
+/// next, and so on: each but the last hands on blocks of `block_bytes`. The bytes that arrive at
+/// all together: the rate at the last, times the copies. Code::invalid of other members, or no
+/// size.
+Result<Limit> measure_tcp_chain(std::size_t size, unsigned members, Duration duration);
+
 /// Messages in one send.
 std::size_t messages_per_send(std::size_t size, Sends sends);
 /// "raw TCP stream, 64 B, 4096 a send".
@@ -48,5 +60,9 @@ std::string stream_name(const char* what, std::size_t size, std::size_t count);
 
 /// One process copying `size` bytes again and again.
 Result<Limit> measure_memcpy(std::size_t size, Duration duration);
+
+/// One process copying `size` bytes out of memory that another one shares and has written, once:
+/// what it costs at best when the application copies an object that it could read in place.
+Result<Limit> measure_copy_between(std::size_t size, Duration duration);
 
 }  // namespace squall::bench

@@ -44,9 +44,28 @@ TEST_CASE("a bare libfabric endpoint has a round trip and a stream") {
   }
 }
 
-TEST_CASE("memcpy copies") {
-  check_limit(measure_memcpy(64, 50ms), "bytes/s", 1e6, 1e13);
-  check_limit(measure_memcpy(1 << 20, 50ms), "bytes/s", 1e6, 1e13);
+TEST_CASE("a bare libfabric endpoint streams objects in blocks") {
+  for (const std::size_t size : {1000u, 1'000'000u, 10'000'000u})
+    check_limit(measure_libfabric_blocks(size, block_bytes, 400ms), "bytes/s", 1e2, 1e12);
+  CHECK(measure_libfabric_blocks(0, block_bytes, 400ms).error().code == Code::invalid);
+  CHECK(measure_libfabric_blocks(1000, 0, 400ms).error().code == Code::invalid);
+}
+
+TEST_CASE("raw TCP passes objects from process to process") {
+  // Less than a block, no multiple of one, and more processes than cores.
+  for (const std::size_t size : {1000u, 1'000'001u})
+    for (const unsigned members : {2u, 3u, 8u})
+      check_limit(measure_tcp_chain(size, members, 400ms), "bytes/s", 1e2, 1e12);
+  for (const unsigned members : {0u, 1u, 65u})
+    CHECK(measure_tcp_chain(1000, members, 400ms).error().code == Code::invalid);
+  CHECK(measure_tcp_chain(0, 2, 400ms).error().code == Code::invalid);
+}
+
+TEST_CASE("memcpy copies, within a process and from another one") {
+  for (const std::size_t size : {64u, 1u << 20, 20'000'000u}) {
+    check_limit(measure_memcpy(size, 50ms), "bytes/s", 1e6, 1e13);
+    check_limit(measure_copy_between(size, 50ms), "bytes/s", 1e6, 1e13);
+  }
 }
 
 }  // namespace

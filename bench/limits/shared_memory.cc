@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "bench/limits/limits.h"
-#include "bench/limits/pair.h"
+#include "bench/limits/sides.h"
 #include "bench/samples/samples.h"
 #include "core/base/ring_math.h"
 
@@ -46,7 +46,7 @@ std::uint64_t capacity_for(std::size_t stride) {
 }
 
 /// Appends until `until`; gives entries per second that the reader has taken.
-double produce(PairSide& side, const Ring& ring, const std::vector<std::byte>& payload,
+double produce(Side& side, const Ring& ring, const std::vector<std::byte>& payload,
                Duration duration) {
   const std::uint64_t batch = ring.batch;
   // Between two looks at the clock: enough that they cost nothing.
@@ -76,7 +76,7 @@ double produce(PairSide& side, const Ring& ring, const std::vector<std::byte>& p
   return static_cast<double>(taken) / std::chrono::duration<double>(now - start).count();
 }
 
-void consume(PairSide& side, const Ring& ring, std::size_t size) {
+void consume(Side& side, const Ring& ring, std::size_t size) {
   std::uint64_t read = 0;
   std::uint64_t sum = 0;
   while (!side.finished()) {
@@ -115,7 +115,7 @@ Result<Limit> measure_ring(std::size_t size, Publish publish, Duration duration)
       publish == Publish::every_entry ? 1 : std::min(publish_batch, capacity / 4);
   const Ring ring{counters, block->data() + sizeof(RingCounters), stride, capacity, batch};
   const auto entries_per_s = run_pair(
-      [&](PairSide& side) {
+      [&](Side& side) {
         const std::vector<std::byte> payload(size, std::byte{7});
         side.meet();
         produce(side, ring, payload, round_of(duration) / 2);  // warms up
@@ -123,7 +123,7 @@ Result<Limit> measure_ring(std::size_t size, Publish publish, Duration duration)
           return produce(side, ring, payload, round_of(duration));
         });
       },
-      [&](PairSide& side) -> Result<> {
+      [&](Side& side) -> Result<> {
         side.meet();
         consume(side, ring, size);
         return {};
@@ -147,11 +147,11 @@ Result<Limit> measure_shared_memory_one_way(std::size_t size, Duration duration)
     if (size != 0) std::memcpy(to, from, size);
     box.sequence.store(n, std::memory_order_release);
   };
-  const auto await = [](PairSide& side, const Mailbox& box, std::uint64_t n) {
+  const auto await = [](Side& side, const Mailbox& box, std::uint64_t n) {
     while (box.sequence.load(std::memory_order_acquire) < n && !side.finished()) side.relax();
   };
   const auto one_way_us = run_pair(
-      [&](PairSide& side) {
+      [&](Side& side) {
         const std::vector<std::byte> payload(size, std::byte{7});
         std::uint64_t n = 0;
         side.meet();
@@ -172,7 +172,7 @@ Result<Limit> measure_shared_memory_one_way(std::size_t size, Duration duration)
           return median(std::move(trips)) / 2;
         });
       },
-      [&](PairSide& side) -> Result<> {
+      [&](Side& side) -> Result<> {
         const std::vector<std::byte> payload(size, std::byte{9});
         side.meet();
         for (std::uint64_t n = 1; !side.finished(); ++n) {

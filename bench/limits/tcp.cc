@@ -1,64 +1,18 @@
-#include <arpa/inet.h>
 #include <fmt/format.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <vector>
 
 #include "bench/limits/limits.h"
-#include "bench/limits/pair.h"
+#include "bench/limits/loopback.h"
+#include "bench/limits/sides.h"
 #include "bench/samples/samples.h"
 
 namespace squall::bench {
 namespace {
-
-/// The two ends of one loopback connection, made before the fork.
-class Connection {
- public:
-  static Result<Connection> open() {
-    Connection made;
-    const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    auto* generic = reinterpret_cast<sockaddr*>(&address);
-    socklen_t length = sizeof(address);
-    made.ends_[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const bool connected = listener >= 0 && made.ends_[0] >= 0 &&
-                           bind(listener, generic, length) == 0 && listen(listener, 1) == 0 &&
-                           getsockname(listener, generic, &length) == 0 &&
-                           connect(made.ends_[0], generic, length) == 0;
-    if (connected) made.ends_[1] = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
-    const int error = errno;
-    if (listener >= 0) close(listener);
-    if (made.ends_[1] < 0) return fail_errno("cannot make a loopback connection", error);
-    const int on = 1;
-    for (const int end : made.ends_)
-      if (setsockopt(end, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0)
-        return fail_errno("TCP_NODELAY", errno);
-    return made;
-  }
-  Connection(Connection&& other) noexcept : ends_(other.ends_) { other.ends_ = {-1, -1}; }
-  Connection& operator=(Connection&&) = delete;
-  ~Connection() {
-    for (const int end : ends_)
-      if (end >= 0) close(end);
-  }
-  /// In a child: the other end is not ours.
-  int keep(std::size_t mine) {
-    close(std::exchange(ends_[1 - mine], -1));
-    return ends_[mine];
-  }
-
- private:
-  Connection() = default;
-  std::array<int, 2> ends_{-1, -1};
-};
 
 // A receiver that looks again at once holds the socket's lock whenever the sender's segments come,
 // which then have to queue for it; one that sleeps at once costs the sender a wake-up each time.
@@ -66,18 +20,8 @@ constexpr Duration look_again_for = 50us;
 constexpr unsigned pauses_between_looks = 64;
 constexpr std::size_t piece_bytes = std::size_t{1} << 20;
 
-Result<> send_all(int socket, Bytes bytes) {
-  while (!bytes.empty()) {
-    const ssize_t sent = send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (sent < 0 && errno == EINTR) continue;
-    if (sent < 0) return fail_errno("send", errno);
-    bytes = bytes.subspan(static_cast<std::size_t>(sent));
-  }
-  return {};
-}
-
 /// Spins until all of it is there, or the other side has finished.
-Result<> receive_all(PairSide& side, int socket, MutableBytes bytes) {
+Result<> receive_all(Side& side, int socket, MutableBytes bytes) {
   while (!bytes.empty()) {
     const ssize_t got = recv(socket, bytes.data(), bytes.size(), MSG_DONTWAIT);
     if (got > 0) {
@@ -106,7 +50,7 @@ Result<Limit> measure_tcp_round_trip(std::size_t size, Duration duration) {
   if (!connection) return tl::unexpected(connection.error());
   const std::size_t bytes = std::max<std::size_t>(size, 1);
   const auto trip_us = run_pair(
-      [&](PairSide& side) {
+      [&](Side& side) {
         const int socket = connection->keep(0);
         std::vector<std::byte> message(bytes, std::byte{7});
         Samples samples;
@@ -124,7 +68,7 @@ Result<Limit> measure_tcp_round_trip(std::size_t size, Duration duration) {
           return std::chrono::duration<double, std::micro>(samples.percentile(0.5)).count();
         });
       },
-      [&](PairSide& side) -> Result<> {
+      [&](Side& side) -> Result<> {
         const int socket = connection->keep(1);
         std::vector<std::byte> message(bytes);
         for (;;) {
@@ -153,7 +97,7 @@ Result<Limit> measure_tcp_stream(std::size_t size, Sends sends, Duration duratio
   const std::size_t bytes = count * std::max<std::size_t>(size, 1);
   const std::size_t sends_per_look = std::max<std::size_t>(1, piece_bytes / bytes);
   const auto bytes_per_s = run_pair(
-      [&](PairSide&) {
+      [&](Side&) {
         const int socket = connection->keep(0);
         const std::vector<std::byte> message(bytes, std::byte{7});
         return median_of(rounds_per_measurement, [&]() -> Result<double> {
@@ -168,7 +112,7 @@ Result<Limit> measure_tcp_stream(std::size_t size, Sends sends, Duration duratio
           return static_cast<double>(arrived) / std::chrono::duration<double>(now - start).count();
         });
       },
-      [&](PairSide& side) -> Result<> {
+      [&](Side& side) -> Result<> {
         const int socket = connection->keep(1);
         std::vector<std::byte> buffer(piece_bytes);
         std::uint64_t total = 0;

@@ -1,4 +1,4 @@
-#include "bench/limits/pair.h"
+#include "bench/limits/sides.h"
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -32,7 +32,7 @@ Result<SharedBlock> SharedBlock::create(std::size_t bytes) {
 }
 
 /// Lives in a SharedBlock; the two counters on lines of their own.
-struct PairSide::Shared {
+struct Side::Shared {
   struct Outcome {
     std::atomic<bool> done{false};
     bool ok = false;
@@ -42,24 +42,24 @@ struct PairSide::Shared {
   };
   alignas(64) std::atomic<unsigned> arrivals{0};
   alignas(64) std::atomic<bool> finished{false};
-  alignas(64) std::array<Outcome, 2> outcomes;
+  alignas(64) std::array<Outcome, 1 + most_partners> outcomes;
 };
 
-void PairSide::meet() {
-  met_ += 2;
+void Side::meet() {
+  met_ += sides_;
   shared_.arrivals.fetch_add(1, std::memory_order_acq_rel);
   while (shared_.arrivals.load(std::memory_order_acquire) < met_ && !finished()) relax();
 }
 
-void PairSide::finish() {
+void Side::finish() {
   shared_.finished.store(true, std::memory_order_release);
 }
-bool PairSide::finished() const {
+bool Side::finished() const {
   return shared_.finished.load(std::memory_order_acquire);
 }
 
-void PairSide::relax() const {
-  if (one_core_)
+void Side::relax() const {
+  if (crowded_)
     sched_yield();
   else
     __builtin_ia32_pause();
@@ -67,7 +67,7 @@ void PairSide::relax() const {
 
 namespace {
 
-void report(PairSide::Shared::Outcome& outcome, const Result<double>& result) {
+void report(Side::Shared::Outcome& outcome, const Result<double>& result) {
   outcome.ok = result.has_value();
   if (result) {
     outcome.value = *result;
@@ -79,7 +79,7 @@ void report(PairSide::Shared::Outcome& outcome, const Result<double>& result) {
   outcome.done.store(true, std::memory_order_release);
 }
 
-/// Both children hold `lives`; when neither does any more, the other end hangs up.
+/// The children hold `lives`; when none does any more, the other end hangs up.
 bool hung_up_by(int lives, Time deadline) {
   for (;;) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Monotonic::now());
@@ -93,54 +93,61 @@ bool hung_up_by(int lives, Time deadline) {
 
 }  // namespace
 
-Result<double> run_pair(const std::function<Result<double>(PairSide&)>& measure,
-                        const std::function<Result<>(PairSide&)>& other, Duration limit) {
-  auto block = SharedBlock::create(sizeof(PairSide::Shared));
+Result<double> run_sides(const Measure& measure, const std::vector<Partner>& partners,
+                         Duration limit) {
+  const std::size_t sides = 1 + partners.size();
+  if (partners.size() > most_partners)
+    return fail(Code::invalid, fmt::format("{} processes are too many to measure with", sides));
+  auto block = SharedBlock::create(sizeof(Side::Shared));
   if (!block) return tl::unexpected(block.error());
-  auto& shared = *new (block->data()) PairSide::Shared;
+  auto& shared = *new (block->data()) Side::Shared;
   const std::vector<fabric::Core> cores = fabric::usable_cores();
-  const bool one_core = cores.size() < 2;
+  const bool crowded = cores.size() < sides;
   std::array<int, 2> lives{};
   if (pipe(lives.data()) != 0) return fail_errno("pipe", errno);
 
   const pid_t parent = getpid();
-  std::array<pid_t, 2> children{-1, -1};
-  for (std::size_t side = 0; side < 2; ++side) {
-    children[side] = fork();
-    if (children[side] != 0) continue;
+  std::vector<pid_t> children;
+  int fork_error = 0;
+  for (std::size_t side = 0; side < sides && fork_error == 0; ++side) {
+    const pid_t child = fork();
+    if (child < 0) fork_error = errno;
+    if (child > 0) children.push_back(child);
+    if (child != 0) continue;
     if (!die_with(parent)) _exit(1);
     close(lives[0]);
-    if (!one_core) static_cast<void>(fabric::pin_this_thread(cores[side]));
-    PairSide mine(shared, one_core);
+    if (!crowded) static_cast<void>(fabric::pin_this_thread(cores[side]));
+    Side mine(shared, static_cast<unsigned>(sides), crowded);
     Result<double> result = 0.0;
     if (side == 0)
       result = measure(mine);
-    else if (auto ran = other(mine); !ran)
+    else if (auto ran = partners[side - 1](mine); !ran)
       result = tl::unexpected(ran.error());
     report(shared.outcomes[side], result);
     mine.finish();
     _exit(0);
   }
   close(lives[1]);
-  const bool forked = children[0] > 0 && children[1] > 0;
-  const int fork_error = errno;
-  const bool ended = forked && hung_up_by(lives[0], Monotonic::now() + limit);
+  const bool ended = fork_error == 0 && hung_up_by(lives[0], Monotonic::now() + limit);
   close(lives[0]);
   for (const pid_t child : children) {
-    if (child <= 0) continue;
     if (!ended) kill(child, SIGKILL);
     while (waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
     }
   }
-  if (!forked) return fail_errno("cannot start a process to measure with", fork_error);
-  // The first error is the cause: the one that measures may only have seen the other end.
-  for (const auto& outcome : {std::cref(shared.outcomes[1]), std::cref(shared.outcomes[0])})
-    if (outcome.get().done && !outcome.get().ok)
-      return fail(outcome.get().code, outcome.get().error.data());
+  if (fork_error != 0) return fail_errno("cannot start a process to measure with", fork_error);
+  // A partner's error is the cause: the one that measures may only have seen the other end.
+  for (std::size_t side = sides; side-- > 0;)
+    if (const auto& outcome = shared.outcomes[side]; outcome.done && !outcome.ok)
+      return fail(outcome.code, outcome.error.data());
   if (!shared.outcomes[0].done)
     return fail(ended ? Code::lost : Code::timeout,
                 ended ? "a measuring process died" : "a measurement did not end in time");
   return shared.outcomes[0].value;
+}
+
+Result<double> run_pair(const Measure& measure, const Partner& partner, Duration limit) {
+  return run_sides(measure, {partner}, limit);
 }
 
 Result<double> median_of(unsigned rounds, const std::function<Result<double>()>& round) {
