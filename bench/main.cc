@@ -22,6 +22,8 @@
 #include "bench/replicate/replicate.h"
 #include "bench/rpc/member.h"
 #include "bench/rpc/rpc.h"
+#include "bench/schedules/schedules.h"
+#include "bench/schedules/settings.h"
 #include "bench/terminal/settings.h"
 #include "bench/terminal/terminal.h"
 
@@ -46,6 +48,9 @@ struct Run {
   int operator()(const bench::RpcOptions& options) const { return bench::measure_rpc(options); }
   int operator()(const bench::ObjectsOptions& options) const {
     return bench::measure_objects(options);
+  }
+  int operator()(const bench::SchedulesOptions& options) const {
+    return bench::compare_schedules(options);
   }
   int operator()(const cli::Member& member) const {
     if (member.role == "replicate") return replicate::replicate_as_member();

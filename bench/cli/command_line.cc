@@ -39,6 +39,7 @@ struct Parsed {
   bench::MembershipOptions membership;
   bench::RpcOptions rpc;
   bench::ObjectsOptions objects;
+  bench::SchedulesOptions schedules;
   Member member;
   ConfigOptions config;
   std::vector<KeyText> keys;  // of whichever command takes a configuration
@@ -234,6 +235,38 @@ void add_objects(CLI::App& bench, bench::ObjectsOptions& options) {
   command->add_flag("--json", options.json, "One line of JSON");
 }
 
+void add_schedules(CLI::App& bench, bench::SchedulesOptions& options) {
+  auto* command = bench.add_subcommand(
+      "schedules", "How a large object comes to many members, on a model of a network");
+  command->add_option("--members", options.members, "How many, as often as you like: 2,4,8")
+      ->delimiter(',')
+      ->check(CLI::Range(2u, bench::most_scheduled))
+      ->capture_default_str();
+  command->add_option("--size", options.object.bytes, "Bytes of the object")
+      ->check(CLI::Range(std::uint64_t{1}, bench::most_scheduled_bytes))
+      ->capture_default_str();
+  command->add_option("--block", options.object.block_bytes, "Bytes of a block")
+      ->check(CLI::Range(std::uint64_t{1}, bench::most_scheduled_bytes))
+      ->capture_default_str();
+  command->add_option("--bandwidth", options.gbit_per_s, "Gb/s of each link, each way")
+      ->check(CLI::Range(bench::least_gbit_per_s, bench::most_gbit_per_s))
+      ->capture_default_str();
+  command->add_option("--latency", options.latency_us, "Microseconds, one way")
+      ->check(CLI::Range(0.0, bench::most_latency_us))
+      ->capture_default_str();
+  command->add_option("--window", options.window, "Blocks of a sender outstanding")
+      ->check(CLI::Range(1u, bench::most_outstanding))
+      ->capture_default_str();
+  command
+      ->add_option("--ready", options.ready,
+                   "Blocks, next in its schedule, that a receiver is ready for; 0: for any")
+      ->check(CLI::Range(0u, bench::most_outstanding))
+      ->capture_default_str();
+  command->add_option("--svg", options.svg, "Draw the plot into this file, not here")
+      ->type_name("FILE");
+  command->add_flag("--json", options.json, "One line of JSON a schedule and number of members");
+}
+
 void add_bench(CLI::App& app, Parsed& parsed) {
   auto* bench = app.add_subcommand("bench", "Measure, beside the limits of this machine");
   bench->require_subcommand(1);
@@ -245,6 +278,7 @@ void add_bench(CLI::App& app, Parsed& parsed) {
   rpc->add_option("--seconds", parsed.rpc.seconds, "Length of each case's window")
       ->check(CLI::Range(0.05, max_seconds))
       ->capture_default_str();
+  add_schedules(*bench, parsed.schedules);
   auto* suite = bench->add_subcommand("suite", "The table of bars, in about a minute");
   suite->add_option("--seconds", parsed.suite.seconds, "Length of each case's window")
       ->check(CLI::Range(0.05, max_seconds))
@@ -260,8 +294,8 @@ Say wrong(std::string text) {
 std::optional<Say> unknown_command(const std::vector<std::string>& words) {
   static constexpr std::array<std::string_view, 6> commands{"bench", "config", "create",
                                                             "info",  "join",   "replicate"};
-  static constexpr std::array<std::string_view, 6> figures{"latency", "membership", "objects",
-                                                           "rpc",     "suite",      "throughput"};
+  static constexpr std::array<std::string_view, 7> figures{
+      "latency", "membership", "objects", "rpc", "schedules", "suite", "throughput"};
   const bool inner = words.size() > 1 && words[0] == "bench";
   const auto known = inner ? std::span<const std::string_view>(figures)
                            : std::span<const std::string_view>(commands);
@@ -306,6 +340,7 @@ Command chosen(const CLI::App& app, Parsed& parsed) {
   }
   if (app.get_subcommand("bench")->got_subcommand("objects")) return parsed.objects;
   if (app.get_subcommand("bench")->got_subcommand("rpc")) return parsed.rpc;
+  if (app.get_subcommand("bench")->got_subcommand("schedules")) return parsed.schedules;
   if (app.get_subcommand("bench")->got_subcommand("suite")) return parsed.suite;
   if (app.get_subcommand("bench")->got_subcommand("membership")) {
     for (const bench::Event event :

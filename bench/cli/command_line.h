@@ -13,6 +13,7 @@
 #include "bench/objects/objects.h"
 #include "bench/replicate/replicate.h"
 #include "bench/rpc/rpc.h"
+#include "bench/schedules/settings.h"
 #include "bench/terminal/settings.h"
 
 namespace squall::cli {
@@ -28,9 +29,10 @@ struct Say {
   std::string text;
 };
 
-using Command = std::variant<Say, Info, terminal::Options, replicate::Options,
-                             bench::MeasureOptions, bench::SuiteOptions, bench::MembershipOptions,
-                             bench::RpcOptions, bench::ObjectsOptions, ConfigOptions, Member>;
+using Command =
+    std::variant<Say, Info, terminal::Options, replicate::Options, bench::MeasureOptions,
+                 bench::SuiteOptions, bench::MembershipOptions, bench::RpcOptions,
+                 bench::ObjectsOptions, bench::SchedulesOptions, ConfigOptions, Member>;
 
 /// `words` without the program's name.
 Command parse(std::vector<std::string> words);

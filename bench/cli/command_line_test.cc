@@ -128,6 +128,22 @@ TEST_CASE("latency, suite, info and members") {
   CHECK(std::get<Member>(member).role == "bench");
 }
 
+TEST_CASE("schedules with every option") {
+  const auto command = parse({"bench", "schedules", "--members", "3,64", "--size", "1000",
+                              "--block", "10", "--bandwidth", "25", "--latency", "0.5", "--window",
+                              "7", "--ready", "0", "--svg", "f.svg", "--json"});
+  const auto* options = std::get_if<bench::SchedulesOptions>(&command);
+  REQUIRE(options != nullptr);
+  CHECK(options->members == std::vector<unsigned>{3, 64});
+  CHECK(options->object.blocks() == 100);
+  CHECK(options->network().bytes_per_second == 25e9 / 8);
+  CHECK(options->network().latency == 500ns);
+  CHECK(options->network().window == 7);
+  CHECK(options->network().ready == 0);
+  CHECK(options->svg == "f.svg");
+  CHECK(options->json);
+}
+
 TEST_CASE("a change of membership with every option") {
   const auto command =
       parse({"bench", "membership", "--event", "stop", "--members", "4", "--fabric", "tcp",
@@ -196,6 +212,19 @@ TEST_CASE("wrong arguments say what is wrong, with status 2") {
       {{"bench", "throughput", "--pin", "x"}, "pin"},
       {{"bench", "throughput", "--colour", "x"}, "colour"},
       {{"bench", "latency", "--senders", "all"}, "--senders one"},
+      {{"bench", "schedule"}, "did you mean 'schedules'?"},
+      {{"bench", "schedules", "--members", "0"}, "members"},
+      {{"bench", "schedules", "--members", "2,1"}, "members"},
+      {{"bench", "schedules", "--members", "1025"}, "members"},
+      {{"bench", "schedules", "--members", ""}, "members"},
+      {{"bench", "schedules", "--block", "0"}, "block"},
+      {{"bench", "schedules", "--size", "0"}, "size"},
+      {{"bench", "schedules", "--size", "-1"}, "size"},
+      {{"bench", "schedules", "--bandwidth", "0"}, "bandwidth"},
+      {{"bench", "schedules", "--latency", "-1"}, "latency"},
+      {{"bench", "schedules", "--window", "0"}, "window"},
+      {{"bench", "schedules", "--ready", "-1"}, "ready"},
+      {{"bench", "schedules", "--svg"}, "svg"},
       {{"bench", "membershi"}, "did you mean 'membership'?"},
       {{"bench", "membership"}, "--event"},
       {{"bench", "membership", "--event", "explode"}, "explode"},
