@@ -5,7 +5,7 @@
 namespace squall {
 
 CodedGroup::CodedGroup(GroupHost& host, engine::Loop& loop, const GroupPlan& plan,
-                       mirror::RingWriter* writer, multicast::bulk::Outbox* outbox)
+                       mirror::RingWriter* writer, mirror::Outbox* outbox)
     : GroupImpl(host, loop, plan, writer, outbox), codecs_(plan.codecs) {
   overhead_ = codecs_.overhead();
   max_bytes_ -= std::min(max_bytes_, overhead_);

@@ -13,7 +13,7 @@ namespace squall {
 class CodedGroup final : public GroupImpl {
  public:
   CodedGroup(GroupHost& host, engine::Loop& loop, const GroupPlan& plan, mirror::RingWriter* writer,
-             multicast::bulk::Outbox* outbox);
+             mirror::Outbox* outbox);
 
   Result<Reservation> reserve(std::size_t bytes) override;
   void commit(const Reservation& reservation) override;

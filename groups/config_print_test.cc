@@ -62,16 +62,15 @@ TEST_CASE("each value stands with where it came from") {
 }
 
 TEST_CASE("what is printed is the same configuration again") {
-  const auto first =
-      load({.file = "a\n[node]\xff.toml",  // a path may be anything
-            .content =
-                "[node]\nname = \"a\"\nlisten = \"10.0.0.1:7070\"\nstart = \"auto\"\n"
-                "contacts = [\"a@10.0.0.1:7070\", \"b@[::1]:7071\", \"c@\u00e9,\\\"\\u0001:1\"]\n"
-                "start_timeout_ms = 77\nfailure_timeout = 1234\nwhen_lost = \"stop\"\n"
-                "engine = \"thread\"\n[fabric]\nprovider = \"ofi:x \\\"y\\\" \\\\ \\t\\u007f\"\n"
-                "address = \"::1\"\n[group.z]\nstack = \"fifo\"\nring_bytes = 8192\n"
-                "[group.\"a.b\"]\nsenders = [\"b\", \"a\"]\n[group.B-]\nring_bytes = \"1 GiB\"\n"
-                "large_memory = \"4 GiB\"\nblock_bytes = 4096\nschedule = \"chain\"\n"});
+  const auto first = load(
+      {.file = "a\n[node]\xff.toml",  // a path may be anything
+       .content = "[node]\nname = \"a\"\nlisten = \"10.0.0.1:7070\"\nstart = \"auto\"\n"
+                  "contacts = [\"a@10.0.0.1:7070\", \"b@[::1]:7071\", \"c@\u00e9,\\\"\\u0001:1\"]\n"
+                  "start_timeout_ms = 77\nfailure_timeout = 1234\nwhen_lost = \"stop\"\n"
+                  "engine = \"thread\"\n[fabric]\nprovider = \"ofi:x \\\"y\\\" \\\\ \\t\\u007f\"\n"
+                  "address = \"::1\"\n[group.z]\nstack = \"fifo\"\nring_bytes = 8192\n"
+                  "[group.\"a.b\"]\nsenders = [\"b\", \"a\"]\n[group.B-]\nring_bytes = \"1 GiB\"\n"
+                  "large_memory = \"4 GiB\"\nblock_bytes = 4096\nschedule = \"chain\"\n"});
   const std::string printed = effective_toml(first);
   const auto second = load({.file = "y.toml", .content = printed});
   const Config& a = first.config;

@@ -24,7 +24,7 @@ mirror::RingWriter::Claim claim_of(const Reservation& reservation) {
 }  // namespace
 
 GroupImpl::GroupImpl(GroupHost& host, engine::Loop& loop, const GroupPlan& plan,
-                     mirror::RingWriter* writer, multicast::bulk::Outbox* outbox)
+                     mirror::RingWriter* writer, mirror::Outbox* outbox)
     : host_(host),
       loop_(loop),
       writer_(writer),

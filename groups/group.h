@@ -11,8 +11,8 @@
 
 #include "core/base/ring_math.h"
 #include "core/engine/loop.h"
+#include "core/mirror/outbox.h"
 #include "core/mirror/ring_writer.h"
-#include "core/multicast/bulk/outbox.h"
 #include "groups/node.h"
 #include "groups/plan.h"
 #include "groups/upcalls.h"
@@ -51,7 +51,7 @@ class GroupImpl : public Group {
   /// All of them outlive the group.
   /// `writer` is nullptr if this member is no sender, and `outbox` if it sends no large objects.
   GroupImpl(GroupHost& host, engine::Loop& loop, const GroupPlan& plan, mirror::RingWriter* writer,
-            multicast::bulk::Outbox* outbox);
+            mirror::Outbox* outbox);
 
   std::string_view name() const override { return plan_.name; }
   std::shared_ptr<const View> view() const override { return host_.host_view(); }
@@ -117,7 +117,7 @@ class GroupImpl : public Group {
   GroupHost& host_;
   engine::Loop& loop_;
   mirror::RingWriter* writer_;  // nullptr: this member is no sender
-  multicast::bulk::Outbox* outbox_;
+  mirror::Outbox* outbox_;
   static constexpr std::uint8_t closed = 1, unseated = 2;
   std::atomic<std::uint8_t> shut_{0};  // why nothing can be sent
   std::size_t piece_ = SIZE_MAX;  // bytes appended here that are pushed without waiting for a turn

@@ -35,6 +35,7 @@ Result<std::unique_ptr<Node>> NodeImpl::start(const Config& config) {
   std::unique_ptr<NodeImpl> node(new NodeImpl(std::move(*met), timing, config.executor));
   if (!plan->everyone_everywhere && !node->met_.joined)
     seat(plan->groups, nullptr, node->met_.view);
+  node->price(plan->channels);
   engine::Turn::Options options;
   options.timing = timing;
   options.patience = timing.without_majority();
@@ -72,6 +73,20 @@ Result<std::unique_ptr<Node>> NodeImpl::start(const Config& config) {
     node->thread_ = std::thread([raw = node.get()] { raw->run_thread(); });
   }
   return node;
+}
+
+/// What it takes to move a large object, for groups that leave its way to us. Those who join later
+/// may be elsewhere; then it is only slower than it could be.
+void NodeImpl::price(std::vector<engine::ChannelPlan>& channels) const {
+  auto cost = multicast::bulk::default_cost(met_.fabric->capabilities());
+  const auto elsewhere = [&](Rank rank) {
+    return rank != met_.self && met_.contacts[rank].host != met_.host;
+  };
+  bool one_host = true;
+  for (Rank rank = 0; rank < met_.contacts.size(); ++rank) one_host &= !elsewhere(rank);
+  if (one_host)
+    cost = multicast::bulk::on_one_host(cost, static_cast<unsigned>(fabric::online_cores()));
+  for (engine::ChannelPlan& channel : channels) channel.bulk.cost = cost;
 }
 
 NodeImpl::~NodeImpl() {

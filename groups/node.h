@@ -23,7 +23,7 @@
 #include "core/base/view.h"
 #include "core/engine/state.h"
 #include "core/membership/timing.h"
-#include "core/multicast/bulk/buffer.h"
+#include "core/mirror/buffer.h"
 #include "core/multicast/delivery.h"
 #include "groups/config.h"
 
@@ -51,7 +51,7 @@ using Timing = membership::Timing;
 
 /// Memory for one large object, of the group that gave it: fill it, then send it. See
 /// Group::buffer.
-using Buffer = multicast::bulk::Buffer;
+using Buffer = mirror::Buffer;
 
 /// Space inside the ring, to be filled and then given to `Group::commit` exactly once.
 struct Reservation {

@@ -28,7 +28,7 @@ Result<> NodeImpl::attach(std::string_view name, std::shared_ptr<Attachment> att
 
 void NodeImpl::add_group(const GroupPlan& plan) {
   mirror::RingWriter* const writer = turn_->writer(plan.first);
-  multicast::bulk::Outbox* const outbox = turn_->outbox(plan.first);
+  mirror::Outbox* const outbox = turn_->outbox(plan.first);
   if (plan.codecs.empty())
     groups_.push_back(std::make_unique<GroupImpl>(*this, *loop_, plan, writer, outbox));
   else

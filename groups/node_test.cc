@@ -98,18 +98,28 @@ TEST_CASE("send_from_an_upcall: it is delivered, and a full ring never waits ins
 
 TEST_CASE("limits and misuse are errors that say what to do") {
   auto configs = make_configs(2, "shm");
-  for (Config& config : configs) config.groups[0].senders = {"a"};
+  for (Config& config : configs) {
+    config.groups[0].senders = {"a"};
+    config.groups[0].large_memory = 1u << 20;
+  }
   auto nodes = start_all(configs);
   for (auto& node : nodes) REQUIRE(node);
   Group& group = *(*nodes[0])->group("test");
   CHECK((*nodes[0])->group("other") == nullptr);
   CHECK(group.max_message_bytes() == (1u << 20) / 4 - 16);
-  const std::vector<std::byte> large(group.max_message_bytes() + 1);
+  CHECK(group.max_object_bytes() == 1u << 20);
+  const std::vector<std::byte> large(group.max_object_bytes() + 1);
   const auto refused = group.try_send(large);
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == Code::too_large);
-  CHECK(refused.error().what.find("at most 262128") != std::string::npos);
+  CHECK(refused.error().text().find("large_memory") != std::string::npos);
+  CHECK(group.try_buffer(large.size()).error().code == Code::too_large);
+  const auto unreserved = group.reserve(group.max_message_bytes() + 1);
+  REQUIRE_FALSE(unreserved);
+  CHECK(unreserved.error().code == Code::too_large);
+  CHECK(unreserved.error().what.find("at most 262128") != std::string::npos);
   CHECK(group.try_send(std::span(large).first(group.max_message_bytes())));
+  CHECK(group.try_send(std::span(large).first(group.max_message_bytes() + 1)));
   const auto no_sender = (*nodes[1])->group("test")->try_send({});
   REQUIRE_FALSE(no_sender);
   CHECK(no_sender.error().code == Code::invalid);

@@ -59,11 +59,10 @@ Turn::Turn(fabric::Fabric& fabric, View view, Rank self, std::vector<Contact> co
       }
       writer = std::move(*made);
       if (plans_[index].large_bytes != 0)
-        outboxes_[plans_[index].ring.value_or(index)] = std::make_unique<multicast::bulk::Outbox>(
+        outboxes_[plans_[index].ring.value_or(index)] = std::make_unique<mirror::Outbox>(
             *writer, plans_[index].large_bytes, objects_region(index, false));
     }
-    places_.push_back(
-        multicast::bulk::Pool::create(plans_[index].large_bytes, objects_region(index, true)));
+    places_.push_back(mirror::Pool::create(plans_[index].large_bytes, objects_region(index, true)));
     const Place here = place(index);
     first.writers.push_back(here.self ? writer.get() : nullptr);
     first.homes.push_back(home(index, here.self.has_value()));

@@ -108,7 +108,7 @@ class Turn {
   }
 
   /// The large objects that go by that ring; nullptr where there is no ring or no room for them.
-  multicast::bulk::Outbox* outbox(std::size_t channel) const {
+  mirror::Outbox* outbox(std::size_t channel) const {
     return outboxes_[plans_[channel].ring.value_or(channel)].get();
   }
 
@@ -230,9 +230,9 @@ class Turn {
   Rank self_;
   std::vector<Contact> contacts_;  // by rank
   std::vector<ChannelPlan> plans_;
-  std::vector<std::unique_ptr<mirror::RingWriter>> writers_;        // by number of the ring
-  std::vector<std::unique_ptr<multicast::bulk::Outbox>> outboxes_;  // the same
-  std::vector<std::shared_ptr<multicast::bulk::Pool>> places_;      // by channel
+  std::vector<std::unique_ptr<mirror::RingWriter>> writers_;  // by number of the ring
+  std::vector<std::unique_ptr<mirror::Outbox>> outboxes_;     // the same
+  std::vector<std::shared_ptr<mirror::Pool>> places_;         // by channel
   multicast::bulk::Transit transit_;
   Upcalls upcalls_;
   std::function<void(const Installed&)> on_view_;

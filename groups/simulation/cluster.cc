@@ -120,7 +120,7 @@ bool Cluster::try_send(Rank member, Bytes message, std::size_t channel) {
   mirror::RingWriter* const writer = nodes_[member].turn->writer(channel);
   mirror::RingWriter::Claim claim;
   if (writer != nullptr && !writer->fits(message.size() + codecs_.overhead())) {
-    multicast::bulk::Outbox& outbox = *nodes_[member].turn->outbox(channel);
+    mirror::Outbox& outbox = *nodes_[member].turn->outbox(channel);
     auto object = outbox.pool().take(message.size());
     if (!object) return false;
     std::ranges::copy(message, object->bytes().begin());

@@ -37,7 +37,8 @@ struct Options {
   std::string group = "simulated";  ///< its name
   /// Of large objects.
   std::size_t large_memory = std::size_t{1} << 20;
-  multicast::bulk::Settings bulk{.schedule = {}, .block_bytes = 4096};
+  multicast::bulk::Settings bulk{
+      .schedule = {}, .cost = {.latency = 20us, .bytes_per_second = 1.25e9}, .block_bytes = 4096};
   engine::Turn::Options member;  ///< of every member; seeds are drawn
   /// By rank: so many microseconds pass between two turns of this member, on average; 1 or absent:
   /// it turns in every round of the driver.

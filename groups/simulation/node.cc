@@ -223,7 +223,7 @@ void SimGroup::cancel(const Reservation& reservation) {
 }
 
 std::size_t SimGroup::max_object_bytes() const {
-  multicast::bulk::Outbox* const outbox = turn_.outbox(0);
+  mirror::Outbox* const outbox = turn_.outbox(0);
   return outbox != nullptr ? outbox->pool().limit() : 0;
 }
 

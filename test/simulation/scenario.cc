@@ -264,21 +264,16 @@ Scenario draw_stacks(std::uint64_t seed) {
 
 Scenario draw_large(std::uint64_t seed) {
   using Kind = multicast::bulk::Kind;
-  Random random(seed);
-  Scenario scenario = random.one_in(2)
-                          ? draw_any(seed, random, stacks[0])
-                          : draw_any(seed, random, more_stacks[random.below(more_stacks.size())]);
+  Random random(seed), mind(seed ^ large_seed);
+  const auto stack = mind.one_in(2) ? stacks[0] : more_stacks[mind.below(more_stacks.size())];
+  Scenario scenario = draw_any(seed, random, stack);
   scenario.replay += " --large";
-  Random mind(seed ^ large_seed);
   auto& options = scenario.options;
-  constexpr Kind kinds[] = {Kind::sequential, Kind::chain, Kind::binomial_tree,
-                            Kind::binomial_pipeline};
-  if (!mind.one_in(4)) options.bulk.schedule = kinds[mind.below(std::size(kinds))];
+  if (!mind.one_in(4)) options.bulk.schedule = static_cast<Kind>(mind.below(4));
   options.bulk.block_bytes = std::uint32_t{1024} << mind.below(3);
   options.bulk.window_bytes = options.bulk.block_bytes << mind.below(3);
-  const std::uint64_t most_blocks = 1 + mind.below(40);
-  scenario.most_bytes =
-      mirror::max_message_bytes(options.ring_bytes) + most_blocks * options.bulk.block_bytes;
+  scenario.most_bytes = mirror::max_message_bytes(options.ring_bytes) +
+                        (1 + mind.below(40)) * options.bulk.block_bytes;
   options.large_memory = scenario.most_bytes * (1 + mind.below(3));
   return scenario;
 }

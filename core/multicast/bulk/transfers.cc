@@ -8,9 +8,9 @@
 namespace squall::multicast::bulk {
 namespace {
 
-std::optional<ObjectFrame> frame_of(Bytes bytes) {
+std::optional<mirror::ObjectFrame> frame_of(Bytes bytes) {
   Reader reader(bytes);
-  ObjectFrame frame;
+  mirror::ObjectFrame frame;
   frame.number = reader.get<std::uint64_t>();
   frame.bytes = reader.get<std::uint64_t>();
   frame.region = reader.get<std::uint64_t>();
@@ -35,10 +35,10 @@ Transfers::Transfers(fabric::Fabric& fabric, std::vector<fabric::PeerId> peers, 
 
 Transfers::~Transfers() = default;
 
-Kind Transfers::schedule() const {
-  // Two members have one way; of more, none is as quick as the pipeline.
-  return home_.settings.schedule.value_or(members() == 2 ? Kind::sequential
-                                                         : Kind::binomial_pipeline);
+Kind Transfers::schedule_for(std::uint64_t bytes) const {
+  const Settings& settings = home_.settings;
+  if (settings.schedule) return *settings.schedule;
+  return choose(members(), bytes, settings.block_bytes, settings.cost);
 }
 
 // --- what others say
@@ -79,15 +79,13 @@ bool Transfers::on_offer(Rank from, const Word& word) {
   if (found == incoming_.end()) {
     Transfer transfer(word.schedule, members(), place_of(self_, word.origin), word.bytes,
                       word.block_bytes);
-    found =
-        incoming_
-            .emplace(name, Incoming(Spread(std::move(transfer), word.origin, word.number), word))
-            .first;
+    found = incoming_.emplace(name, Incoming{Spread(std::move(transfer), word)}).first;
   }
   Incoming& incoming = found->second;
   const auto& parents = incoming.spread.transfer.parents();
-  if (incoming.terms.bytes != word.bytes || incoming.terms.block_bytes != word.block_bytes ||
-      incoming.terms.schedule != word.schedule || incoming.sources.contains(from) ||
+  const Word& terms = incoming.spread.terms;
+  if (terms.bytes != word.bytes || terms.block_bytes != word.block_bytes ||
+      terms.schedule != word.schedule || incoming.sources.contains(from) ||
       std::ranges::find(parents, place_of(from, word.origin)) == parents.end())
     return false;
   incoming.sources.emplace(from, region);
@@ -98,7 +96,7 @@ bool Transfers::on_offer(Rank from, const Word& word) {
 void Transfers::take_in(Incoming& incoming, Rank from, fabric::RegionId region) {
   // Lost: as above.
   static_cast<void>(fabric_.import_object(peers_[from], region,
-                                          std::max<std::size_t>(1, incoming.terms.bytes),
+                                          std::max<std::size_t>(1, incoming.spread.terms.bytes),
                                           &incoming.spread.buffer->slab()->memory));
 }
 
@@ -144,6 +142,8 @@ bool Transfers::turn(Position consumed) {
   bool worked = say_rest();
   if (home_.outbox != nullptr) {
     if (news()) home_.outbox->collect();
+    // First: what a view before has delivered is offered to nobody.
+    home_.outbox->consumed(consumed);
     worked |= begin_sending();
   }
   worked |= find_places();
@@ -155,7 +155,7 @@ bool Transfers::turn(Position consumed) {
     const bool done = at->second.delivered && at->second.spread.transfer.finished();
     at = done ? incoming_.erase(at) : std::next(at);
   }
-  worked |= settle(consumed);
+  worked |= settle();
   let_go();
   active_ = !outgoing_.empty() || !incoming_.empty() || !waiting_.empty();
   return worked;
@@ -163,7 +163,7 @@ bool Transfers::turn(Position consumed) {
 
 bool Transfers::begin_sending() {
   bool worked = false;
-  for (const Outbox::Item& item : home_.outbox->items()) {
+  for (const mirror::Outbox::Item& item : home_.outbox->items()) {
     Outgoing& outgoing = outgoing_[item.number];
     if (outgoing.passed) continue;
     if (maps_) {
@@ -172,9 +172,14 @@ bool Transfers::begin_sending() {
     }
     if (!outgoing.spread && members() > 1) {
       expose(*item.buffer);
+      Word terms;
+      terms.origin = own_;
+      terms.number = item.number;
+      terms.bytes = item.buffer->size();
+      terms.block_bytes = home_.settings.block_bytes;
+      terms.schedule = schedule_for(terms.bytes);
       outgoing.spread.emplace(
-          Transfer(schedule(), members(), 0, item.buffer->size(), home_.settings.block_bytes), own_,
-          item.number);
+          Transfer(terms.schedule, members(), 0, terms.bytes, terms.block_bytes), terms);
       outgoing.spread->buffer = item.buffer;
       worked = true;
     }
@@ -184,8 +189,8 @@ bool Transfers::begin_sending() {
 }
 
 /// Where memory is mapped: to those who have not seen it.
-bool Transfers::show(const Outbox::Item& item, Outgoing& outgoing) {
-  const Slab& slab = *item.buffer->slab();
+bool Transfers::show(const mirror::Outbox::Item& item, Outgoing& outgoing) {
+  const mirror::Slab& slab = *item.buffer->slab();
   const auto [holders, fresh] = holders_.try_emplace(slab.region);
   if (fresh) expose(*item.buffer);
   outgoing.whole = holders->second;
@@ -218,14 +223,14 @@ bool Transfers::find_places() {
     const bool is_first = origin != first;
     first = origin;
     if (incoming.spread.buffer || refused == origin) continue;
-    const auto bytes = static_cast<std::size_t>(incoming.terms.bytes);
+    const auto bytes = static_cast<std::size_t>(incoming.spread.terms.bytes);
     auto place = is_first ? home_.places->take_anyway(bytes) : home_.places->take(bytes);
     if (!place) {
       // There is no memory, or no room; it is asked for again with the next turn.
       refused = origin;
       continue;
     }
-    incoming.spread.buffer = std::make_shared<const Buffer>(std::move(*place));
+    incoming.spread.buffer = std::make_shared<const mirror::Buffer>(std::move(*place));
     for (const auto& [rank, region] : incoming.sources) take_in(incoming, rank, region);
     worked = true;
   }
@@ -237,19 +242,11 @@ bool Transfers::offer(Spread& spread) {
   if (std::exchange(spread.offered, true)) return false;
   if (spread.transfer.children().empty()) return true;
   expose(*spread.buffer);
-  for (const Place child : spread.transfer.children()) {
-    Word word;
-    word.origin = spread.origin;
-    word.number = spread.number;
-    word.region = raw(spread.buffer->slab()->region);
-    word.bytes = spread.transfer.bytes();
-    word.region_bytes = spread.buffer->slab()->memory.size();
-    const auto incoming = incoming_.find({spread.origin, spread.number});
-    const bool mine = spread.origin == own_;
-    word.block_bytes = mine ? home_.settings.block_bytes : incoming->second.terms.block_bytes;
-    word.schedule = mine ? schedule() : incoming->second.terms.schedule;
-    say(rank_at(child, spread.origin), fabric::Lane::urgent, word);
-  }
+  Word word = spread.terms;
+  word.region = raw(spread.buffer->slab()->region);
+  word.region_bytes = spread.buffer->slab()->memory.size();
+  for (const Place child : spread.transfer.children())
+    say(rank_at(child, word.origin), fabric::Lane::urgent, word);
   return true;
 }
 
@@ -276,7 +273,7 @@ bool Transfers::push_blocks() {
 bool Transfers::push_block(Spread& spread) {
   const auto move = spread.transfer.next();
   if (!move) return false;
-  const Rank to = rank_at(move->peer, spread.origin);
+  const Rank to = rank_at(move->peer, spread.terms.origin);
   const std::size_t bytes = spread.transfer.size(move->block);
   Window& window = *windows_[to];
   if (!spread.attached.contains(to) || waits(to)) return false;
@@ -291,10 +288,8 @@ bool Transfers::push_block(Spread& spread) {
       return false;
     }
   }
-  Word word;
+  Word word = spread.terms;
   word.kind = Word::Kind::landed;
-  word.origin = spread.origin;
-  word.number = spread.number;
   word.block = move->block;
   say(to, fabric::Lane::bulk, word);
   spread.transfer.sent();
@@ -306,27 +301,24 @@ bool Transfers::finish(Incoming& incoming) {
   if (incoming.told || !incoming.spread.transfer.whole()) return false;
   incoming.told = true;
   for (const auto& [rank, region] : incoming.sources) fabric_.release(peers_[rank], region);
-  Word word;
+  Word word = incoming.spread.terms;
   word.kind = Word::Kind::whole;
-  word.origin = incoming.spread.origin;
-  word.number = incoming.spread.number;
   say(origin_rank(word.origin), fabric::Lane::urgent, word);
   return true;
 }
 
-/// What all hold may be published, and what all have consumed is done with.
-bool Transfers::settle(Position consumed) {
+/// What all hold may be published; of what all have consumed nothing is kept.
+bool Transfers::settle() {
   if (home_.outbox == nullptr) return false;
   const Position before = passed_;
   const std::size_t others = members() - 1;
   bool all = true;
-  for (const Outbox::Item& item : home_.outbox->items()) {
+  for (const mirror::Outbox::Item& item : home_.outbox->items()) {
     Outgoing& outgoing = outgoing_[item.number];
     outgoing.passed |= outgoing.whole.size() == others;
     all &= outgoing.passed;
     if (all) passed_ = std::max(passed_, item.end);
   }
-  home_.outbox->consumed(consumed);
   // Without waiting for those who were to get blocks and are done all the same.
   const auto& left = home_.outbox->items();
   outgoing_.erase(outgoing_.begin(),
@@ -336,7 +328,7 @@ bool Transfers::settle(Position consumed) {
 
 /// Memory that the pools have given up.
 void Transfers::let_go() {
-  const auto drop = [&](Pool& pool) {
+  const auto drop = [&](mirror::Pool& pool) {
     if (!pool.has_retired()) return;
     for (const auto& slab : pool.take_retired()) {
       if (!slab->exposed) continue;
@@ -356,8 +348,8 @@ void Transfers::let_go() {
   drop(*home_.places);
 }
 
-void Transfers::expose(const Buffer& buffer) {
-  Slab& slab = *buffer.slab();
+void Transfers::expose(const mirror::Buffer& buffer) {
+  mirror::Slab& slab = *buffer.slab();
   if (std::exchange(slab.exposed, true)) return;
   const auto exposed = fabric_.expose(slab.region, slab.memory);
   SQUALL_ASSERT(exposed, "a region's name is used once");
@@ -398,7 +390,7 @@ std::optional<Bytes> Transfers::find(std::uint32_t origin, Bytes bytes) const {
   if (!frame) return std::nullopt;
   const auto size = static_cast<std::size_t>(frame->bytes);
   if (origin == own_) {
-    for (const Outbox::Item& item : home_.outbox->items())
+    for (const mirror::Outbox::Item& item : home_.outbox->items())
       if (item.number == frame->number) return Bytes(item.buffer->bytes());
     return std::nullopt;
   }
@@ -410,7 +402,7 @@ std::optional<Bytes> Transfers::find(std::uint32_t origin, Bytes bytes) const {
   }
   const auto found = incoming_.find({origin, frame->number});
   if (found == incoming_.end() || !found->second.spread.transfer.whole() ||
-      found->second.terms.bytes != frame->bytes)
+      found->second.spread.terms.bytes != frame->bytes)
     return std::nullopt;
   return Bytes(found->second.spread.buffer->bytes());
 }

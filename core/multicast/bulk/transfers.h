@@ -28,7 +28,8 @@
 #include "core/base/ids.h"
 #include "core/base/rank_set.h"
 #include "core/fabric/fabric.h"
-#include "core/multicast/bulk/outbox.h"
+#include "core/mirror/outbox.h"
+#include "core/multicast/bulk/cost.h"
 #include "core/multicast/bulk/transfer.h"
 #include "core/multicast/bulk/transit.h"
 #include "core/multicast/bulk/wire.h"
@@ -37,7 +38,8 @@ namespace squall::multicast::bulk {
 
 /// The same at all members, but for the window.
 struct Settings {
-  std::optional<Kind> schedule;  ///< nullopt: by the number of members
+  std::optional<Kind> schedule;  ///< nullopt: the quickest, by `cost`
+  Cost cost{};                   ///< of a link between two members; its sender's opinion counts
   std::uint32_t block_bytes = 256 << 10;
   std::uint64_t most_bytes = std::uint64_t{16} << 30;  ///< of an object
   std::size_t window_bytes = std::size_t{1} << 20;     ///< on its way to one peer
@@ -46,8 +48,8 @@ struct Settings {
 /// What a member keeps of one channel's objects for good; all of it outlives the views.
 struct Home {
   Settings settings;
-  Outbox* outbox = nullptr;  ///< nullptr: this member is no sender
-  Pool* places = nullptr;    ///< for what comes; nullptr: the channel has no large objects
+  mirror::Outbox* outbox = nullptr;  ///< nullptr: this member is no sender
+  mirror::Pool* places = nullptr;    ///< for what comes; nullptr: the channel has no large objects
   Transit* transit = nullptr;
 };
 
@@ -87,15 +89,13 @@ class Transfers {
  private:
   /// One object that this member passes on, or began.
   struct Spread {
-    Spread(Transfer of, std::uint32_t from, std::uint64_t called)
-        : transfer(std::move(of)), origin(from), number(called) {}
+    Spread(Transfer of, const Word& as) : transfer(std::move(of)), terms(as) {}
 
     Transfer transfer;
-    std::uint32_t origin;
-    std::uint64_t number;
-    std::shared_ptr<const Buffer> buffer;  // none yet: it waits for a place
+    Word terms;                                    ///< an offer of it
+    std::shared_ptr<const mirror::Buffer> buffer;  ///< none yet: it waits for a place
     bool offered = false;
-    RankSet attached;  // those to whom blocks may go
+    RankSet attached;  ///< those to whom blocks may go
   };
   struct Outgoing {
     std::optional<Spread> spread;  // none where memory is mapped
@@ -104,12 +104,9 @@ class Transfers {
     bool passed = false;
   };
   struct Incoming {
-    Incoming(Spread of, const Word& offer) : spread(std::move(of)), terms(offer) {}
-
     Spread spread;
-    Word terms;
-    std::map<Rank, fabric::RegionId> sources;  // by who offered it
-    bool told = false;                         // its sender knows that it is whole
+    std::map<Rank, fabric::RegionId> sources{};  // by who offered it
+    bool told = false;                           // its sender knows that it is whole
     bool delivered = false;
   };
   struct Shown {
@@ -131,7 +128,7 @@ class Transfers {
   Rank rank_at(Place place, std::uint32_t origin) const {
     return (place + origin_rank(origin)) % members();
   }
-  Kind schedule() const;
+  Kind schedule_for(std::uint64_t bytes) const;
 
   bool on_offer(Rank from, const Word& word);
   bool on_landed(Rank from, const Word& word);
@@ -139,15 +136,15 @@ class Transfers {
   void take_in(Incoming& incoming, Rank from, fabric::RegionId region);
 
   bool begin_sending();
-  bool show(const Outbox::Item& item, Outgoing& outgoing);
+  bool show(const mirror::Outbox::Item& item, Outgoing& outgoing);
   bool find_places();
   bool offer(Spread& spread);
   bool push_blocks();
   bool push_block(Spread& spread);
   bool finish(Incoming& incoming);
-  bool settle(Position consumed);
+  bool settle();
   void let_go();
-  void expose(const Buffer& buffer);
+  void expose(const mirror::Buffer& buffer);
   void say(Rank to, fabric::Lane lane, const Word& word);
   bool say_rest();
   bool waits(Rank to) const;

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "core/fabric/fabric.h"
-#include "core/multicast/bulk/buffer.h"
+#include "core/mirror/buffer.h"
 
 namespace squall::multicast::bulk {
 
@@ -20,7 +20,7 @@ struct Window {
 class Transit {
  public:
   /// Held until `returned`, when the window is as much wider again.
-  fabric::Token hold(std::shared_ptr<const Buffer> source, std::shared_ptr<Window> window,
+  fabric::Token hold(std::shared_ptr<const mirror::Buffer> source, std::shared_ptr<Window> window,
                      std::size_t bytes) {
     const fabric::Token token = mark | next_++;
     window->bytes += bytes;
@@ -40,7 +40,7 @@ class Transit {
 
  private:
   struct Held {
-    std::shared_ptr<const Buffer> source;
+    std::shared_ptr<const mirror::Buffer> source;
     std::shared_ptr<Window> window;
     std::size_t bytes = 0;
   };

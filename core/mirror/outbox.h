@@ -15,10 +15,10 @@
 #include "core/base/error.h"
 #include "core/base/ids.h"
 #include "core/base/ring_math.h"
+#include "core/mirror/buffer.h"
 #include "core/mirror/ring_writer.h"
-#include "core/multicast/bulk/buffer.h"
 
-namespace squall::multicast::bulk {
+namespace squall::mirror {
 
 /// What an object's frame in the ring says.
 struct ObjectFrame {
@@ -39,7 +39,7 @@ class Outbox {
   };
 
   /// The writer outlives it.
-  Outbox(mirror::RingWriter& writer, std::size_t limit_bytes, fabric::RegionId first_region)
+  Outbox(RingWriter& writer, std::size_t limit_bytes, fabric::RegionId first_region)
       : writer_(writer), pool_(Pool::create(limit_bytes, first_region)) {}
 
   // --- any thread
@@ -60,7 +60,7 @@ class Outbox {
   void consumed(Position by_all);
 
  private:
-  mirror::RingWriter& writer_;
+  RingWriter& writer_;
   std::shared_ptr<Pool> pool_;
   std::mutex mutex_;  // frames lie in the order of numbers
   std::vector<Item> fresh_;
@@ -69,4 +69,4 @@ class Outbox {
   std::deque<Item> items_;
 };
 
-}  // namespace squall::multicast::bulk
+}  // namespace squall::mirror

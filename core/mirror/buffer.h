@@ -16,7 +16,7 @@
 #include "core/fabric/fabric.h"
 #include "core/fabric/memory.h"
 
-namespace squall::multicast::bulk {
+namespace squall::mirror {
 
 class Pool;
 
@@ -100,4 +100,4 @@ class Pool : public std::enable_shared_from_this<Pool> {
   fabric::RegionId next_;
 };
 
-}  // namespace squall::multicast::bulk
+}  // namespace squall::mirror

@@ -1,12 +1,12 @@
-#include "core/multicast/bulk/buffer.h"
+#include "core/mirror/buffer.h"
 
 #include <doctest/doctest.h>
 
 #include <utility>
 
-#include "core/multicast/bulk/outbox.h"
+#include "core/mirror/outbox.h"
 
-namespace squall::multicast::bulk {
+namespace squall::mirror {
 namespace {
 
 constexpr std::size_t kib = 1024;
@@ -66,7 +66,7 @@ TEST_CASE("an empty object is one, and a buffer can be made shorter") {
 }
 
 TEST_CASE("objects lie in the ring in the order of their numbers, and end when all have consumed") {
-  auto writer = mirror::RingWriter::create(4096).value();
+  auto writer = RingWriter::create(4096).value();
   Outbox outbox(*writer, 64 * kib, first);
   CHECK_FALSE(outbox.news());
   for (int object = 0; object < 3; ++object) {
@@ -88,7 +88,7 @@ TEST_CASE("objects lie in the ring in the order of their numbers, and end when a
 }
 
 TEST_CASE("where the ring is full the buffer stays with who wanted to send it") {
-  auto writer = mirror::RingWriter::create(4096).value();
+  auto writer = RingWriter::create(4096).value();
   Outbox outbox(*writer, 64 * kib, first);
   while (writer->append_here(as_bytes("full"))) {
   }
@@ -100,4 +100,4 @@ TEST_CASE("where the ring is full the buffer stays with who wanted to send it") 
 }
 
 }  // namespace
-}  // namespace squall::multicast::bulk
+}  // namespace squall::mirror

@@ -1,4 +1,4 @@
-#include "core/multicast/bulk/buffer.h"
+#include "core/mirror/buffer.h"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,7 @@
 
 #include "core/base/ids.h"
 
-namespace squall::multicast::bulk {
+namespace squall::mirror {
 namespace {
 
 // What is kept serves who asks for less, but not for much less.
@@ -85,4 +85,4 @@ std::vector<std::unique_ptr<Slab>> Pool::take_retired() {
   return std::exchange(retired_, {});
 }
 
-}  // namespace squall::multicast::bulk
+}  // namespace squall::mirror
