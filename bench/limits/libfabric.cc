@@ -346,10 +346,11 @@ Result<double> stream_out(Side& side, Meeting& meeting, std::size_t bytes, std::
   side.meet();
   auto rate = median_of(rounds_per_measurement, [&]() -> Result<double> {
     const std::uint64_t before = meeting.received.load(std::memory_order_relaxed);
+    const auto arrived = [&] { return meeting.received.load(std::memory_order_relaxed) - before; };
     const Time start = Monotonic::now();
     const Time until = start + round_of(duration);
     Time now = start;
-    for (; now < until; now = Monotonic::now()) {
+    for (; now < until || arrived() == 0; now = Monotonic::now()) {
       while (endpoint->in_flight() < window) {
         auto sent = endpoint->post_send(slots.get());
         if (!sent) return tl::unexpected(sent.error());
@@ -361,8 +362,7 @@ Result<double> stream_out(Side& side, Meeting& meeting, std::size_t bytes, std::
       idle.turned(endpoint->in_flight() < in_flight || in_flight < window);
       if (side.finished()) return fail(Code::lost, "the receiving side ended");
     }
-    const std::uint64_t arrived = meeting.received.load(std::memory_order_relaxed) - before;
-    return static_cast<double>(arrived * bytes) /
+    return static_cast<double>(arrived() * bytes) /
            std::chrono::duration<double>(now - start).count();
   });
   side.finish();

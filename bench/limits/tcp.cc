@@ -102,14 +102,15 @@ Result<Limit> measure_tcp_stream(std::size_t size, Sends sends, Duration duratio
         const std::vector<std::byte> message(bytes, std::byte{7});
         return median_of(rounds_per_measurement, [&]() -> Result<double> {
           const std::uint64_t before = received.load(std::memory_order_relaxed);
+          const auto arrived = [&] { return received.load(std::memory_order_relaxed) - before; };
           const Time start = Monotonic::now();
           const Time until = start + round_of(duration);
           Time now = start;
-          for (; now < until; now = Monotonic::now())
+          for (; now < until || arrived() == 0; now = Monotonic::now())
             for (std::size_t i = 0; i < std::min<std::size_t>(sends_per_look, 16); ++i)
               if (auto sent = send_all(socket, message); !sent) return tl::unexpected(sent.error());
-          const std::uint64_t arrived = received.load(std::memory_order_relaxed) - before;
-          return static_cast<double>(arrived) / std::chrono::duration<double>(now - start).count();
+          return static_cast<double>(arrived()) /
+                 std::chrono::duration<double>(now - start).count();
         });
       },
       [&](Side& side) -> Result<> {

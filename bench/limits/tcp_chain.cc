@@ -77,16 +77,16 @@ Result<double> feed(Side& side, std::size_t size, int to,
   side.meet();
   auto rate = median_of(rounds_per_measurement, [&]() -> Result<double> {
     const std::uint64_t before = received.load(std::memory_order_relaxed);
+    const auto arrived = [&] { return received.load(std::memory_order_relaxed) - before; };
     const Time start = Monotonic::now();
     const Time until = start + round_of(duration);
     Time now = start;
-    for (; now < until; now = Monotonic::now()) {
+    for (; now < until || arrived() == 0; now = Monotonic::now()) {
       const MutableBytes block = walk.ahead();
       if (auto sent = send_all(to, block); !sent) return tl::unexpected(sent.error());
       walk.advance(block.size());
     }
-    const std::uint64_t arrived = received.load(std::memory_order_relaxed) - before;
-    return static_cast<double>(arrived) / std::chrono::duration<double>(now - start).count();
+    return static_cast<double>(arrived()) / std::chrono::duration<double>(now - start).count();
   });
   side.finish();
   return rate;
