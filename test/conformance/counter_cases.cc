@@ -18,9 +18,9 @@ using fabric::Memory;
 constexpr RegionId counters{1}, payloads{2};
 constexpr std::size_t words = 6;
 constexpr std::size_t word_stride = 64;  // a cache line each, as tables have it
-constexpr std::uint64_t updates = 100'000;
+const std::uint64_t updates = repeats(100'000);
 constexpr std::size_t payload_bytes = 64 << 10;
-constexpr std::uint64_t payload_rounds = 300;
+const std::uint64_t payload_rounds = repeats(300);
 
 // Torn anywhere, its halves do not fit.
 std::uint64_t stamp(std::uint64_t value) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <cstring>
 #include <stdexcept>
 
@@ -17,12 +18,18 @@ Node::Node(std::string name, std::unique_ptr<fabric::Fabric> fabric)
 
 void Node::turn() {
   if (!fabric_) return;
-  const Time start = Monotonic::now();
+  // Call by call: a turn makes dozens of them.
+  const auto watched = [this](auto&& call) {
+    const Time start = Monotonic::now();
+    call();
+    slowest_call = std::max(slowest_call, Monotonic::now() - start);
+  };
   std::array<Event, 16> events;
-  fabric_->flush();
+  watched([&] { fabric_->flush(); });
   // Bounded: a peer that sends without end must not keep the others from turning.
   for (int batch = 0; batch < 64; ++batch) {
-    const std::size_t count = fabric_->poll(events);
+    std::size_t count = 0;
+    watched([&] { count = fabric_->poll(events); });
     for (const Event& event : std::span(events).first(count)) {
       if (on_event)
         on_event(event);
@@ -32,7 +39,6 @@ void Node::turn() {
     }
     if (count < events.size()) break;
   }
-  longest_turn = std::max(longest_turn, Monotonic::now() - start);
 }
 
 std::size_t Node::count(Kind kind) const {
@@ -81,6 +87,10 @@ Result<std::unique_ptr<fabric::Fabric>> RealWorld::open(std::string_view name) {
 
 void RealWorld::pass() {
   sched_yield();
+}
+
+std::uint64_t repeats(std::uint64_t count) {
+  return std::getenv("SQUALL_TEST_EMULATED") == nullptr ? count : count / 10;
 }
 
 Ticket fresh_ticket() {

@@ -31,6 +31,10 @@ inline constexpr Duration patience = std::chrono::seconds(20);
 /// A call that takes longer has blocked: nothing but `wait` may.
 inline constexpr Duration longest_call = std::chrono::milliseconds(500);
 
+/// How often to repeat what is repeated only to meet a rare moment: `count` times, or a tenth of it
+/// with SQUALL_TEST_EMULATED in the environment, on a machine that is emulated by software.
+std::uint64_t repeats(std::uint64_t count);
+
 /// Ends the case, or the child's role, which tells the parent: an exception, since doctest's own
 /// macros work in the parent only.
 [[noreturn]] void broken(const std::string& what);
@@ -77,7 +81,7 @@ class Node {
 
   std::vector<Seen> seen;
   std::function<void(const Event&)> on_event;
-  Duration longest_turn{0};
+  Duration slowest_call{0};  ///< of flush and poll
 
  private:
   std::string name_;

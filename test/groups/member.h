@@ -34,6 +34,10 @@ inline constexpr bool sanitized = false;
 /// What SQUALL_TEST_FABRIC in the environment says; shm without.
 std::string fabric_under_test();
 
+/// Whether software emulates this machine (SQUALL_TEST_EMULATED in the environment says so). A
+/// process may be held up for seconds there, so that silence says less, and takes longer to.
+bool emulated();
+
 /// A listening socket on a free port of 127.0.0.1, so that no test depends on a fixed one.
 struct Listener {
   int fd = -1;
