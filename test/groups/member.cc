@@ -132,6 +132,11 @@ std::vector<std::byte> streamed(Rank seat, MessageNumber number) {
   return payload(seat, number, 100 + number % 900);
 }
 
+std::vector<std::byte> mixed(Rank seat, MessageNumber number) {
+  const std::size_t large = number % 8 == 0 ? 100'000 : 20'000;
+  return number % 4 == 0 ? payload(seat, number, large + number % 5000) : streamed(seat, number);
+}
+
 std::vector<std::byte> flooded(Rank seat, MessageNumber number) {
   return payload(seat, number, 8192);
 }

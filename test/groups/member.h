@@ -83,6 +83,10 @@ std::vector<std::byte> streamed(Rank seat, MessageNumber number);
 /// And one that fills its ring.
 std::vector<std::byte> flooded(Rank seat, MessageNumber number);
 
+/// And one of whom every fourth message is a large object, in rings of `mixed_ring_bytes`.
+std::vector<std::byte> mixed(Rank seat, MessageNumber number);
+inline constexpr std::size_t mixed_ring_bytes = std::size_t{64} << 10;
+
 /// Writes down what one member does, for the checker. Deliveries may come from another thread.
 class Recorder {
  public:

@@ -18,6 +18,7 @@ constexpr std::size_t flowing_after = 200;  // deliveries
 constexpr std::size_t dwells_after = 400;
 constexpr Duration steady_pace = std::chrono::microseconds(500);
 constexpr Duration flood_pace = std::chrono::milliseconds(5);
+constexpr Duration mixed_pace = std::chrono::milliseconds(2);
 
 std::int64_t count_of(Time time) {
   return time.time_since_epoch().count();
@@ -26,6 +27,7 @@ std::int64_t count_of(Time time) {
 struct Manner {
   bool floods = false;
   bool dwells = false;
+  bool mixes = false;
 };
 
 class Streamer {
@@ -34,6 +36,7 @@ class Streamer {
       : line_(line),
         floods_(manner.floods),
         dwells_(manner.dwells),
+        mixes_(manner.mixes),
         node_(started(config)),
         group_(*node_->group("test")),
         recorder_(*node_, group_),
@@ -60,6 +63,7 @@ class Streamer {
   Line& line_;
   bool floods_;
   bool dwells_;
+  bool mixes_;
   std::unique_ptr<Node> node_;
   Group& group_;
   Recorder recorder_;
@@ -68,7 +72,15 @@ class Streamer {
 };
 
 bool Streamer::send() {
-  const auto bytes = (floods_ ? flooded : streamed)(seat_, recorder_.sent());
+  const auto bytes = (floods_ ? flooded : mixes_ ? mixed : streamed)(seat_, recorder_.sent());
+  if (bytes.size() > group_.max_message_bytes()) {
+    auto object = group_.try_buffer(bytes.size());
+    if (!object) return false;
+    std::ranges::copy(bytes, object->bytes().begin());
+    if (!group_.try_send(*object)) return false;
+    recorder_.sending(bytes);
+    return true;
+  }
   const auto space = group_.reserve(bytes.size());
   if (!space) return false;
   recorder_.sending(bytes);
@@ -112,7 +124,7 @@ void Streamer::run() {
     if (now >= next_send) {
       while (send() && floods_) {
       }
-      next_send = now + (floods_ ? flood_pace : steady_pace);
+      next_send = now + (floods_ ? flood_pace : mixes_ ? mixed_pace : steady_pace);
     }
     if (!flowing && recorder_.delivered() >= flowing_after) {
       flowing = true;
@@ -144,6 +156,10 @@ void stream(Line& line, const Config& config) {
 
 void flood(Line& line, const Config& config) {
   Streamer(line, config, {.floods = true}).run();
+}
+
+void stream_mixed(Line& line, const Config& config) {
+  Streamer(line, config, {.mixes = true}).run();
 }
 
 void flood_and_dwell(Line& line, const Config& config) {

@@ -27,6 +27,9 @@ void stream(Line& line, const Config& config);
 /// The same, but it fills its ring with large messages, again and again.
 void flood(Line& line, const Config& config);
 
+/// As `stream`, at another pace, but some of what it sends is large.
+void stream_mixed(Line& line, const Config& config);
+
 /// As `flood`, but in the upcall of one message of another member it says "inside", waits for "go
 /// on", and says whether the message's bytes are still the "same" or have "changed".
 void flood_and_dwell(Line& line, const Config& config);
