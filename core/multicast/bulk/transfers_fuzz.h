@@ -1,0 +1,144 @@
+#pragma once
+// What the fuzzer and a unit test do with hostile words: a member that takes part in large objects
+// hears anything from its peers, in any order, between its turns. It may say that this makes no
+// sense; it must not crash, hand out what is not whole, or take more memory than it may.
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "core/base/assert.h"
+#include "core/base/bytes.h"
+#include "core/fabric/fabric.h"
+#include "core/mirror/ring_writer.h"
+#include "core/multicast/bulk/transfers.h"
+
+namespace squall::multicast::bulk {
+
+/// Takes everything and tells nothing; or says now and then that a lane is full.
+class DeafFabric final : public fabric::Fabric {
+ public:
+  explicit DeafFabric(bool maps) { capabilities_.maps = maps; }
+
+  const fabric::Capabilities& capabilities() const override { return capabilities_; }
+  std::string_view name() const override { return "deaf"; }
+  std::string address() const override { return {}; }
+  Result<fabric::PeerId> connect(std::string_view, const fabric::Ticket&) override {
+    return fabric::PeerId{};
+  }
+  void disconnect(fabric::PeerId) override {}
+  void forget(fabric::PeerId) override {}
+  Result<> send(fabric::PeerId, fabric::Lane, Bytes, fabric::Token) override {
+    if (++sent_ % 7 == 0) return fail(Code::would_block, {});
+    return {};
+  }
+  Result<> expose(fabric::RegionId, const fabric::Memory&) override { return {}; }
+  void conceal(fabric::RegionId) override {}
+  Result<const std::byte*> import(fabric::PeerId, fabric::RegionId, std::size_t) override {
+    return fail(Code::unavailable, {});
+  }
+  Result<const std::byte*> import_object(fabric::PeerId, fabric::RegionId, std::size_t bytes,
+                                         fabric::Memory* landing) override {
+    if (landing == nullptr) return shown_.data();
+    SQUALL_ASSERT(bytes <= landing->size(), "a place is as large as what lands there");
+    return landing->data();
+  }
+  void release(fabric::PeerId, fabric::RegionId) override {}
+  Result<> push(fabric::RegionId, std::size_t, std::size_t, fabric::Lane, fabric::Token) override {
+    return {};
+  }
+  Result<> push_to(fabric::PeerId, fabric::RegionId, std::size_t, std::size_t, fabric::Lane,
+                   fabric::Token token) override {
+    tokens.push_back(token);
+    return {};
+  }
+  void flush() override {}
+  std::size_t poll(std::span<fabric::Event>) override { return 0; }
+  bool progressed() const override { return false; }
+  void arm() override {}
+  void disarm() override {}
+  void wait(Time) override {}
+  void wake() override {}
+  int fd() const override { return -1; }
+
+  std::vector<fabric::Token> tokens;
+
+ private:
+  fabric::Capabilities capabilities_;
+  std::vector<std::byte> shown_ = std::vector<std::byte>(std::size_t{1} << 18);
+  std::size_t sent_ = 0;
+};
+
+/// How many words were taken for sense; for tests that want to know that some were.
+inline std::size_t fuzz_transfers(Bytes input) {
+  constexpr Rank members = 5;
+  constexpr std::size_t most_bytes = std::size_t{1} << 16;
+  constexpr auto own_regions = fabric::RegionId{1000}, places = fabric::RegionId{2000};
+  Reader reader(input);
+  DeafFabric fabric(reader.get<std::uint8_t>() % 4 == 0);
+  auto writer = mirror::RingWriter::create(4096).value();
+  mirror::Outbox outbox(*writer, most_bytes, own_regions);
+  const auto pool = mirror::Pool::create(most_bytes, places);
+  Transit transit;
+  std::vector<fabric::PeerId> peers;
+  for (Rank rank = 0; rank < members; ++rank) peers.push_back(fabric::PeerId{rank});
+  Transfers::Options options;
+  options.self = 1;
+  options.senders = {0, 1, 3};
+  options.home = {{.schedule = {}, .cost = {.latency = {}, .bytes_per_second = 1e9}},
+                  &outbox,
+                  pool.get(),
+                  &transit};
+  options.home.settings.block_bytes = 4096;
+  options.home.settings.most_bytes = most_bytes;
+  Transfers transfers(fabric, peers, options);
+  std::size_t sensible = 0;
+  while (!reader.done() && reader.ok()) {
+    const auto what = reader.get<std::uint8_t>();
+    const Rank peer = reader.get<std::uint8_t>() % members;
+    if (what % 8 < 4) {
+      Word word;
+      word.kind = static_cast<Word::Kind>(reader.get<std::uint8_t>() % 6);
+      word.origin = reader.get<std::uint8_t>() % 4;
+      word.number = reader.get<std::uint8_t>() % 4;
+      word.region = reader.get<std::uint8_t>();
+      word.bytes = reader.get<std::uint32_t>() % (2 * most_bytes);
+      word.region_bytes = word.bytes + reader.get<std::uint8_t>();
+      word.block_bytes = 1024u << reader.get<std::uint8_t>() % 4;
+      word.schedule = static_cast<Kind>(reader.get<std::uint8_t>() % 5);
+      word.block = reader.get<std::uint8_t>();
+      if (peer == options.self) continue;
+      const WireWord wire = encode(0, word);
+      sensible += transfers.on_message(peer, Bytes(wire).subspan(sizeof(std::uint16_t)));
+    } else if (what % 8 == 4) {
+      const std::uint64_t base = raw(what & 8 ? own_regions : places);
+      transfers.attached(peers[peer], fabric::RegionId{base + reader.get<std::uint8_t>() % 8});
+    } else if (what % 8 == 5) {
+      auto buffer = outbox.pool().take(reader.get<std::uint32_t>() % most_bytes);
+      if (buffer) static_cast<void>(outbox.send(*buffer, true));
+    } else if (what % 8 == 6) {
+      const std::uint64_t frame[] = {reader.get<std::uint8_t>() % 4u, reader.get<std::uint32_t>(),
+                                     reader.get<std::uint8_t>()};
+      const auto bytes = std::as_bytes(std::span(frame));
+      const std::uint32_t origin = reader.get<std::uint8_t>() % 3;
+      if (const auto found = transfers.find(origin, bytes)) {
+        // All of it can be read.
+        std::uint64_t sum = 0;
+        for (const std::byte byte : *found) sum += static_cast<std::uint64_t>(byte);
+        asm volatile("" : : "r"(sum));
+        transfers.delivered(origin, bytes);
+      }
+    } else {
+      transfers.turn(0);
+      for (const fabric::Token token : std::exchange(fabric.tokens, {})) transit.returned(token);
+    }
+    // The first object of each sender gets its place whatever the limit says, one each.
+    SQUALL_ASSERT(pool->bytes() <= most_bytes + options.senders.size() * (most_bytes + 4096),
+                  "no more memory than there may be");
+  }
+  return sensible;
+}
+
+}  // namespace squall::multicast::bulk

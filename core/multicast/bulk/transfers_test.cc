@@ -1,0 +1,99 @@
+#include "core/multicast/bulk/transfers.h"
+
+#include <doctest/doctest.h>
+
+#include <vector>
+
+#include "core/base/random.h"
+#include "core/multicast/bulk/transfers_fuzz.h"
+
+namespace squall::multicast::bulk {
+namespace {
+
+TEST_CASE("whatever peers say, in whatever order, costs no crash and no more than its memory") {
+  std::size_t sensible = 0;
+  for (std::uint64_t seed = 1; seed <= 2000; ++seed) {
+    Random random(seed);
+    std::vector<std::byte> input(random.below(3000));
+    for (std::byte& byte : input) byte = static_cast<std::byte>(random.next());
+    sensible += fuzz_transfers(input);
+  }
+  CHECK(sensible > 1000);
+}
+
+struct Scene {
+  explicit Scene(bool maps = false) : fabric(maps), transfers(fabric, peers, options()) {}
+  Transfers::Options options() {
+    Transfers::Options options;
+    options.self = 1;
+    options.senders = {0};
+    options.home = {{}, nullptr, places.get(), &transit};
+    options.home.settings.most_bytes = 1 << 20;
+    return options;
+  }
+  bool say(Rank from, const Word& word) {
+    const WireWord wire = encode(0, word);
+    return transfers.on_message(from, Bytes(wire).subspan(sizeof(std::uint16_t)));
+  }
+  Word offer(std::uint64_t bytes = 5000) {
+    return {.kind = Word::Kind::offer,
+            .region = 9,
+            .bytes = bytes,
+            .region_bytes = bytes,
+            .block_bytes = 4096,
+            .schedule = Kind::chain};
+  }
+  Bytes frame(std::uint64_t bytes = 5000) {
+    words = {0, bytes, 9};
+    return std::as_bytes(std::span(words));
+  }
+
+  DeafFabric fabric;
+  std::vector<fabric::PeerId> peers{fabric::PeerId{0}, fabric::PeerId{1}, fabric::PeerId{2}};
+  std::shared_ptr<mirror::Pool> places = mirror::Pool::create(1 << 20, fabric::RegionId{50});
+  Transit transit;
+  std::vector<std::uint64_t> words;
+  Transfers transfers;
+};
+
+Word landed(Block block) {
+  return {.kind = Word::Kind::landed, .block = block};
+}
+
+TEST_CASE("an object is there when all of its blocks have landed, and not before") {
+  Scene scene;
+  REQUIRE(scene.say(0, scene.offer()));
+  CHECK_FALSE(scene.say(0, landed(0)));  // there is no place for it yet
+  scene.transfers.turn(0);
+  CHECK(scene.say(0, landed(0)));
+  CHECK_FALSE(scene.transfers.find(0, scene.frame()));
+  CHECK(scene.say(0, landed(1)));
+  CHECK(scene.transfers.find(0, scene.frame())->size() == 5000);
+  CHECK_FALSE(scene.transfers.find(0, scene.frame(5001)));
+  CHECK(scene.transfers.due());
+  scene.transfers.delivered(0, scene.frame());
+}
+
+TEST_CASE("words that make no sense are told from those that do") {
+  Scene scene;
+  REQUIRE(scene.say(0, scene.offer()));
+  CHECK_FALSE(scene.say(0, scene.offer()));  // twice
+  CHECK_FALSE(scene.say(2, scene.offer()));  // the chain's last sends to nobody
+  Scene other;
+  Word wrong = other.offer(2 << 20);  // more than may be
+  CHECK_FALSE(other.say(0, wrong));
+  wrong = other.offer();
+  wrong.origin = 1;
+  CHECK_FALSE(other.say(0, wrong));                        // no such sender
+  CHECK_FALSE(other.say(0, {.kind = Word::Kind::whole}));  // of nothing that I sent
+  CHECK_FALSE(other.say(0, landed(0)));                    // of nothing that was offered
+  Scene mapped(true);
+  CHECK_FALSE(mapped.say(2, mapped.offer()));  // nobody shows another's memory
+  CHECK(mapped.say(0, mapped.offer()));
+  CHECK(mapped.transfers.find(0, mapped.frame())->size() == 5000);
+  CHECK(mapped.say(0, {.kind = Word::Kind::retired, .region = 9}));
+  CHECK_FALSE(mapped.transfers.find(0, mapped.frame()));
+}
+
+}  // namespace
+}  // namespace squall::multicast::bulk
