@@ -62,6 +62,25 @@ void Batch::push(RegionId region, std::uint64_t offset, Bytes now, TokenIndex to
   if (entry.previous != none) join(entry.previous, index);
 }
 
+void Batch::write(RegionId region, std::uint64_t offset, Bytes now, const WriteTo& to,
+                  TokenIndex token) {
+  SQUALL_ASSERT(now.size() > inline_bytes && now.size() <= UINT32_MAX,
+                "writes are long, and the fabric splits longer ones");
+  const Index index = allocate();
+  Entry& entry = entries_[index];
+  entry.kind = EntryKind::range;
+  entry.region = region;
+  entry.offset = offset;
+  entry.token = token;
+  entry.bytes = static_cast<std::uint32_t>(now.size());
+  entry.where = Where::written;
+  entry.source = now.data();
+  static_assert(sizeof to <= held_bytes);
+  std::memcpy(entry.held.data(), &to, sizeof to);
+  append(index);
+  if (entry.previous != none) join(entry.previous, index);
+}
+
 void Batch::send(Bytes message, TokenIndex token) {
   const Index index = allocate();
   Entry& entry = entries_[index];
@@ -73,13 +92,14 @@ void Batch::send(Bytes message, TokenIndex token) {
   message_bytes_ += message.size();
 }
 
-void Batch::control(EntryKind kind, RegionId region, std::uint64_t value) {
+void Batch::control(EntryKind kind, RegionId region, std::uint64_t value, Bytes payload) {
+  SQUALL_ASSERT(payload.size() <= held_bytes, "a word about an import is short");
   const Index index = allocate();
   Entry& entry = entries_[index];
   entry.kind = kind;
   entry.region = region;
   entry.offset = value;
-  keep(entry, {});
+  keep(entry, payload);
   append(index);
 }
 
@@ -88,6 +108,7 @@ void Batch::select(const Limits& limits) {
   std::size_t used = sizeof(WireHeader), references = 0, referred = 0;
   for (Index index = head_; index != none; index = entries_[index].next) {
     const Entry& entry = entries_[index];
+    if (entry.where == Where::written) return;
     const std::size_t room = limits.block_bytes - used;
     if (room < sizeof(WireEntry) || taken_.size() == UINT16_MAX) return;
     const std::size_t copy_room = (room - sizeof(WireEntry)) & ~std::size_t{7};
@@ -126,8 +147,9 @@ void Batch::select(const Limits& limits) {
 
 bool Batch::build(const Limits& limits, WireHeader header, Wire& wire) {
   wire.reference_count = 0;
+  wire.writes = false;
   wire.tokens.clear();
-  if (head_ == none) return false;
+  if (head_ == none || write_is_next()) return false;
   select(limits);
   SQUALL_ASSERT(!taken_.empty(), "every entry fits an empty message");
 
@@ -150,10 +172,8 @@ bool Batch::build(const Limits& limits, WireHeader header, Wire& wire) {
       wire.references[wire.reference_count++] = {from, bytes};
       referred += bytes;
     }
-    if (bytes < entry.bytes) {  // the rest keeps its place at the front
-      entry.offset += bytes;
-      entry.source += bytes;
-      entry.bytes -= bytes;
+    if (bytes < entry.bytes) {
+      cut_front(bytes);
       break;
     }
     if (entry.token != 0) wire.tokens.push_back(entry.token);
@@ -175,6 +195,32 @@ bool Batch::build(const Limits& limits, WireHeader header, Wire& wire) {
   loose_.clear();
   tidy_arena();
   return true;
+}
+
+/// The rest of the first range keeps its place.
+void Batch::cut_front(std::size_t bytes) {
+  Entry& entry = entries_[head_];
+  entry.offset += bytes;
+  entry.source += bytes;
+  entry.bytes -= static_cast<std::uint32_t>(bytes);
+}
+
+void Batch::build_write(std::size_t most_bytes, Wire& wire) {
+  SQUALL_ASSERT(write_is_next(), "only a write is written");
+  Entry& entry = entries_[head_];
+  const std::size_t bytes = std::min<std::size_t>(entry.bytes, most_bytes);
+  wire.block_bytes = 0;
+  wire.writes = true;
+  std::memcpy(&wire.to, entry.held.data(), sizeof wire.to);
+  wire.to.target.address += entry.offset;
+  wire.references[0] = {entry.source, bytes};
+  wire.reference_count = 1;
+  wire.tokens.clear();
+  if (bytes < entry.bytes) return cut_front(bytes);
+  if (entry.token != 0) wire.tokens.push_back(entry.token);
+  const Index index = head_;
+  unlink(index);
+  release(index);
 }
 
 std::vector<TokenIndex> Batch::drop(RegionId region) {
@@ -215,6 +261,9 @@ bool Batch::join(Index first, Index second) {
     return false;
   const std::uint64_t bytes = std::uint64_t{into.bytes} + from.bytes;
   if (into.where == Where::held || bytes > UINT32_MAX) return false;
+  if (into.where == Where::written &&
+      std::memcmp(into.held.data(), from.held.data(), sizeof(WriteTo)) != 0)
+    return false;
   if (into.where == Where::arena) {
     // Only what lies side by side; padding would be a hole.
     if (bytes > joined_bytes || into.at + into.bytes != from.at) return false;
@@ -288,6 +337,7 @@ const std::byte* Batch::payload(const Entry& entry) const {
     case Where::arena:
       return arena_.data() + entry.at;
     case Where::referred:
+    case Where::written:
       break;
   }
   return entry.source;

@@ -28,19 +28,27 @@ struct Limits {
   std::size_t referred_bytes = max_message_bytes;
 };
 
+/// How a range is written into a peer's memory instead of being sent.
+struct WriteTo {
+  WriteTarget target;          ///< of the region's first byte
+  void* descriptor = nullptr;  ///< of the registered source, where the provider wants one
+};
+
 /// A payload that is sent from where it lies.
 struct Reference {
   const std::byte* data = nullptr;
   std::size_t bytes = 0;
 };
 
-/// One wire message: made by Batch::build, owned by whoever sends it.
+/// One wire message, or one write: made by Batch::build or build_write, owned by whoever sends it.
 struct Wire {
   static constexpr std::size_t max_references = 7;
   std::byte* block = nullptr;  ///< Limits::block_bytes long
   std::size_t block_bytes = 0;
   std::array<Reference, max_references> references{};
   std::size_t reference_count = 0;
+  bool writes = false;  ///< no block; the one reference goes to `to`, as it is
+  WriteTo to;
   std::vector<TokenIndex> tokens;  ///< come back when it was sent
 
   std::size_t bytes() const {
@@ -56,8 +64,10 @@ class Batch {
 
   /// `now` is the range in the region's memory; read here if it is short, else until its token.
   void push(RegionId region, std::uint64_t offset, Bytes now, TokenIndex token);
+  /// The same range, long, to be written; its neighbours in the queue keep their order with it.
+  void write(RegionId region, std::uint64_t offset, Bytes now, const WriteTo& to, TokenIndex token);
   void send(Bytes message, TokenIndex token);
-  void control(EntryKind kind, RegionId region, std::uint64_t value);
+  void control(EntryKind kind, RegionId region, std::uint64_t value, Bytes payload = {});
 
   bool empty() const { return head_ == none; }
   /// What `send` left here.
@@ -68,6 +78,10 @@ class Batch {
   /// Moves what fits from the front into `wire`. `header` is written with the counts filled in.
   /// False if there is nothing.
   bool build(const Limits& limits, WireHeader header, Wire& wire);
+  /// What comes next is a write, and `build` would return nothing.
+  bool write_is_next() const { return head_ != none && entries_[head_].where == Where::written; }
+  /// Moves a write of at most `most_bytes` from the front into `wire`.
+  void build_write(std::size_t most_bytes, Wire& wire);
 
   /// Drops the ranges of one region and gives their tokens back.
   std::vector<TokenIndex> drop(RegionId region);
@@ -83,6 +97,7 @@ class Batch {
     held,      ///< copied into the entry itself: counters
     arena,     ///< copied behind the others of its kind
     referred,  ///< still at its source
+    written,   ///< still at its source; `held` is a WriteTo
   };
   struct Entry {
     RegionId region{};
@@ -117,6 +132,7 @@ class Batch {
 
   /// Makes `second` part of `first`, its neighbour in the queue, if they touch.
   bool join(Index first, Index second);
+  void cut_front(std::size_t bytes);
   void tidy_arena();
   void select(const Limits& limits);
 

@@ -40,13 +40,17 @@ struct Peer final : Receiver {
     return asked == region ? MutableBytes(memory) : MutableBytes();
   }
   void on_message(Bytes message) override { messages.emplace_back(as_text(message)); }
-  void on_import(RegionId, std::uint64_t bytes) override { imported = bytes; }
+  void on_import(RegionId, std::uint64_t bytes, const std::optional<WriteTarget>& target) override {
+    imported = bytes;
+    if (target) imported_to = *target;
+  }
   void on_refused(RegionId, std::uint64_t) override {}
   void on_release(RegionId) override {}
 
   std::vector<std::byte> memory;
   std::vector<std::string> messages;
   std::uint64_t imported = 0;
+  WriteTarget imported_to;
 };
 
 struct Source {
@@ -272,6 +276,71 @@ TEST_CASE("a token for many peers comes back after the last, failed if one faile
   CHECK(done->token == 42);
   CHECK(!done->ok);
   CHECK(tokens.add(43, 1) == index);
+}
+
+TEST_CASE(
+    "writes keep their place among messages, in pieces, and give their tokens with the last") {
+  Source source(4 << 20);
+  Batch batch;
+  const WriteTo to{{.address = 1000, .key = 7}, nullptr},
+      elsewhere{{.address = 0, .key = 8}, nullptr};
+  source.push(batch, 0, 8);
+  batch.write(region, 4096, source.range(4096, 300'000), to, 0);
+  batch.write(region, 304'096, source.range(304'096, 100'000), to, 5);  // joins the one before
+  batch.write(region, 404'096, source.range(404'096, 1000), elsewhere, 6);
+  batch.send(as_bytes("behind"), 7);
+  CHECK(batch.entry_count() == 4);
+
+  std::vector<std::byte> block(max_block_bytes);
+  Wire wire;
+  wire.block = block.data();
+  CHECK(!batch.write_is_next());
+  REQUIRE(batch.build({}, {}, wire));
+  CHECK(!wire.writes);
+  CHECK(wire.tokens.empty());
+  const struct {
+    std::size_t offset, bytes;
+    std::uint64_t key;
+    std::vector<TokenIndex> tokens;
+  } expected[] = {{4096, 262'144, 7, {}}, {266'240, 137'856, 7, {5}}, {404'096, 1000, 8, {6}}};
+  for (const auto& [offset, bytes, key, tokens] : expected) {
+    REQUIRE(batch.write_is_next());
+    CHECK(!batch.build({}, {}, wire));  // a message does not overtake it
+    batch.build_write(262'144, wire);
+    CHECK(wire.writes);
+    REQUIRE(wire.reference_count == 1);
+    CHECK(wire.references[0].data == source.memory.data() + offset);
+    CHECK(wire.references[0].bytes == bytes);
+    CHECK(wire.to.target.key == key);
+    CHECK(wire.to.target.address == (key == 7 ? 1000 : 0) + offset);
+    CHECK(wire.tokens == tokens);
+  }
+  CHECK(!batch.write_is_next());
+  REQUIRE(batch.build({}, {}, wire));
+  CHECK(!wire.writes);
+  CHECK(wire.tokens == std::vector<TokenIndex>{7});
+  CHECK(batch.empty());
+
+  batch.write(region, 0, source.range(0, 70'000), to, 8);
+  batch.write(RegionId{99}, 0, source.range(0, 70'000), to, 9);
+  CHECK(batch.drop(region) == std::vector<TokenIndex>{8});
+  CHECK(batch.clear() == std::vector<TokenIndex>{9});
+}
+
+TEST_CASE("an import tells where its region may be written, or not") {
+  Batch batch;
+  const WriteTarget target{.address = 0x123456789abcdef0, .key = 77};
+  batch.control(EntryKind::import, region, 4096, std::as_bytes(std::span(&target, 1)));
+  Peer peer(0);
+  REQUIRE(apply_message(build(batch, {}), Lane::urgent, peer));
+  CHECK(peer.imported == 4096);
+  CHECK(peer.imported_to.address == target.address);
+  CHECK(peer.imported_to.key == target.key);
+  peer.imported_to = {};
+  batch.control(EntryKind::import, region, 8192);
+  REQUIRE(apply_message(build(batch, {}), Lane::urgent, peer));
+  CHECK(peer.imported == 8192);
+  CHECK(peer.imported_to.key == 0);
 }
 
 }  // namespace

@@ -20,7 +20,8 @@ std::string fi_text(std::string_view call, long result) {
 
 Info hints_for(std::string_view provider, fi_ep_type type) {
   Info hints(fi_allocinfo());
-  hints->caps = FI_MSG;
+  // RDM endpoints send everything: nobody writes through them.
+  hints->caps = type == FI_EP_MSG ? FI_MSG | FI_RMA : FI_MSG;
   hints->mode = FI_CONTEXT | FI_CONTEXT2 | FI_RX_CQ_DATA;
   hints->ep_attr->type = type;
   hints->domain_attr->mr_mode = FI_MR_LOCAL | FI_MR_VIRT_ADDR | FI_MR_ALLOCATED | FI_MR_PROV_KEY;
@@ -47,7 +48,9 @@ Result<std::unique_ptr<Domain>> Domain::open(std::string_view provider, fi_ep_ty
   for (const std::string& node : nodes) {
     // Without write-after-write order libfabric's shm turns on a fast path for writes, which we do
     // not use, which makes messages slower and whose own info fi_domain then refuses.
-    for (const std::uint64_t order : {FI_ORDER_SAS | FI_ORDER_WAW, FI_ORDER_SAS}) {
+    for (std::uint64_t order : {FI_ORDER_SAS | FI_ORDER_WAW, FI_ORDER_SAS}) {
+      // A message tells that what was written before it is there.
+      if (type == FI_EP_MSG) order |= FI_ORDER_SAW;
       hints->tx_attr->msg_order = order;
       hints->rx_attr->msg_order = order;
       looked_up = fi_getinfo(api_version, node.empty() ? nullptr : node.c_str(), nullptr,
@@ -101,6 +104,22 @@ Result<Fid<fid_mr>> Domain::register_memory(Bytes memory, std::uint64_t access) 
     return fail(Code::io, fi_text(fmt::format("fi_mr_reg of {} bytes", memory.size()), failed),
                 "raise the limit of locked memory (ulimit -l)");
   return Fid<fid_mr>(registered);
+}
+
+Result<Fid<fid_mr>> Domain::register_target(Bytes memory) {
+  fid_mr* registered = nullptr;
+  const int failed = fi_mr_reg(domain_.get(), memory.data(), memory.size(), FI_REMOTE_WRITE, 0,
+                               next_key_++, 0, &registered, nullptr);
+  if (failed != 0)
+    return fail(Code::io, fi_text(fmt::format("fi_mr_reg of {} bytes", memory.size()), failed),
+                "raise the limit of locked memory (ulimit -l)");
+  return Fid<fid_mr>(registered);
+}
+
+WriteTarget Domain::target(const Fid<fid_mr>& registered, Bytes memory) const {
+  const bool virtual_addresses = (info_->domain_attr->mr_mode & FI_MR_VIRT_ADDR) != 0;
+  return {virtual_addresses ? reinterpret_cast<std::uintptr_t>(memory.data()) : 0,
+          fi_mr_key(registered.get())};
 }
 
 Result<Pages> Pages::create(Domain& domain, std::size_t bytes, std::uint64_t access) {

@@ -14,6 +14,7 @@
 
 #include "core/base/bytes.h"
 #include "core/base/error.h"
+#include "providers/ofi/ofi_wire.h"
 
 namespace squall::ofi {
 
@@ -55,6 +56,12 @@ class Domain {
   /// A provider known to signal its own wait descriptor for every completion: tcp of libfabric
   /// 1.17. Later ones are made differently, and rxm hands such queues through.
   bool signals_itself() const;
+  /// Connected endpoints of it write into the memory of their peers (FI_RMA).
+  bool writes() const { return (info_->caps & FI_RMA) != 0; }
+  /// Memory that peers may write from now on, until the Fid is gone.
+  Result<Fid<fid_mr>> register_target(Bytes memory);
+  /// What a peer must say to write the first byte of that memory.
+  WriteTarget target(const Fid<fid_mr>& registered, Bytes memory) const;
   /// Registers where it must be; otherwise an empty Fid, whose descriptor is nullptr.
   Result<Fid<fid_mr>> register_memory(Bytes memory, std::uint64_t access);
 

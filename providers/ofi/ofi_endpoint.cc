@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <rdma/fi_errno.h>
+#include <rdma/fi_rma.h>
 
 #include <cstring>
 
@@ -14,6 +15,9 @@ Result<std::unique_ptr<Endpoint>> Endpoint::open(Domain& domain, Queue& queue, f
   std::unique_ptr<Endpoint> made(new Endpoint(peer, lane, shape));
   // One more than the window, for credits.
   auto opened = made->slots_.open(domain, made.get(), shape.window + 1, shape.limits.block_bytes);
+  if (!opened) return tl::unexpected(opened.error());
+  opened =
+      made->write_slots_.open(domain, made.get(), shape.write_window_bytes / least_write_bytes, 0);
   if (!opened) return tl::unexpected(opened.error());
   opened = made->landings_.open(domain, made.get(), shape.landings);
   if (!opened) return tl::unexpected(opened.error());
@@ -58,6 +62,15 @@ Slot* Endpoint::begin() {
   return slot;
 }
 
+Slot* Endpoint::begin_write() {
+  if (!up_ || !unsent_.empty() || written_bytes_ >= shape_.write_window_bytes) return nullptr;
+  Slot* slot = write_slots_.take();
+  if (slot == nullptr) return nullptr;
+  slot->peer = peer_;
+  slot->lane = lane_;
+  return slot;
+}
+
 WireHeader Endpoint::header() {
   WireHeader header;
   header.lane = static_cast<std::uint8_t>(lane_);
@@ -65,7 +78,23 @@ WireHeader Endpoint::header() {
   return header;
 }
 
+long Endpoint::post_write(Slot* slot) {
+  const iovec source{const_cast<std::byte*>(slot->references[0].data), slot->references[0].bytes};
+  const fi_rma_iov target{slot->to.target.address, source.iov_len, slot->to.target.key};
+  Op* context = slot;
+  fi_msg_rma message{};
+  message.msg_iov = &source;
+  message.desc = &slot->to.descriptor;
+  message.iov_count = 1;
+  message.addr = FI_ADDR_UNSPEC;
+  message.rma_iov = &target;
+  message.rma_iov_count = 1;
+  message.context = context;
+  return fi_writemsg(endpoint_.get(), &message, FI_COMPLETION);
+}
+
 long Endpoint::post(Slot* slot) {
+  if (slot->writes) return post_write(slot);
   std::array<iovec, Wire::max_references + 1> parts;
   std::array<void*, Wire::max_references + 1> descriptors{};
   parts[0] = {slot->block, slot->block_bytes};
@@ -90,13 +119,21 @@ void Endpoint::sent(const Slot* slot) {
   while (!in_flight_.empty()) {
     Slot* front = in_flight_.front();
     in_flight_.pop_front();
-    slots_.give_back(front);
+    give_back(front);
     if (front == slot) return;
   }
 }
 
+void Endpoint::give_back(Slot* slot) {
+  if (!slot->writes) return slots_.give_back(slot);
+  written_bytes_ -= slot->references[0].bytes;
+  write_slots_.give_back(slot);
+}
+
 Result<> Endpoint::send(Slot* slot) {
-  if (shape_.credits) {
+  if (slot->writes) {
+    written_bytes_ += slot->references[0].bytes;
+  } else if (shape_.credits) {
     SQUALL_ASSERT(credits_ > 0, "a message needs a buffer at the peer");
     --credits_;
   }
@@ -144,6 +181,7 @@ Result<> Endpoint::give_credits() {
   std::memcpy(slot->block, &only_credits, sizeof only_credits);
   slot->block_bytes = sizeof only_credits;
   slot->reference_count = 0;
+  slot->writes = false;
   slot->tokens.clear();
   return send(slot);
 }
@@ -153,10 +191,12 @@ void Endpoint::close(std::vector<TokenIndex>& tokens) {
   up_ = false;
   unsent_.clear();
   in_flight_.clear();
-  for (Slot& slot : slots_.all()) {
-    if (!slot.in_use) continue;
-    tokens.insert(tokens.end(), slot.tokens.begin(), slot.tokens.end());
-    slot.tokens.clear();
+  for (Slots* slots : {&slots_, &write_slots_}) {
+    for (Slot& slot : slots->all()) {
+      if (!slot.in_use) continue;
+      tokens.insert(tokens.end(), slot.tokens.begin(), slot.tokens.end());
+      slot.tokens.clear();
+    }
   }
 }
 

@@ -21,6 +21,8 @@ struct LaneShape {
   std::size_t window = 16;  ///< messages outstanding
   std::size_t landings = 4;
   bool credits = false;
+  /// Writes outstanding: none begins while there are that many bytes of them.
+  std::size_t write_window_bytes = 0;
 };
 
 class Endpoint {
@@ -40,6 +42,7 @@ class Endpoint {
   bool closed() const { return endpoint_ == nullptr; }
 
   Slot* begin();
+  Slot* begin_write();
   WireHeader header();
   /// Code::lost when the provider refuses for good; busy is retried by `retry`.
   Result<> send(Slot* slot);
@@ -62,11 +65,15 @@ class Endpoint {
       : peer_(peer), lane_(lane), shape_(shape) {}
   Result<> give_credits();
   long post(Slot* slot);
+  long post_write(Slot* slot);
+  void give_back(Slot* slot);
 
   PeerId peer_;
   Lane lane_;
   LaneShape shape_;
   Slots slots_;
+  Slots write_slots_;              ///< without blocks
+  std::size_t written_bytes_ = 0;  ///< outstanding
   Landings landings_;
   Fid<fid_ep> endpoint_;
   std::deque<Slot*> unsent_;

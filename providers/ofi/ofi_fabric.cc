@@ -38,8 +38,9 @@ class OfiFabric::Landed final : public Receiver {
     event.bytes = message;
     keep_ = true;
   }
-  void on_import(RegionId region, std::uint64_t bytes) override {
-    fabric_.serve_import(peer_, region, bytes);
+  void on_import(RegionId region, std::uint64_t bytes,
+                 const std::optional<WriteTarget>& target) override {
+    fabric_.serve_import(region, {peer_.id, bytes, target});
   }
   void on_refused(RegionId region, std::uint64_t region_bytes) override {
     fabric_.lose(peer_,
@@ -64,7 +65,14 @@ OfiFabric::OfiFabric(std::string name, std::unique_ptr<Transport> transport)
 }
 
 OfiFabric::~OfiFabric() {
-  // It sends from the regions until it is closed.
+  // It sends from the regions, and its peers write into the replicas, until their links are closed;
+  // and what is registered goes before the domain that it is registered with.
+  std::vector<TokenIndex> tokens;
+  for (const auto& peer : peers_)
+    if (peer != nullptr) transport_->disconnect(peer->id, tokens);
+  peers_.clear();
+  regions_.clear();
+  retired_.clear();
   transport_.reset();
 }
 
@@ -167,9 +175,8 @@ Result<> OfiFabric::expose(RegionId id, const fabric::Memory& memory) {
   region.memory = std::move(*mapping);
   const auto waiting = std::exchange(region.importers, {});
   for (const auto& importer : waiting) {
-    Peer* peer = find(importer.peer);
-    --peer->imports;  // counted again
-    serve_import(*peer, id, importer.bytes);
+    --find(importer.peer)->imports;  // counted again
+    serve_import(id, importer);
   }
   return {};
 }
@@ -203,10 +210,11 @@ void OfiFabric::let_go() {
   });
 }
 
-void OfiFabric::serve_import(Peer& peer, RegionId id, std::uint64_t bytes) {
+void OfiFabric::serve_import(RegionId id, const Region::Importer& importer) {
+  Peer& peer = *find(importer.peer);
   if (!peer.live()) return;
   Region& region = regions_[raw(id)];
-  if (region.exposed && bytes > region.memory.bytes().size()) {
+  if (region.exposed && importer.bytes > region.memory.bytes().size()) {
     batch(peer, Lane::urgent).control(EntryKind::refused, id, region.memory.bytes().size());
     return touch(peer);
   }
@@ -214,7 +222,7 @@ void OfiFabric::serve_import(Peer& peer, RegionId id, std::uint64_t bytes) {
   if (region.exposed)
     peer.imports -=
         std::erase_if(region.importers, [&](const auto& other) { return other.peer == peer.id; });
-  region.importers.push_back({peer.id, bytes});
+  region.importers.push_back(importer);
   if (++peer.imports > most_imports) return lose(peer, "the peer imports too many regions");
   if (region.exposed) ready(Event::Kind::attached, peer.id).region = id;
 }
@@ -251,9 +259,15 @@ Result<const std::byte*> OfiFabric::import_object(PeerId id, RegionId region, st
   if (landing == nullptr || bytes == 0 || bytes > landing->size())
     return fail(Code::invalid, fmt::format("{} bytes of an object land in {}", bytes,
                                            landing == nullptr ? 0 : landing->size()));
-  auto replica = peer->replicas.add_object(region, {landing->data(), bytes});
+  const MutableBytes place(landing->data(), bytes);
+  std::shared_ptr<OpenMemory> open;
+  if (Domain* domain = transport_->writes(); domain != nullptr && bytes >= least_write_bytes)
+    open = open_memories_.get(*domain, place);
+  auto replica = peer->replicas.add_object(region, place, open);
   if (!replica) return replica;
-  batch(*peer, Lane::urgent).control(EntryKind::import, region, bytes);
+  batch(*peer, Lane::urgent)
+      .control(EntryKind::import, region, bytes,
+               open ? std::as_bytes(std::span(&open->target(), 1)) : Bytes());
   touch(*peer);
   return replica;
 }
@@ -265,11 +279,11 @@ void OfiFabric::release(PeerId id, RegionId region) {
   touch(*peer);
 }
 
-Result<const Region*> OfiFabric::bounds(RegionId id, std::size_t offset, std::size_t bytes) const {
+Result<Region*> OfiFabric::bounds(RegionId id, std::size_t offset, std::size_t bytes) {
   const auto found = regions_.find(raw(id));
   if (found == regions_.end() || !found->second.exposed)
     return fail(Code::invalid, fmt::format("region {} is not exposed", raw(id)));
-  const Region& region = found->second;
+  Region& region = found->second;
   if (offset > region.memory.bytes().size() || bytes > region.memory.bytes().size() - offset)
     return fail(Code::invalid,
                 fmt::format("{} bytes at {} are out of bounds of region {} with {} bytes", bytes,
@@ -277,17 +291,27 @@ Result<const Region*> OfiFabric::bounds(RegionId id, std::size_t offset, std::si
   return &region;
 }
 
-void OfiFabric::queue_push(Peer& peer, RegionId id, const Region& mine, std::size_t limit,
+void OfiFabric::queue_push(RegionId id, Region& mine, const Region::Importer& importer,
                            std::size_t offset, std::size_t bytes, Lane lane, TokenIndex token) {
-  // The importer asked for the first `limit` bytes only; a push past them is only its token.
-  const std::size_t end = std::min(offset + bytes, limit);
+  // The importer asked for the first bytes only; a push past them is only its token.
+  const std::size_t end = std::min<std::size_t>(offset + bytes, importer.bytes);
   offset = std::min(offset, end);
   if (offset == end && token == 0) return;
-  while (end - offset > entry_bytes) {
-    batch(peer, lane).push(id, offset, mine.memory.bytes().subspan(offset, entry_bytes), 0);
-    offset += entry_bytes;
+  Peer& peer = *find(importer.peer);
+  const bool writes = lane == Lane::bulk && importer.target && end - offset >= least_write_bytes &&
+                      transport_->writes() != nullptr &&
+                      mine.memory.writable_from(*transport_->writes());
+  for (std::size_t step = 0;; offset += step) {
+    step = std::min(end - offset, entry_bytes);
+    const TokenIndex last = offset + step == end ? token : 0;
+    if (writes && step >= least_write_bytes)
+      batch(peer, lane)
+          .write(id, offset, mine.memory.source().subspan(offset, step),
+                 {*importer.target, mine.memory.descriptor()}, last);
+    else
+      batch(peer, lane).push(id, offset, mine.memory.bytes().subspan(offset, step), last);
+    if (offset + step == end) break;
   }
-  batch(peer, lane).push(id, offset, mine.memory.bytes().subspan(offset, end - offset), token);
   touch(peer);
 }
 
@@ -302,7 +326,7 @@ Result<> OfiFabric::push(RegionId id, std::size_t offset, std::size_t bytes, Lan
   }
   const TokenIndex index = tokens_.add(token, static_cast<std::uint32_t>(importers.size()));
   for (const auto& importer : importers)
-    queue_push(*find(importer.peer), id, **region, importer.bytes, offset, bytes, lane, index);
+    queue_push(id, **region, importer, offset, bytes, lane, index);
   return {};
 }
 
@@ -315,8 +339,7 @@ Result<> OfiFabric::push_to(PeerId id, RegionId region_id, std::size_t offset, s
     return fail(Code::lost, fmt::format("peer {} is lost", static_cast<std::uint32_t>(id)));
   for (const auto& importer : (*region)->importers) {
     if (importer.peer != id) continue;
-    queue_push(*peer, region_id, **region, importer.bytes, offset, bytes, lane,
-               tokens_.add(token, 1));
+    queue_push(region_id, **region, importer, offset, bytes, lane, tokens_.add(token, 1));
     return {};
   }
   return fail(Code::invalid,
@@ -339,9 +362,14 @@ bool OfiFabric::pump(Peer& peer) {
   for (const Lane lane : lanes) {
     Batch& queued = batch(peer, lane);
     while (!queued.empty()) {
-      Wire* wire = transport_->begin(peer.id, lane);
+      const bool writes = queued.write_is_next();
+      Wire* wire =
+          writes ? transport_->begin_write(peer.id, lane) : transport_->begin(peer.id, lane);
       if (wire == nullptr) break;
-      queued.build(transport_->limits(lane), transport_->header(peer.id, lane), *wire);
+      if (writes)
+        queued.build_write(write_bytes, *wire);
+      else
+        queued.build(transport_->limits(lane), transport_->header(peer.id, lane), *wire);
       if (wire->reference_count != 0) ++peer.referring[static_cast<std::size_t>(lane)];
       transport_->send(peer.id, lane, wire);
     }

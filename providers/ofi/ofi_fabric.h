@@ -89,10 +89,10 @@ class OfiFabric final : public fabric::Fabric, private Transport::Sink {
   void fail_queued(Peer& peer);
   void done(TokenIndex token, bool ok);
   fabric::Event& ready(fabric::Event::Kind kind, PeerId peer);
-  Result<const Region*> bounds(RegionId region, std::size_t offset, std::size_t bytes) const;
-  void queue_push(Peer& peer, RegionId region, const Region& mine, std::size_t limit,
+  Result<Region*> bounds(RegionId region, std::size_t offset, std::size_t bytes);
+  void queue_push(RegionId region, Region& mine, const Region::Importer& importer,
                   std::size_t offset, std::size_t bytes, Lane lane, TokenIndex token);
-  void serve_import(Peer& peer, RegionId region, std::uint64_t bytes);
+  void serve_import(RegionId region, const Region::Importer& importer);
   void end_import(Peer& peer, RegionId region);
   void leave_regions(PeerId peer);
   void let_go();
@@ -113,6 +113,7 @@ class OfiFabric final : public fabric::Fabric, private Transport::Sink {
   std::size_t next_ready_ = 0;
   std::deque<std::string> texts_;  ///< of events in `ready_`
   std::vector<Retired> retired_;
+  OpenMemories open_memories_;
   bool progressed_ = false;
 };
 

@@ -58,13 +58,14 @@ Result<std::unique_ptr<Transport>> MsgTransport::open(std::string_view provider,
   bulk = urgent;
   bulk.window = 2;
   if (bulk.limits.references != 0) bulk.limits.referred_bytes = std::size_t{64} << 10;
+  if (made->domain_->writes()) bulk.write_window_bytes = 2 * write_bytes;
   return made;
 }
 
 MsgTransport::~MsgTransport() {
   std::vector<TokenIndex> tokens;
-  for (auto& [peer, open_link] : links_)
-    for (auto& endpoint : open_link.lanes)
+  for (auto& [peer, each] : links_)
+    for (auto& endpoint : each.lanes)
       if (endpoint) endpoint->close(tokens);
 }
 
@@ -145,10 +146,20 @@ void MsgTransport::die(PeerId peer, std::string why) {
   dying_.push_back({peer, std::move(why)});
 }
 
+/// One that can carry something now, or nullptr.
+MsgTransport::Link* MsgTransport::open_link(PeerId peer) {
+  Link* found = link(peer);
+  return found == nullptr || !found->up || found->reported ? nullptr : found;
+}
+
 Wire* MsgTransport::begin(PeerId peer, Lane lane) {
-  Link* open_link = link(peer);
-  if (open_link == nullptr || !open_link->up || open_link->reported) return nullptr;
-  return open_link->lanes[number(lane)]->begin();
+  Link* carrier = open_link(peer);
+  return carrier == nullptr ? nullptr : carrier->lanes[number(lane)]->begin();
+}
+
+Wire* MsgTransport::begin_write(PeerId peer, Lane lane) {
+  Link* carrier = open_link(peer);
+  return carrier == nullptr ? nullptr : carrier->lanes[number(lane)]->begin_write();
 }
 
 WireHeader MsgTransport::header(PeerId peer, Lane lane) {
@@ -246,8 +257,8 @@ void MsgTransport::release() {
 }
 
 Endpoint* MsgTransport::find(fid_t fid) {
-  for (auto& [peer, open_link] : links_)
-    for (auto& endpoint : open_link.lanes)
+  for (auto& [peer, each] : links_)
+    for (auto& endpoint : each.lanes)
       if (endpoint && endpoint->fid() == fid) return endpoint.get();
   return nullptr;
 }

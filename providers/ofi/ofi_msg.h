@@ -30,8 +30,10 @@ class MsgTransport final : public Transport {
   bool detects_loss() const override { return true; }
   Result<> connect(PeerId peer, std::string_view address, const Ticket& ticket, Time now) override;
   void disconnect(PeerId peer, std::vector<TokenIndex>& tokens) override;
+  Domain* writes() override { return domain_->writes() ? domain_.get() : nullptr; }
   const Limits& limits(Lane lane) const override { return shape(lane).limits; }
   Wire* begin(PeerId peer, Lane lane) override;
+  Wire* begin_write(PeerId peer, Lane lane) override;
   WireHeader header(PeerId peer, Lane lane) override;
   void send(PeerId peer, Lane lane, Wire* wire) override;
   bool poll(Sink& sink, std::size_t room, Time now) override;
@@ -61,6 +63,7 @@ class MsgTransport final : public Transport {
   MsgTransport() = default;
   const LaneShape& shape(Lane lane) const { return shapes_[static_cast<std::size_t>(lane)]; }
   Link* link(PeerId peer);
+  Link* open_link(PeerId peer);
   void die(PeerId peer, std::string why);
   void complete(const Completion& completion, Sink& sink);
   void handle(ConnectionEvent& event, Sink& sink, Time now);

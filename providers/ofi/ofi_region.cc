@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "core/base/ids.h"
+#include "core/base/log.h"
 #include "core/base/ring_math.h"
 
 namespace squall::ofi {
@@ -18,16 +19,34 @@ Result<Mapping> Mapping::create(const fabric::Memory& memory) {
     return fail_errno(fmt::format("cannot map a region of {} bytes", memory.size()), errno);
   mapping.data_ = static_cast<const std::byte*>(mapped);
   mapping.bytes_ = memory.size();
+  mapping.origin_ = memory.data();
   return mapping;
 }
 
 Mapping& Mapping::operator=(Mapping&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(bytes_, other.bytes_);
+  std::swap(origin_, other.origin_);
+  std::swap(source_, other.source_);
+  std::swap(registration_, other.registration_);
   return *this;
 }
 
+bool Mapping::writable_from(Domain& domain) {
+  if (source_ == Source::untried) {
+    // Before Linux 6.2 verbs registers no shared mapping that cannot be written, as this one.
+    auto registered = domain.register_memory({origin_, bytes_}, FI_WRITE);
+    source_ = registered ? Source::ready : Source::refused;
+    if (registered)
+      registration_ = std::move(*registered);
+    else
+      log(Level::warning, "a region is sent instead of written: {}", registered.error().text());
+  }
+  return source_ == Source::ready;
+}
+
 Mapping::~Mapping() {
+  registration_.reset();
   if (data_ != nullptr) munmap(const_cast<std::byte*>(data_), bytes_);
 }
 
@@ -65,11 +84,37 @@ Result<const std::byte*> Replicas::add(fabric::RegionId region, std::size_t byte
   return data;
 }
 
-Result<const std::byte*> Replicas::add_object(fabric::RegionId region, MutableBytes landing) {
+Result<std::shared_ptr<OpenMemory>> OpenMemory::create(Domain& domain, MutableBytes memory) {
+  auto registered = domain.register_target(memory);
+  if (!registered) return tl::unexpected(registered.error());
+  auto made = std::make_shared<OpenMemory>();
+  made->memory_ = memory;
+  made->target_ = domain.target(*registered, memory);
+  made->registration_ = std::move(*registered);
+  return made;
+}
+
+std::shared_ptr<OpenMemory> OpenMemories::get(Domain& domain, MutableBytes memory) {
+  std::erase_if(known_, [](const auto& known) { return known.expired(); });
+  for (const auto& known : known_)
+    if (auto open = known.lock();
+        open->memory().data() == memory.data() && open->memory().size() == memory.size())
+      return open;
+  auto made = OpenMemory::create(domain, memory);
+  if (!made) {
+    log(Level::warning, "an object is copied to its place: {}", made.error().text());
+    return nullptr;
+  }
+  known_.push_back(*made);
+  return std::move(*made);
+}
+
+Result<const std::byte*> Replicas::add_object(fabric::RegionId region, MutableBytes landing,
+                                              std::shared_ptr<OpenMemory> written) {
   if (replicas_.contains(region))
     return fail(Code::invalid, fmt::format("region {} was imported before", raw(region)),
                 "a region is an object or is not");
-  objects_[region] = landing;
+  objects_[region] = {landing, std::move(written)};
   last_bytes_ = {};
   return landing.data();
 }
@@ -85,7 +130,7 @@ MutableBytes Replicas::find(fabric::RegionId region) {
   const auto replica = replicas_.find(region);
   if (object == objects_.end() && replica == replicas_.end()) return {};
   last_ = region;
-  last_bytes_ = object != objects_.end() ? object->second : replica->second.bytes();
+  last_bytes_ = object != objects_.end() ? object->second.bytes : replica->second.bytes();
   return last_bytes_;
 }
 

@@ -4,12 +4,15 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "core/base/bytes.h"
 #include "core/base/error.h"
 #include "core/fabric/fabric.h"
 #include "core/fabric/memory.h"
+#include "providers/ofi/ofi_domain.h"
+#include "providers/ofi/ofi_wire.h"
 
 namespace squall::ofi {
 
@@ -23,10 +26,19 @@ class Mapping {
   ~Mapping();
 
   Bytes bytes() const { return {data_, bytes_}; }
+  /// Makes it a source of writes, once; false if the host will not have it.
+  bool writable_from(Domain& domain);
+  /// What `write`s read, once it is a source, and its descriptor. Where it is registered these are
+  /// the owner's own addresses, which name the registered pages even after the owner unmapped them.
+  Bytes source() const { return {registration_ ? origin_ : data_, bytes_}; }
+  void* descriptor() const { return ofi::descriptor(registration_); }
 
  private:
   const std::byte* data_ = nullptr;
   std::size_t bytes_ = 0;
+  const std::byte* origin_ = nullptr;  ///< the owner's mapping
+  enum class Source : std::uint8_t { untried, ready, refused } source_{};
+  Fid<fid_mr> registration_;
 };
 
 /// A region of mine, exposed or asked for before it was.
@@ -34,6 +46,7 @@ struct Region {
   struct Importer {
     fabric::PeerId peer{};
     std::uint64_t bytes = 0;
+    std::optional<WriteTarget> target{};
   };
   Mapping memory;  ///< empty until it is exposed
   bool exposed = false;
@@ -57,19 +70,49 @@ class Replica {
   std::size_t mapped_bytes_ = 0;
 };
 
+/// Memory of the caller's that peers may write, as long as somebody has an object in it.
+class OpenMemory {
+ public:
+  /// Code::io when the host will not have it: then what arrives is copied there instead.
+  static Result<std::shared_ptr<OpenMemory>> create(Domain& domain, MutableBytes memory);
+  const WriteTarget& target() const { return target_; }
+  MutableBytes memory() const { return memory_; }
+
+ private:
+  MutableBytes memory_;
+  Fid<fid_mr> registration_;
+  WriteTarget target_;
+};
+
+/// The landings in use: several peers' objects in one memory are one registration.
+class OpenMemories {
+ public:
+  /// nullptr if it cannot be written.
+  std::shared_ptr<OpenMemory> get(Domain& domain, MutableBytes memory);
+
+ private:
+  std::vector<std::weak_ptr<OpenMemory>> known_;
+};
+
 /// One peer's replicas by region; the last one found is tried first, since messages are runs.
 class Replicas {
  public:
   Result<const std::byte*> add(fabric::RegionId region, std::size_t bytes);
   /// An object, in memory of the caller's that outlives it here; replaces the one of that name.
-  Result<const std::byte*> add_object(fabric::RegionId region, MutableBytes landing);
+  /// `written` keeps it open to the peer's writes until then.
+  Result<const std::byte*> add_object(fabric::RegionId region, MutableBytes landing,
+                                      std::shared_ptr<OpenMemory> written);
   /// False if there is no object of that name.
   bool remove_object(fabric::RegionId region);
   MutableBytes find(fabric::RegionId region);
 
  private:
   std::map<fabric::RegionId, Replica> replicas_;
-  std::map<fabric::RegionId, MutableBytes> objects_;
+  struct Object {
+    MutableBytes bytes;
+    std::shared_ptr<OpenMemory> written;
+  };
+  std::map<fabric::RegionId, Object> objects_;
   fabric::RegionId last_{};
   MutableBytes last_bytes_;
 };

@@ -20,6 +20,11 @@ namespace squall::ofi {
 using fabric::PeerId;
 using fabric::Ticket;
 
+/// One write has at most this; two of them fill a window.
+inline constexpr std::size_t write_bytes = std::size_t{512} << 10;
+/// Shorter pushes are cheaper as messages, of which one carries many.
+inline constexpr std::size_t least_write_bytes = std::size_t{64} << 10;
+
 class Transport {
  public:
   /// What `poll` reports. The callee may call `disconnect` of any link.
@@ -49,12 +54,17 @@ class Transport {
   /// `tokens`. Idempotent.
   virtual void disconnect(PeerId peer, std::vector<TokenIndex>& tokens) = 0;
 
+  /// To register memory with, if links carry writes; else nullptr.
+  virtual Domain* writes() { return nullptr; }
+
   virtual const Limits& limits(Lane lane) const = 0;
   /// A message to fill, or nullptr while the lane's window is full or the link is not up.
   virtual Wire* begin(PeerId peer, Lane lane) = 0;
+  /// The same for a write.
+  virtual Wire* begin_write(PeerId, Lane) { return nullptr; }
   /// What the next message's header must say.
   virtual WireHeader header(PeerId peer, Lane lane) = 0;
-  /// Sends what `begin` gave and Batch::build filled.
+  /// Sends what `begin` or `begin_write` gave and the batch filled.
   virtual void send(PeerId peer, Lane lane, Wire* wire) = 0;
 
   /// Progress: reports at most about `room` messages. True if there was anything.

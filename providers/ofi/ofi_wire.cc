@@ -59,9 +59,12 @@ Result<> check_entry(const WireEntry& entry, Receiver& receiver) {
                                             entry.bytes, max_message_bytes));
       return {};
     case EntryKind::import:
+      if (entry.bytes != 0 && entry.bytes != sizeof(WriteTarget))
+        return fail(Code::lost, fmt::format("an import with {} bytes of payload", entry.bytes));
+      return {};
     case EntryKind::refused:
     case EntryKind::release:
-      if (entry.bytes != 0) return fail(Code::lost, "an import with a payload");
+      if (entry.bytes != 0) return fail(Code::lost, "a word about an import with a payload");
       return {};
   }
   return fail(Code::lost, fmt::format("an entry of unknown kind {}", static_cast<int>(entry.kind)));
@@ -116,9 +119,12 @@ Result<> apply_message(Bytes wire, Lane lane, Receiver& receiver) {
       case EntryKind::message:
         receiver.on_message(payload);
         break;
-      case EntryKind::import:
-        receiver.on_import(region, entry.offset);
+      case EntryKind::import: {
+        std::optional<WriteTarget> target;
+        if (!payload.empty()) std::memcpy(&target.emplace(), payload.data(), sizeof(WriteTarget));
+        receiver.on_import(region, entry.offset, target);
         break;
+      }
       case EntryKind::refused:
         receiver.on_refused(region, entry.offset);
         break;

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "core/base/bytes.h"
 #include "core/base/error.h"
@@ -44,7 +45,8 @@ static_assert(sizeof(WireHeader) == 32);
 enum class EntryKind : std::uint8_t {
   range = 1,  ///< region, offset, payload
   message,    ///< payload
-  import,     ///< region; offset: how many bytes of it the importer wants
+  import,     ///< region; offset: how many bytes of it the importer wants; payload: none, or where
+              ///< they may be written to (WriteTarget)
   refused,    ///< region; offset: how many bytes it has
   release,    ///< region: the importer wants no more of it
 };
@@ -59,6 +61,13 @@ struct WireEntry {
 };
 static_assert(sizeof(WireEntry) == 24);
 
+/// Registered memory of an importer's, which the owner of the region writes by RMA (fi_rma(3)).
+struct WriteTarget {
+  std::uint64_t address = 0;  ///< of the region's first byte, as the provider counts
+  std::uint64_t key = 0;
+};
+static_assert(sizeof(WriteTarget) == 16);
+
 /// Copied payloads start at multiples of 8.
 constexpr std::size_t padded(std::size_t bytes) {
   return (bytes + 7) & ~std::size_t{7};
@@ -71,7 +80,8 @@ class Receiver {
   virtual MutableBytes replica(RegionId region) = 0;
   /// `message` points into the wire bytes.
   virtual void on_message(Bytes message) = 0;
-  virtual void on_import(RegionId region, std::uint64_t bytes) = 0;
+  virtual void on_import(RegionId region, std::uint64_t bytes,
+                         const std::optional<WriteTarget>& target) = 0;
   virtual void on_refused(RegionId region, std::uint64_t region_bytes) = 0;
   virtual void on_release(RegionId region) = 0;
 

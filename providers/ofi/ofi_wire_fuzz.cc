@@ -14,7 +14,7 @@ struct Peer final : Receiver {
   void on_message(Bytes bytes) override {
     for (const std::byte byte : bytes) sum += static_cast<unsigned>(byte);
   }
-  void on_import(RegionId, std::uint64_t) override {}
+  void on_import(RegionId, std::uint64_t, const std::optional<WriteTarget>&) override {}
   void on_refused(RegionId, std::uint64_t) override {}
   void on_release(RegionId) override {}
 

@@ -19,7 +19,7 @@ struct Peer final : Receiver {
     ++calls;
     for (const std::byte byte : bytes) sum += static_cast<unsigned>(byte);
   }
-  void on_import(RegionId, std::uint64_t) override { ++calls; }
+  void on_import(RegionId, std::uint64_t, const std::optional<WriteTarget>&) override { ++calls; }
   void on_refused(RegionId, std::uint64_t) override { ++calls; }
   void on_release(RegionId) override { ++calls; }
 
@@ -86,8 +86,8 @@ TEST_CASE("garbage is refused by name and nothing of the message is applied") {
   refused(wire({good, {7, 0, UINT32_MAX, EntryKind::range, 1, 0}}, 8, 8), "more than the message");
   refused(wire({good, {7, 0, 8, static_cast<EntryKind>(77), 0, 0}}, 16, 0), "unknown kind 77");
   refused(wire({good, {7, 0, 8, EntryKind::range, 2, 0}}, 8, 8), "unknown flags");
-  refused(wire({good, {7, 0, 8, EntryKind::import, 0, 0}}, 16, 0), "import with a payload");
-  refused(wire({good, {7, 0, 8, EntryKind::release, 0, 0}}, 16, 0), "import with a payload");
+  refused(wire({good, {7, 0, 8, EntryKind::import, 0, 0}}, 16, 0), "import with 8 bytes");
+  refused(wire({good, {7, 0, 16, EntryKind::release, 0, 0}}, 24, 0), "import with a payload");
   refused(wire({good, {0, 0, 300'000, EntryKind::message, 1, 0}}, 8, 300'000), "over the limit");
 }
 

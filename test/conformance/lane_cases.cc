@@ -35,11 +35,14 @@ struct Delays {
 };
 
 // Notes how old each urgent stamp is when it is first seen: in a counter, and in a message.
-void play_sink(Link& link, const std::string&) {
+void play_sink(Link& link, const std::string& what) {
+  Memory landing = must(Memory::create(large_bytes), "memory");
   Joined joined = join(link);
   Node& node = *joined.node;
   const std::byte* stamp = must(node->import(joined.parent, stamps, 4096), "import");
-  must(node->import(joined.parent, large, large_bytes), "import");
+  must(what == "object" ? node->import_object(joined.parent, large, large_bytes, &landing)
+                        : node->import(joined.parent, large, large_bytes),
+       "import");
   Delays by_push, by_message;
   std::uint64_t last = 0;
   bool asked = false;
@@ -73,10 +76,10 @@ struct Scene {
   Memory bulk = must(Memory::create(large_bytes), "memory");
   std::unique_ptr<World> world = subject().make_world();
   Node& node = world->add("source");
-  Child child{"sink"};
+  Child child;
   PeerId peer{};
 
-  Scene() {
+  explicit Scene(std::string_view flood = "region") : child("sink", flood) {
     must(node->expose(stamps, stamp), "expose");
     must(node->expose(large, bulk), "expose");
     peer = admit(*world, node, child);
@@ -103,9 +106,8 @@ struct Scene {
   }
 };
 
-TEST_CASE("an urgent push or message does not wait behind large pushes" *
-          doctest::skip(!subject().processes)) {
-  Scene scene;
+void urgent_beside_large_pushes(std::string_view into) {
+  Scene scene(into);
   if (scene.node->capabilities().maps) return;  // a push moves nothing there
   // Two large pushes are always queued; an urgent stamp goes out at moments spread over them.
   std::uint64_t issued = 0, returned = 0, seen = 0;
@@ -148,6 +150,16 @@ TEST_CASE("an urgent push or message does not wait behind large pushes" *
     CHECK(report.message_worst < 1'000'000);
   }
   CHECK(seen > urgents / 4);
+}
+
+TEST_CASE("an urgent push or message does not wait behind large pushes" *
+          doctest::skip(!subject().processes)) {
+  urgent_beside_large_pushes("region");
+}
+
+TEST_CASE("an urgent push or message does not wait behind a large object" *
+          doctest::skip(!subject().processes)) {
+  urgent_beside_large_pushes("object");
 }
 
 TEST_CASE("an urgent push or message does not wait behind a full lane of bulk messages" *
