@@ -75,6 +75,15 @@ void check_example(const std::string& example, const std::string& words) {
   CHECK(seen[2] == seen[0]);
 }
 
+TEST_CASE("the example: four million bytes to three processes, and what its sender says after it") {
+  const auto seen = run_example("large");
+  CHECK(seen[0] ==
+        "4194304 bytes from a, the last is !\n"
+        "11 bytes from a, the last is t\n");
+  CHECK(seen[1] == seen[0]);
+  CHECK(seen[2] == seen[0]);
+}
+
 TEST_CASE("the example: three processes greet, and see the same greetings in the same order") {
   check_example("messages", "hello from");
 }
