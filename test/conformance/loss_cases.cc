@@ -33,6 +33,8 @@ void play_peer(Link& link, const std::string&) {
   const std::byte* replica = must(node->import(joined.parent, of_parent, region_bytes), "import");
   std::uint64_t in_order[2] = {};
   node.on_event = [&](const Event& event) {
+    // What the parent must know, if it imports only after a churn.
+    if (event.kind == Kind::attached) (void)node->push_to(event.peer, of_child, 0, 8, Lane::urgent);
     if (event.kind != Kind::message) return;
     std::uint64_t& next = in_order[static_cast<int>(event.lane)];
     expect(as_text(event.bytes) == content(next, message_bytes), "the message is the next");
