@@ -52,9 +52,9 @@ struct GroupConfig {
 
   // Of messages too long for a ring: large objects. At every member the same.
   std::size_t large_memory = std::size_t{1}
-                             << 30;  ///< for those sent, and as much for those coming
-  std::size_t block_bytes = std::size_t{256} << 10;  ///< in which they travel; a power of two
-  Schedule schedule = Schedule::automatic;           ///< among whom, in which order
+                             << 30;                ///< for those sent, and as much for those coming
+  std::size_t block_bytes = std::size_t{1} << 20;  ///< in which they travel; a power of two
+  Schedule schedule = Schedule::automatic;         ///< among whom, in which order
 
   // Which members the group is on; all, if nothing says otherwise. At every member the same.
   std::vector<std::string> members = {};  ///< names: those of them that are there

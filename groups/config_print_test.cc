@@ -46,7 +46,7 @@ TEST_CASE("each value stands with where it came from") {
         "# replicas                # not set: every member\n"
         "ring_bytes = \"1 MiB\"      # default\n"
         "large_memory = \"1 GiB\"    # default\n"
-        "block_bytes = \"256 KiB\"   # default\n"
+        "block_bytes = \"1 MiB\"     # default\n"
         "schedule = \"auto\"         # default\n"
         "\n"
         "[group.g]\n"
@@ -57,7 +57,7 @@ TEST_CASE("each value stands with where it came from") {
         "# replicas                # not set: every member\n"
         "ring_bytes = \"64 KiB\"     # flag --group-g-ring-bytes\n"
         "large_memory = \"1 GiB\"    # default\n"
-        "block_bytes = \"256 KiB\"   # default\n"
+        "block_bytes = \"1 MiB\"     # default\n"
         "schedule = \"auto\"         # default\n");
 }
 

@@ -35,7 +35,9 @@ class Taker {
         size_(link.task().at("size_bytes")),
         sends_(link.task().at("sends")),
         asks_(link.task().at("asks")) {
-    if (link.task().at("copies") && !sends_) copy_.resize(size_);
+    // Over a network what is delivered is a copy of one's own already.
+    const bool shares = node.fabric() == "shm";
+    if (link.task().at("copies") && shares && !sends_) copy_.resize(size_);
     group_.on_deliver([this](const Delivery& delivery) { take(delivery); });
     small_.on_deliver([this](const Delivery& delivery) {
       if (delivery.sender == node_.rank()) answered_ = true;

@@ -82,7 +82,7 @@ std::string for_people(const ObjectsOptions& asked, const Objects& ours,
   std::string text =
       fmt::format("objects of {} B over {}, {} members, {} in blocks of {} B, {}\n",
                   asked.size_bytes, asked.fabric, asked.members, asked.schedule, asked.block_bytes,
-                  asked.in_place ? "read in place" : "copied out");
+                  asked.in_place ? "read in place" : "each to memory of its own");
   text +=
       fmt::format("  delivered at every member  {:.1f} /s, {:.2f} GB/s; moved {:.2f} GB/s\n",
                   ours.objects_per_s,

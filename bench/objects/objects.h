@@ -17,10 +17,12 @@ struct ObjectsOptions {
   std::size_t size_bytes = 100'000'000;
   std::string fabric = "shm";
   std::string schedule = "auto";
-  std::size_t block_bytes = std::size_t{256} << 10;
+  std::size_t block_bytes = std::size_t{1} << 20;
   double seconds = 3;
-  bool in_place = false;  ///< receivers read where the bytes lie; else each copies them out
-  bool beside = false;    ///< measure small messages of another member meanwhile, and before
+  /// Receivers read where the bytes lie; else whoever shares memory with the sender copies them
+  /// out, so that each ends with bytes of its own, as it does over a network anyway.
+  bool in_place = false;
+  bool beside = false;  ///< measure small messages of another member meanwhile, and before
   bool json = false;
 };
 

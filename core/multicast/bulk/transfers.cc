@@ -8,6 +8,9 @@
 namespace squall::multicast::bulk {
 namespace {
 
+// Of one sender's objects, at one receiver.
+constexpr std::size_t most_under_way = 2;
+
 std::optional<mirror::ObjectFrame> frame_of(Bytes bytes) {
   Reader reader(bytes);
   mirror::ObjectFrame frame;
@@ -212,27 +215,31 @@ bool Transfers::show(const mirror::Outbox::Item& item, Outgoing& outgoing) {
   return worked;
 }
 
-/// For what was offered and has none: in the order of each sender's objects.
+/// For what was offered and has none: in the order of each sender's objects, and no more of one
+/// sender than keep the links busy. Whoever is delivered soon gives its place to the next, which is
+/// better than memory that nobody has touched yet.
 bool Transfers::find_places() {
   bool worked = false;
-  std::uint32_t refused = own_;  // a sender whose next object waits
-  std::uint32_t first = UINT32_MAX;
+  std::uint32_t origin = own_;
+  std::size_t before = 0, under_way = 0;  // of that sender: not delivered, not whole
   for (auto& [name, incoming] : incoming_) {
+    if (name.first != origin) before = under_way = 0;
+    origin = name.first;
     if (incoming.delivered) continue;
-    const std::uint32_t origin = name.first;
-    const bool is_first = origin != first;
-    first = origin;
-    if (incoming.spread.buffer || refused == origin) continue;
-    const auto bytes = static_cast<std::size_t>(incoming.spread.terms.bytes);
-    auto place = is_first ? home_.places->take_anyway(bytes) : home_.places->take(bytes);
-    if (!place) {
-      // There is no memory, or no room; it is asked for again with the next turn.
-      refused = origin;
-      continue;
+    const bool is_first = before++ == 0;
+    if (!incoming.spread.buffer && under_way < most_under_way) {
+      const auto bytes = static_cast<std::size_t>(incoming.spread.terms.bytes);
+      auto place = is_first ? home_.places->take_anyway(bytes) : home_.places->take(bytes);
+      if (place) {
+        incoming.spread.buffer = std::make_shared<const mirror::Buffer>(std::move(*place));
+        for (const auto& [rank, region] : incoming.sources) take_in(incoming, rank, region);
+        worked = true;
+      } else {
+        // There is no room, or no memory: asked for again with the next turn.
+        under_way = most_under_way;
+      }
     }
-    incoming.spread.buffer = std::make_shared<const mirror::Buffer>(std::move(*place));
-    for (const auto& [rank, region] : incoming.sources) take_in(incoming, rank, region);
-    worked = true;
+    if (!incoming.spread.transfer.whole()) ++under_way;
   }
   return worked;
 }
@@ -250,21 +257,22 @@ bool Transfers::offer(Spread& spread) {
   return true;
 }
 
-/// A block of each object in turn, so that they share what there is of the links.
+/// A block of each sender's in turn, so that they share what there is of the links. Of one sender
+/// the objects go one after the other, since that is how they are delivered; the next one takes
+/// what the one before it leaves.
 bool Transfers::push_blocks() {
-  std::vector<Spread*> spreads;
+  std::map<std::uint32_t, std::vector<Spread*>> spreads;  // by origin, in the order of numbers
   for (auto& [number, outgoing] : outgoing_)
     if (outgoing.spread && !outgoing.spread->transfer.finished())
-      spreads.push_back(&*outgoing.spread);
+      spreads[own_].push_back(&*outgoing.spread);
   for (auto& [name, incoming] : incoming_)
     if (incoming.spread.buffer && !incoming.spread.transfer.finished())
-      spreads.push_back(&incoming.spread);
+      spreads[name.first].push_back(&incoming.spread);
   bool worked = false;
   for (bool more = !spreads.empty(); more;) {
     more = false;
-    ++turn_;
-    for (std::size_t at = 0; at < spreads.size(); ++at)
-      more |= push_block(*spreads[(turn_ + at) % spreads.size()]);
+    for (auto& [origin, objects] : spreads)
+      more |= std::ranges::any_of(objects, [this](Spread* spread) { return push_block(*spread); });
     worked |= more;
   }
   return worked;

@@ -40,9 +40,9 @@ namespace squall::multicast::bulk {
 struct Settings {
   std::optional<Kind> schedule;  ///< nullopt: the quickest, by `cost`
   Cost cost{};                   ///< of a link between two members; its sender's opinion counts
-  std::uint32_t block_bytes = 256 << 10;
+  std::uint32_t block_bytes = 1 << 20;
   std::uint64_t most_bytes = std::uint64_t{16} << 30;  ///< of an object
-  std::size_t window_bytes = std::size_t{1} << 20;     ///< on its way to one peer
+  std::size_t window_bytes = std::size_t{4} << 20;     ///< on its way to one peer
 };
 
 /// What a member keeps of one channel's objects for good; all of it outlives the views.
@@ -165,7 +165,6 @@ class Transfers {
   std::vector<Waiting> waiting_;                              // words for which a lane had no room
   Position passed_ = 0;
   bool active_ = true;
-  std::size_t turn_ = 0;  // whose block goes first
 };
 
 }  // namespace squall::multicast::bulk

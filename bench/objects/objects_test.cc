@@ -1,0 +1,65 @@
+// `squall bench objects` with the real binary and short windows.
+#include <doctest/doctest.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace squall::bench {
+namespace {
+
+struct Ran {
+  int status = 0;
+  std::string output;
+};
+
+Ran run(const std::string& words) {
+  FILE* pipe = popen(("bench/squall bench objects " + words + " 2>&1").c_str(), "r");
+  REQUIRE(pipe != nullptr);
+  Ran ran;
+  std::array<char, 4096> piece;
+  while (const std::size_t got = fread(piece.data(), 1, piece.size(), pipe))
+    ran.output.append(piece.data(), got);
+  const int status = pclose(pipe);
+  ran.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+  return ran;
+}
+
+TEST_CASE("objects go through, and their rate stands beside its limits") {
+  for (const char* fabric : {"shm", "tcp"}) {
+    const Ran ran = run(
+        std::string("--seconds 0.3 --size 300000 --members 3 --beside --json --fabric ") + fabric);
+    REQUIRE_MESSAGE(ran.status == 0, ran.output);
+    const auto line = nlohmann::json::parse(ran.output);
+    CHECK(line.at("case") == "objects");
+    CHECK(line.at("fabric") == fabric);
+    CHECK(line.at("members") == 3);
+    CHECK(line.at("size_bytes") == 300'000);
+    CHECK(line.at("bytes_per_s") > 1e6);
+    CHECK(line.at("limits").size() > 0);
+    CHECK(line.at("ratio") > 0);
+    CHECK(line.at("beside_us").at("idle_p50") > 0);
+    CHECK(line.at("beside_us").at("p50") > 0);
+  }
+}
+
+TEST_CASE("for people it says who has what, and what it was held against") {
+  const Ran ran = run("--seconds 0.3 --size 1000000 --in-place");
+  REQUIRE_MESSAGE(ran.status == 0, ran.output);
+  for (const char* words : {"objects of 1000000 B over shm, 2 members", "read in place", "memcpy"})
+    CHECK_MESSAGE(ran.output.find(words) != std::string::npos, ran.output);
+}
+
+TEST_CASE("what cannot be measured is refused with what may be") {
+  for (const char* words : {"--schedule circle", "--block 1000", "--members 0", "--size -1"}) {
+    CAPTURE(words);
+    const Ran ran = run(words);
+    CHECK_MESSAGE(ran.status == 2, ran.output);
+    CHECK_FALSE(ran.output.empty());
+  }
+}
+
+}  // namespace
+}  // namespace squall::bench
