@@ -219,6 +219,7 @@ Result<Epoch::Inheritance> Turn::inherit(const membership::Change& change) {
       ring->rewind(options_.bug == membership::Bug::lose_trimmed ? mirror::no_round
                                                                  : change.trim[index][sender]);
       if (!renews) continue;
+      if (mirror::Outbox* const objects = outbox(index)) objects->leave_as_they_are();
       if (auto renewed = ring->renew(); !renewed) return tl::unexpected(renewed.error());
     }
     next.writers.push_back(is.self ? ring : nullptr);

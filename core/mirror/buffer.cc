@@ -65,7 +65,7 @@ Result<Buffer> Pool::take(std::size_t bytes, bool anyway) {
 
 void Pool::give_back(std::unique_ptr<Slab> slab) {
   const std::lock_guard lock(mutex_);
-  if (bytes_ <= limit_) {
+  if (bytes_ <= limit_ && !slab->spent) {
     idle_.push_back(std::move(slab));
     return;
   }

@@ -25,6 +25,7 @@ struct Slab {
   fabric::Memory memory;
   fabric::RegionId region{};
   bool exposed = false;  ///< the engine's
+  bool spent = false;    ///< not to be written again: somebody may still read it
 };
 
 /// Movable. Gives its memory back when it goes.

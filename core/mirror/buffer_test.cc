@@ -54,6 +54,16 @@ TEST_CASE("a place that must be is given over the limit, and not kept") {
   CHECK(pool->take_retired().size() == 1);
 }
 
+TEST_CASE("what somebody may still read is not used again") {
+  const auto pool = Pool::create(64 * kib, first);
+  Buffer one = pool->take(kib).value();
+  one.slab()->spent = true;
+  one = Buffer();
+  CHECK(pool->take_retired().size() == 1);
+  CHECK(pool->bytes() == 0);
+  CHECK(pool->take(kib).value().slab()->region != first);
+}
+
 TEST_CASE("an empty object is one, and a buffer can be made shorter") {
   const auto pool = Pool::create(64 * kib, first);
   CHECK(pool->take(0).value().bytes().empty());

@@ -33,6 +33,10 @@ void Outbox::collect() {
   collected_ = sent_.load(std::memory_order_relaxed);
 }
 
+void Outbox::leave_as_they_are() {
+  for (const Item& item : items_) item.buffer->slab()->spent = true;
+}
+
 void Outbox::consumed(Position by_all) {
   while (!items_.empty() && items_.front().end <= by_all) items_.pop_front();
 }

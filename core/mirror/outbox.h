@@ -58,6 +58,9 @@ class Outbox {
   std::deque<Item>& items() { return items_; }
   /// Those whose frames end there or before are done with.
   void consumed(Position by_all);
+  /// A peer that maps their memory has been left behind and may be stopped in the middle of a
+  /// delivery: what is under way now stays as it is for good, and goes when it is done with.
+  void leave_as_they_are();
 
  private:
   RingWriter& writer_;

@@ -196,12 +196,17 @@ std::size_t SimGroup::max_message_bytes() const {
   return writer != nullptr ? mirror::max_message_bytes(writer->ring_bytes()) : 0;
 }
 
-Result<Reservation> SimGroup::reserve(std::size_t bytes) {
-  mirror::RingWriter* const writer = turn_.writer(0);
-  if (writer == nullptr)
+Result<> SimGroup::open() const {
+  if (turn_.writer(0) == nullptr)
     return fail(Code::invalid, fmt::format("this member is no sender of group {}", name_),
                 "name it in Options::senders");
   if (closed_ || !node_.runs()) return tl::unexpected(node_.why_closed());
+  return {};
+}
+
+Result<Reservation> SimGroup::reserve(std::size_t bytes) {
+  if (auto may = open(); !may) return tl::unexpected(may.error());
+  mirror::RingWriter* const writer = turn_.writer(0);
   if (!writer->fits(bytes))
     return fail(Code::too_large,
                 fmt::format("a message of {} bytes; group {} takes at most {}", bytes, name_,
@@ -228,10 +233,7 @@ std::size_t SimGroup::max_object_bytes() const {
 }
 
 Result<Buffer> SimGroup::try_buffer(std::size_t bytes) {
-  if (const auto open = reserve(0); open)
-    cancel(*open);
-  else
-    return tl::unexpected(open.error());
+  if (auto may = open(); !may) return tl::unexpected(may.error());
   return turn_.outbox(0)->pool().take(bytes);
 }
 
@@ -244,7 +246,7 @@ Result<Buffer> SimGroup::buffer(std::size_t bytes) {
 }
 
 Result<> SimGroup::try_send(Buffer& object) {
-  if (closed_ || !node_.runs()) return tl::unexpected(node_.why_closed());
+  if (auto may = open(); !may) return may;
   auto sent = turn_.outbox(0)->send(object, true);
   if (sent) node_.wake();
   return sent;

@@ -62,6 +62,7 @@ class SimGroup final : public Group {
 
  private:
   Membership membership_in(std::shared_ptr<const View> view) const;
+  Result<> open() const;
 
   SimNode& node_;
   Cluster& cluster_;

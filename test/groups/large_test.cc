@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <signal.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,6 +18,8 @@ namespace squall::group_tests {
 namespace {
 
 constexpr std::size_t block_bytes = 8192;
+/// Where somebody is stopped.
+constexpr Duration timeout = std::chrono::milliseconds(500);
 
 struct LargeSeats : Seats {
   LargeSeats(std::size_t members, Schedule schedule) : Seats(members, fabric_under_test()) {
@@ -60,7 +63,7 @@ TEST_CASE(
 TEST_CASE(
     "a member is stopped until it is expelled: the others go on with its objects or without") {
   LargeSeats seats(3, Schedule::binomial_pipeline);
-  seats.each([](Config& config) { config.failure_timeout = std::chrono::milliseconds(500); });
+  seats.each([](Config& config) { config.failure_timeout = timeout; });
   auto members = start_members(seats, stream_mixed);
   for (auto& member : members) member->expect_word("flowing");
   const Time since = Monotonic::now();
@@ -76,6 +79,39 @@ TEST_CASE(
   auto traces = finish({members[0].get(), members[1].get()});
   traces.push_back(stopped);
   check_traces(traces, "total | stable", {.stopped = {2}, .message = mixed});
+}
+
+TEST_CASE("a member is stopped in the delivery of an object: its bytes stay as they were") {
+  // Where members map each other's memory it reads the sender's own, and has fenced nothing.
+  LargeSeats seats(3, Schedule::automatic);
+  seats.each([](Config& config) { config.failure_timeout = timeout; });
+  auto members = start_members(seats, [](Line& line, const Config& config) {
+    (config.name == "c" ? stream_mixed_and_dwell : stream_mixed)(line, config);
+  });
+  for (auto& member : members) member->expect_word("flowing");
+  members[2]->expect_word("inside");
+  const Time stopped_at = Monotonic::now();
+  members[2]->signal(SIGSTOP);
+  std::vector<Process*> survivors{members[0].get(), members[1].get()};
+  for (Process* survivor : survivors)
+    expect_view(*survivor, stopped_at + timeout + 2 * notice, {"c"});
+  // A member has room for some ten objects, and every fourth message is one.
+  const auto count = [](Process& member) {
+    member.say("count");
+    return std::stoull(member.hear());
+  };
+  for (Process* survivor : survivors) {
+    const std::uint64_t before = count(*survivor);
+    while (count(*survivor) < before + 4 * 2 * 40) {
+    }
+  }
+  members[2]->signal(SIGCONT);
+  members[2]->say("go on");
+  members[2]->expect_word("same");
+  expect_stopped(*members[2], Monotonic::now() + timeout + notice, "without this member");
+  members[2]->say("end");
+  members[2]->expect_end();
+  check_traces(finish(survivors), "total | stable", {.dead = {2}, .message = mixed});
 }
 
 TEST_CASE("objects of every schedule, from all members, while one of them leaves") {

@@ -43,7 +43,8 @@ class Streamer {
         seat_(node_->rank()) {
     recorder_.also([this](const Delivery& message) {
       delivered_at_ = Monotonic::now();
-      if (dwells_ && message.sender != seat_ && recorder_.delivered() >= dwells_after)
+      const bool fits = mixes_ && message.bytes.size() <= group_.max_message_bytes();
+      if (dwells_ && !fits && message.sender != seat_ && recorder_.delivered() >= dwells_after)
         dwell(message);
     });
     recorder_.also_view([this](const ViewChange& change) {
@@ -160,6 +161,10 @@ void flood(Line& line, const Config& config) {
 
 void stream_mixed(Line& line, const Config& config) {
   Streamer(line, config, {.mixes = true}).run();
+}
+
+void stream_mixed_and_dwell(Line& line, const Config& config) {
+  Streamer(line, config, {.dwells = true, .mixes = true}).run();
 }
 
 void flood_and_dwell(Line& line, const Config& config) {

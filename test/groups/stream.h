@@ -29,6 +29,8 @@ void flood(Line& line, const Config& config);
 
 /// As `stream`, at another pace, but some of what it sends is large.
 void stream_mixed(Line& line, const Config& config);
+/// And as `flood_and_dwell` in the upcall of one that is large.
+void stream_mixed_and_dwell(Line& line, const Config& config);
 
 /// As `flood`, but in the upcall of one message of another member it says "inside", waits for "go
 /// on", and says whether the message's bytes are still the "same" or have "changed".
