@@ -112,16 +112,18 @@ Result<> plan_group(const Config& config, const GroupConfig& group, Plan& plan) 
   auto parts = stack->prepare();
   if (!parts) return wrong(parts.error());
   plan.layout += fmt::format(
-      "group.{}: stack {}, senders {}, ring_bytes {}, large_memory {}, blocks {} by {}{}\n",
-      group.name, stack->shared_text(),
+      "group.{}: stack {}, senders {}, ring_bytes {}{}\n", group.name, stack->shared_text(),
       group.senders.empty() ? "all" : fmt::format("{}", fmt::join(group.senders, " ")),
-      group.ring_bytes, group.large_memory, group.block_bytes, raw(group.schedule), placed->text);
+      group.ring_bytes, placed->text);
+  const multicast::bulk::Settings bulk = bulk_of(group);
+  plan.layout += fmt::format("group.{}: large_memory {}, block_bytes {}, schedule {}\n", group.name,
+                             group.large_memory, group.block_bytes,
+                             bulk.schedule ? multicast::bulk::name(*bulk.schedule) : "auto");
   const std::size_t first = plan.channels.size();
   const std::size_t shards = std::max<std::size_t>(group.shards, 1);
   for (std::size_t shard = 0; shard < shards; ++shard)
     plan.channels.push_back({group.name, *senders, group.senders.empty(), group.ring_bytes,
-                             parts->stages, parts->codecs, bulk_of(group), group.large_memory,
-                             first});
+                             parts->stages, parts->codecs, bulk, group.large_memory, first});
   plan.everyone_everywhere = plan.everyone_everywhere && placed->everyone;
   plan.groups.push_back({group.name, first, shards, std::move(placed->layout),
                          std::move(parts->codecs), stack->provides(), group.large_memory});

@@ -125,6 +125,7 @@ TEST_CASE("a joiner that is configured otherwise than the group is told the line
        "a has \"group.test: stack total | stable, senders all, ring_bytes 1048576\", b has "
        "\"group.test: stack fifo, senders all, ring_bytes 1048576\""},
       {[](Config& config) { config.groups[0].ring_bytes = 8192; }, "ring_bytes 8192\""},
+      {[](Config& config) { config.groups[0].schedule = Schedule::chain; }, "schedule chain\""},
       {[](Config& config) { config.failure_timeout = std::chrono::seconds(1); },
        "a has \"failure_timeout 2000 ms, losses are survived\", b has \"failure_timeout 1000 ms"},
       {[](Config& config) { config.provider = "tcp"; },
