@@ -41,7 +41,11 @@ struct Got {
 struct Members {
   Members(std::size_t count, const std::string& fabric, auto change) {
     auto configs = make_configs(count, fabric);
-    for (Config& config : configs) change(config.groups[0]);
+    for (Config& config : configs) {
+      change(config.groups[0]);
+      // Looking at every byte of an object takes its time under sanitizers.
+      config.failure_timeout = std::chrono::seconds(20);
+    }
     nodes = start_all(configs);
     got.resize(count);
     for (std::size_t member = 0; member < count; ++member) {
@@ -170,6 +174,7 @@ TEST_CASE("threads send objects while others send messages; each thread's order 
     auto configs = make_configs(2, fabric);
     for (Config& config : configs) {
       config.engine_thread = true;
+      config.failure_timeout = std::chrono::seconds(20);
       config.groups[0].ring_bytes = 1 << 14;
       config.groups[0].large_memory = mib;
     }
