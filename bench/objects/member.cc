@@ -22,7 +22,9 @@ using nlohmann::json;
 constexpr Duration listen_every = 1ms;
 constexpr Duration good_order = 3s;
 /// Every object says who it is this often, so that bytes of another one would be noticed.
-constexpr std::size_t stamp_every = 4096;
+constexpr std::size_t stamp_every = std::size_t{64} << 10;
+/// Stamps between two turns: who fills memory for longer would hold up the others.
+constexpr std::size_t stamps_at_once = 64;
 constexpr std::size_t small_bytes = 64;
 
 class Taker {
@@ -48,7 +50,7 @@ class Taker {
 
  private:
   void take(const Delivery& delivery);
-  Result<> send_one();
+  Result<> send_some();
   Result<> ask(Time now, Samples& samples);
   Result<> turn(Time now) {
     if (node_.poll()) return {};
@@ -65,6 +67,8 @@ class Taker {
   std::size_t size_;
   bool sends_, asks_;
   std::vector<std::byte> copy_;
+  Buffer filling_;
+  std::size_t stamped_ = 0;  // of it
   std::uint64_t sent_ = 0, taken_ = 0;
   std::optional<Time> asked_at_;
   bool answered_ = false;
@@ -83,18 +87,24 @@ void Taker::take(const Delivery& delivery) {
   ++taken_;
 }
 
-/// If there is a buffer that nobody reads any more.
-Result<> Taker::send_one() {
-  auto object = group_.try_buffer(size_);
-  if (object) {
-    std::byte* const data = object->bytes().data();
-    for (std::size_t at = 0; at + sizeof sent_ <= size_; at += stamp_every)
-      std::memcpy(data + at, &sent_, sizeof sent_);
-    auto sent = group_.try_send(*object);
+/// Goes on with the next object, if there is a buffer that nobody reads any more.
+Result<> Taker::send_some() {
+  if (!filling_) {
+    auto object = group_.try_buffer(size_);
+    if (!object && object.error().code == Code::would_block) return {};
+    if (!object) return tl::unexpected(object.error());
+    filling_ = std::move(*object);
+    stamped_ = 0;
+  }
+  for (std::size_t stamp = 0; stamp < stamps_at_once; ++stamp, stamped_ += stamp_every) {
+    if (stamped_ + sizeof sent_ <= size_) {
+      std::memcpy(filling_.bytes().data() + stamped_, &sent_, sizeof sent_);
+      continue;
+    }
+    auto sent = group_.try_send(filling_);
     if (!sent && sent.error().code != Code::would_block) return sent;
     sent_ += sent.has_value();
-  } else if (object.error().code != Code::would_block) {
-    return tl::unexpected(object.error());
+    break;
   }
   return {};
 }
@@ -140,7 +150,7 @@ Result<> Taker::run() {
     if (asks_)
       if (auto asked = ask(now, now < *alone ? idle : beside); !asked) return asked;
     if (sends_ && now >= *alone)
-      if (auto sent = send_one(); !sent) return sent;
+      if (auto sent = send_some(); !sent) return sent;
     if (auto turned = turn(now); !turned) return turned;
   }
   const double seconds = std::chrono::duration<double>(now - *began).count();
