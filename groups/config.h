@@ -37,7 +37,7 @@ enum class Start : std::uint8_t {
 
 /// How the blocks of a large object travel among the members: core/multicast/bulk/schedule.h.
 enum class Schedule : std::uint8_t {
-  automatic,          ///< by the number of members
+  automatic,          ///< whichever is the quickest for so many members and bytes on this fabric
   sequential,         ///< from its sender to one after the other
   chain,              ///< from each to the next
   binomial_tree,      ///< whoever has all of it passes it on

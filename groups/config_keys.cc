@@ -124,8 +124,8 @@ std::vector<ConfigKey> make_keys() {
                                      SizeType{min_block_bytes, max_block_bytes},
                                      "blocks in which large objects travel"),
       key<&GroupConfig::schedule>("group", "schedule", schedules,
-                                  "in which order blocks travel among the members; auto: by their "
-                                  "number"),
+                                  "in which order blocks travel among the members; auto: the "
+                                  "quickest for so many"),
   };
 }
 

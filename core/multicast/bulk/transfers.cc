@@ -119,6 +119,7 @@ bool Transfers::on_whole(Rank from, const Word& word) {
 
 bool Transfers::attached(fabric::PeerId id, fabric::RegionId region) {
   const auto peer = static_cast<Rank>(std::ranges::find(peers_, id) - peers_.begin());
+  if (peer == members()) return false;
   const auto is_it = [&](const Spread& spread) {
     return spread.buffer && spread.buffer->slab()->region == region;
   };
