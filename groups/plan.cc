@@ -88,7 +88,7 @@ multicast::bulk::Settings bulk_of(const GroupConfig& group) {
   }
   settings.block_bytes = static_cast<std::uint32_t>(group.block_bytes);
   settings.most_bytes = group.large_memory;
-  settings.window_bytes = std::max(settings.window_bytes, 2 * group.block_bytes);
+  settings.window_bytes = std::max(settings.window_bytes, group.block_bytes);
   return settings;
 }
 

@@ -19,20 +19,20 @@ unsigned rounds_of(Place members) {
 
 class Sequential final : public Schedule {
  public:
-  Sequential(Step steps, Block blocks, Place self)
-      : Schedule(steps), blocks_(blocks), self_(self) {}
+  Sequential(Step steps, Place members, Place self)
+      : Schedule(steps), others_(members - 1), self_(self) {}
 
   std::optional<Move> sends(Step step) const override {
     if (self_ != 0 || step >= steps()) return std::nullopt;
-    return Move{static_cast<Place>(1 + step / blocks_), static_cast<Block>(step % blocks_)};
+    return Move{static_cast<Place>(1 + step % others_), static_cast<Block>(step / others_)};
   }
   std::optional<Move> receives(Step step) const override {
-    if (self_ == 0 || step / blocks_ != self_ - 1) return std::nullopt;
-    return Move{0, static_cast<Block>(step % blocks_)};
+    if (self_ == 0 || step >= steps() || step % others_ != self_ - 1) return std::nullopt;
+    return Move{0, static_cast<Block>(step / others_)};
   }
 
  private:
-  Block blocks_;
+  Place others_;
   Place self_;
 };
 
@@ -179,7 +179,7 @@ std::unique_ptr<const Schedule> Schedule::make(Kind kind, Place members, Block b
   const Step steps = steps_of(kind, members, blocks);
   switch (kind) {
     case Kind::sequential:
-      return std::make_unique<Sequential>(steps, blocks, self);
+      return std::make_unique<Sequential>(steps, members, self);
     case Kind::chain:
       return std::make_unique<Chain>(steps, members, blocks, self);
     case Kind::binomial_tree:

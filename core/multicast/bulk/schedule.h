@@ -16,7 +16,7 @@
 namespace squall::multicast::bulk {
 
 enum class Kind : std::uint8_t {
-  sequential,         ///< to one after the other: b * (n - 1) steps
+  sequential,         ///< each block to one after the other: b * (n - 1) steps
   chain,              ///< from each to the next: b + n - 2
   binomial_tree,      ///< whoever has all of it passes it on: b * ceil(log2 n)
   binomial_pipeline,  ///< b + ceil(log2 n) - 1, the least there can be
