@@ -4,34 +4,52 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
+#include <string>
+#include <string_view>
 
 #include "core/fabric/topology.h"
 #include "groups/fabrics.h"
 
 namespace squall::cli {
 
-std::string fabrics_table(const std::vector<FabricOnHost>& devices) {
-  struct Column {
-    std::string_view title;
-    std::string FabricOnHost::*field;
-    std::size_t width = 0;
-  };
-  Column columns[] = {{"fabric", &FabricOnHost::provider},
-                      {"device", &FabricOnHost::device},
-                      {"address", &FabricOnHost::address},
-                      {"speed", &FabricOnHost::speed}};
-  for (Column& column : columns) {
-    column.width = column.title.size();
-    for (const FabricOnHost& device : devices)
-      column.width = std::max(column.width, (device.*column.field).size());
+namespace {
+
+std::string_view port_text(fabric::PortState port) {
+  switch (port) {
+    case fabric::PortState::up:
+      return "up";
+    case fabric::PortState::down:
+      return "down";
+    case fabric::PortState::unknown:
+      return "-";
   }
+  return "-";
+}
+
+}  // namespace
+
+std::string fabrics_table(const std::vector<FabricOnHost>& devices) {
+  constexpr std::size_t columns = 6;
+  using Row = std::array<std::string, columns>;
+  std::vector<Row> rows{{"fabric", "device", "address", "port", "speed", "numa"}};
+  for (const FabricOnHost& device : devices)
+    rows.push_back({device.provider, device.device, device.address,
+                    std::string(port_text(device.port)), device.speed,
+                    device.numa_node < 0 ? "-" : std::to_string(device.numa_node)});
+  std::array<std::size_t, columns> widths{};
+  for (const Row& row : rows)
+    for (std::size_t i = 0; i < columns; ++i) widths[i] = std::max(widths[i], row[i].size());
   std::string text;
-  for (const Column& column : columns) text += fmt::format("{:<{}}  ", column.title, column.width);
-  text += "usable\n";
-  for (const FabricOnHost& device : devices) {
-    for (const Column& column : columns)
-      text += fmt::format("{:<{}}  ", device.*column.field, column.width);
+  for (std::size_t at = 0; at < rows.size(); ++at) {
+    for (std::size_t i = 0; i < columns; ++i)
+      text += fmt::format("{:<{}}  ", rows[at][i], widths[i]);
+    if (at == 0) {
+      text += "usable\n";
+      continue;
+    }
+    const FabricOnHost& device = devices[at - 1];
     text += device.usable ? "yes" : "no";
     if (!device.reason.empty()) text += fmt::format(": {}", device.reason);
     text += '\n';

@@ -59,18 +59,20 @@ Result<std::unique_ptr<Domain>> Domain::open(std::string_view provider, fi_ep_ty
     }
     if (looked_up == 0) break;
   }
-  if (looked_up != 0)
+  const Host host = Host::here();
+  if (looked_up != 0) {
+    if (auto up = check_ports(provider, host); !up) return tl::unexpected(up.error());
     return fail(
         Code::unavailable,
         fmt::format("libfabric has no provider '{}' for {}: {}", provider,
                     local_address.empty() ? "this host" : local_address, fi_strerror(-looked_up)),
         what_there_is());
+  }
   auto domain = std::make_unique<Domain>();
-  // One of the list is enough; one with an address, if there is any.
-  Info list(found);
-  const fi_info* chosen = found;
-  while (chosen->src_addr == nullptr && chosen->next != nullptr) chosen = chosen->next;
-  domain->info_.reset(fi_dupinfo(chosen->src_addr != nullptr ? chosen : found));
+  const Info list(found);
+  const auto chosen = choose_device(provider, found, host);
+  if (!chosen) return tl::unexpected(chosen.error());
+  domain->info_.reset(fi_dupinfo(*chosen));
   fi_info* info = domain->info_.get();
   fid_fabric* fabric = nullptr;
   if (const int failed = fi_fabric(info->fabric_attr, &fabric, nullptr); failed != 0)

@@ -32,7 +32,8 @@ std::size_t number(Lane lane) {
 Result<std::unique_ptr<Transport>> MsgTransport::open(std::string_view provider,
                                                       const std::string& local_address,
                                                       bool as_verbs) {
-  if (auto fine = check_local_address(local_address); !fine) return tl::unexpected(fine.error());
+  if (auto fine = check_local_address(local_address, Host::here()); !fine)
+    return tl::unexpected(fine.error());
   auto domain = Domain::open(provider, FI_EP_MSG, local_address);
   if (!domain) return tl::unexpected(domain.error());
   std::unique_ptr<MsgTransport> made(new MsgTransport);

@@ -45,7 +45,8 @@ std::uint64_t seed() {
 
 Result<std::unique_ptr<Transport>> RdmTransport::open(std::string_view provider,
                                                       const std::string& local_address) {
-  if (auto fine = check_local_address(local_address); !fine) return tl::unexpected(fine.error());
+  if (auto fine = check_local_address(local_address, Host::here()); !fine)
+    return tl::unexpected(fine.error());
   auto domain = Domain::open(provider, FI_EP_RDM, local_address);
   if (!domain) return tl::unexpected(domain.error());
   std::unique_ptr<RdmTransport> made(new RdmTransport);
