@@ -48,6 +48,8 @@ Result<Fabrics> open_candidates(const Config& config, const Plan& plan) {
   options.name = config.provider;
   options.node_name = config.name;
   options.local_address = config.fabric_address.empty() ? host : config.fabric_address;
+  options.peers = config.contacts.size() - (plan.self ? 1 : 0);
+  for (const GroupPlan& group : plan.groups) options.object_bytes += 2 * group.large_bytes;
   // Each open fabric costs memory, so network fabrics only where somebody may be elsewhere. Who
   // joins does not know where they all are.
   const bool settles = config.start == Start::together || config.start == Start::create;

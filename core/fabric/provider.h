@@ -1,6 +1,8 @@
 #pragma once
 // How fabrics come to be. `providers/catalog` maps the configured string to one of these.
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,6 +18,9 @@ struct Options {
   std::string node_name;  ///< for people: thread names, logs
   /// The local address to bind (IPv4 or IPv6, no port); empty: loopback. Must be on this host.
   std::string local_address;
+  /// What it will have to do at most, so that what it cannot is said at once; 0: not known.
+  std::size_t peers = 0;
+  std::uint64_t object_bytes = 0;  ///< memory of objects, sent and coming
 };
 
 class Provider {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/base/ids.h"
+#include "core/base/log.h"
 
 namespace squall::mirror {
 namespace {
@@ -54,7 +55,14 @@ Result<Buffer> Pool::take(std::size_t bytes, bool anyway) {
   }
   if (bytes_ + bytes > limit_ && bytes_ != 0 && !anyway) return fail(Code::would_block, {});
   auto memory = fabric::Memory::create(bytes);
-  if (!memory) return tl::unexpected(memory.error());
+  if (!memory) {
+    if (const Time now = Monotonic::now(); now >= next_line_) {
+      next_line_ = now + 1s;
+      log(Level::warning, "there is no memory for an object of {} bytes: {}", bytes,
+          memory.error().text());
+    }
+    return tl::unexpected(memory.error());
+  }
   auto slab = std::make_unique<Slab>();
   slab->memory = std::move(*memory);
   slab->region = next_;

@@ -13,6 +13,7 @@
 
 #include "core/base/bytes.h"
 #include "core/base/error.h"
+#include "core/base/time.h"
 #include "core/fabric/fabric.h"
 #include "core/fabric/memory.h"
 
@@ -72,7 +73,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
   static std::shared_ptr<Pool> create(std::size_t limit_bytes, fabric::RegionId first);
 
   /// Code::too_large over the limit, Code::would_block while others have the room, Code::io when
-  /// the host has no memory.
+  /// the host has no memory, of which it logs a line, at most one a second: who waits for a place
+  /// asks again and again.
   Result<Buffer> take(std::size_t bytes);
   /// The same whatever the limit says.
   Result<Buffer> take_anyway(std::size_t bytes);
@@ -99,6 +101,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
   std::atomic<bool> has_retired_{false};
   std::size_t bytes_ = 0;  // of all but the retired
   fabric::RegionId next_;
+  Time next_line_{};
 };
 
 }  // namespace squall::mirror

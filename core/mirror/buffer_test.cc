@@ -2,8 +2,14 @@
 
 #include <doctest/doctest.h>
 
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
+#include "core/base/error.h"
+#include "core/base/log.h"
+#include "core/base/time.h"
 #include "core/mirror/outbox.h"
 
 namespace squall::mirror {
@@ -52,6 +58,24 @@ TEST_CASE("a place that must be is given over the limit, and not kept") {
   two = Buffer();
   CHECK(pool->bytes() == 64 * kib);
   CHECK(pool->take_retired().size() == 1);
+}
+
+std::vector<std::string> logged;
+
+TEST_CASE("a host without memory is told of once a second, however often it is asked") {
+  set_log_sink([](Level, std::string_view line) { logged.emplace_back(line); });
+  const auto pool = Pool::create(64 * kib, first);
+  constexpr std::size_t more_than_addresses = std::size_t{1} << 60;
+  const Time began = Monotonic::now();
+  std::size_t asked = 0;
+  for (; asked < 1000; ++asked)
+    CHECK(pool->take_anyway(more_than_addresses).error().code == Code::io);
+  const auto seconds = static_cast<std::size_t>((Monotonic::now() - began) / 1s);
+  set_log_sink(nullptr);
+  CHECK(logged.size() >= 1);
+  CHECK(logged.size() <= seconds + 1);
+  CHECK(logged.front().find("1152921504606846976 bytes") != std::string::npos);
+  CHECK(pool->bytes() == 0);
 }
 
 TEST_CASE("what somebody may still read is not used again") {

@@ -18,7 +18,7 @@ class Connected final : public fabric::Provider {
     return ofi::survey(name_, name_, FI_EP_MSG);
   }
   Result<std::unique_ptr<fabric::Fabric>> open(const fabric::Options& options) const override {
-    auto transport = MsgTransport::open(name_, options.local_address);
+    auto transport = MsgTransport::open(name_, options);
     if (!transport) return tl::unexpected(transport.error());
     return std::make_unique<OfiFabric>(name_, std::move(*transport));
   }
@@ -35,7 +35,7 @@ class Named final : public fabric::Provider {
     return ofi::survey("ofi:" + libfabric_name_, libfabric_name_, FI_EP_RDM);
   }
   Result<std::unique_ptr<fabric::Fabric>> open(const fabric::Options& options) const override {
-    auto transport = RdmTransport::open(libfabric_name_, options.local_address);
+    auto transport = RdmTransport::open(libfabric_name_, options);
     if (!transport) return tl::unexpected(transport.error());
     return std::make_unique<OfiFabric>("ofi:" + libfabric_name_, std::move(*transport));
   }

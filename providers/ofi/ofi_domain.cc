@@ -5,10 +5,12 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <vector>
 
+#include "core/base/log.h"
 #include "core/base/ring_math.h"
 #include "providers/ofi/ofi_survey.h"
 
@@ -16,6 +18,19 @@ namespace squall::ofi {
 
 std::string fi_text(std::string_view call, long result) {
   return fmt::format("{}: {}", call, fi_strerror(static_cast<int>(result < 0 ? -result : result)));
+}
+
+Result<std::size_t> largest_write(const fi_info& info, std::size_t wanted) {
+  const std::size_t most = info.ep_attr->max_msg_size;
+  if (most < max_wire_bytes)
+    return fail(
+        Code::unavailable,
+        fmt::format("{} ({}) sends messages of at most {} bytes, and one of Squall's has up "
+                    "to {}",
+                    info.domain_attr->name == nullptr ? "the device" : info.domain_attr->name,
+                    info.fabric_attr->prov_name, most, max_wire_bytes),
+        "choose another device or fabric: squall info shows what there is");
+  return std::min(wanted, most);
 }
 
 Info hints_for(std::string_view provider, fi_ep_type type) {
@@ -96,26 +111,36 @@ bool Domain::signals_itself() const {
          std::string_view(info_->fabric_attr->prov_name) == "tcp";
 }
 
-Result<Fid<fid_mr>> Domain::register_memory(Bytes memory, std::uint64_t access) {
-  if (!registers()) return Fid<fid_mr>{};
+Result<> Domain::plan(std::size_t peers, const LockPlan& plan) {
+  plan_ = plan;
+  if (!registers()) return {};
+  const LockLimit limit = LockLimit::here();
+  auto fits = check_locked(
+      fmt::format("{} to {} peer{}", info_->fabric_attr->prov_name, peers, peers == 1 ? "" : "s"),
+      plan, limit);
+  if (!fits) return fits;
+  if (auto all = check_locked("with large objects", {plan.total(), 0}, limit); !all)
+    log(Level::warning, "{}; what does not fit is copied", all.error().text());
+  return {};
+}
+
+Result<Fid<fid_mr>> Domain::enroll(Bytes memory, std::uint64_t access) {
   fid_mr* registered = nullptr;
   // With FI_MR_PROV_KEY the requested key is ignored; without it keys must differ.
   const int failed = fi_mr_reg(domain_.get(), memory.data(), memory.size(), access, 0, next_key_++,
                                0, &registered, nullptr);
   if (failed != 0)
-    return fail(Code::io, fi_text(fmt::format("fi_mr_reg of {} bytes", memory.size()), failed),
-                "raise the limit of locked memory (ulimit -l)");
+    return tl::unexpected(cannot_register(memory.size(), -failed, plan_, LockLimit::here()));
   return Fid<fid_mr>(registered);
 }
 
+Result<Fid<fid_mr>> Domain::register_memory(Bytes memory, std::uint64_t access) {
+  if (!registers()) return Fid<fid_mr>{};
+  return enroll(memory, access);
+}
+
 Result<Fid<fid_mr>> Domain::register_target(Bytes memory) {
-  fid_mr* registered = nullptr;
-  const int failed = fi_mr_reg(domain_.get(), memory.data(), memory.size(), FI_REMOTE_WRITE, 0,
-                               next_key_++, 0, &registered, nullptr);
-  if (failed != 0)
-    return fail(Code::io, fi_text(fmt::format("fi_mr_reg of {} bytes", memory.size()), failed),
-                "raise the limit of locked memory (ulimit -l)");
-  return Fid<fid_mr>(registered);
+  return enroll(memory, FI_REMOTE_WRITE);
 }
 
 WriteTarget Domain::target(const Fid<fid_mr>& registered, Bytes memory) const {

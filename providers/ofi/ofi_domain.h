@@ -14,6 +14,7 @@
 
 #include "core/base/bytes.h"
 #include "core/base/error.h"
+#include "providers/ofi/ofi_locked.h"
 #include "providers/ofi/ofi_wire.h"
 
 namespace squall::ofi {
@@ -39,6 +40,10 @@ using Info = std::unique_ptr<fi_info, FreeInfo>;
 /// "fi_endpoint: Resource temporarily unavailable", from a negative libfabric return value.
 std::string fi_text(std::string_view call, long result);
 
+/// One write of at most `wanted` bytes as the device can send it: its largest message may be
+/// shorter. Code::unavailable if that is shorter than what the wire needs (max_wire_bytes).
+Result<std::size_t> largest_write(const fi_info& info, std::size_t wanted);
+
 /// What we can work with: endpoints of that type by that provider, for messages.
 Info hints_for(std::string_view provider, fi_ep_type type);
 
@@ -47,6 +52,9 @@ class Domain {
   /// Code::unavailable with what there is instead. `local_address` may be empty.
   static Result<std::unique_ptr<Domain>> open(std::string_view provider, fi_ep_type type,
                                               const std::string& local_address);
+
+  /// What will be registered at most, for errors. Code::unavailable if its buffers cannot be.
+  Result<> plan(std::size_t peers, const LockPlan& plan);
 
   const fi_info* info() const { return info_.get(); }
   fid_fabric* fabric() const { return fabric_.get(); }
@@ -58,7 +66,8 @@ class Domain {
   bool signals_itself() const;
   /// Connected endpoints of it write into the memory of their peers (FI_RMA).
   bool writes() const { return (info_->caps & FI_RMA) != 0; }
-  /// Memory that peers may write from now on, until the Fid is gone.
+  /// Memory that peers may write from now on, until the Fid is gone. Code::unavailable where the
+  /// limit of locked memory is too low, Code::io for other reasons; so with `register_memory`.
   Result<Fid<fid_mr>> register_target(Bytes memory);
   /// What a peer must say to write the first byte of that memory.
   WriteTarget target(const Fid<fid_mr>& registered, Bytes memory) const;
@@ -66,7 +75,10 @@ class Domain {
   Result<Fid<fid_mr>> register_memory(Bytes memory, std::uint64_t access);
 
  private:
+  Result<Fid<fid_mr>> enroll(Bytes memory, std::uint64_t access);
+
   Info info_;
+  LockPlan plan_;
   Fid<fid_fabric> fabric_;
   Fid<fid_domain> domain_;
   std::uint64_t next_key_ = 1;

@@ -13,8 +13,7 @@ namespace squall::ofi {
 Result<std::unique_ptr<Endpoint>> Endpoint::open(Domain& domain, Queue& queue, fi_info* info,
                                                  PeerId peer, Lane lane, const LaneShape& shape) {
   std::unique_ptr<Endpoint> made(new Endpoint(peer, lane, shape));
-  // One more than the window, for credits.
-  auto opened = made->slots_.open(domain, made.get(), shape.window + 1, shape.limits.block_bytes);
+  auto opened = made->slots_.open(domain, made.get(), shape.slots(), shape.limits.block_bytes);
   if (!opened) return tl::unexpected(opened.error());
   opened =
       made->write_slots_.open(domain, made.get(), shape.write_window_bytes / least_write_bytes, 0);

@@ -23,6 +23,13 @@ struct LaneShape {
   bool credits = false;
   /// Writes outstanding: none begins while there are that many bytes of them.
   std::size_t write_window_bytes = 0;
+
+  /// One more than the window, for credits.
+  std::size_t slots() const { return window + 1; }
+  /// Of one endpoint.
+  std::uint64_t buffer_bytes() const {
+    return slots() * limits.block_bytes + landings * max_wire_bytes;
+  }
 };
 
 class Endpoint {

@@ -367,7 +367,7 @@ bool OfiFabric::pump(Peer& peer) {
           writes ? transport_->begin_write(peer.id, lane) : transport_->begin(peer.id, lane);
       if (wire == nullptr) break;
       if (writes)
-        queued.build_write(write_bytes, *wire);
+        queued.build_write(transport_->most_write_bytes(), *wire);
       else
         queued.build(transport_->limits(lane), transport_->header(peer.id, lane), *wire);
       if (wire->reference_count != 0) ++peer.referring[static_cast<std::size_t>(lane)];

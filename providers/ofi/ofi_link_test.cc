@@ -82,10 +82,10 @@ TEST_CASE("a sleeping reader is woken every time, and by wake") {
 
 TEST_CASE("tcp of libfabric 1.17 is muted, so that messages cost no signals") {
   if (FI_MAJOR(fi_version()) != 1 || FI_MINOR(fi_version()) != 17) return;
-  auto transport = MsgTransport::open("tcp", "");
+  auto transport = MsgTransport::open("tcp", {});
   REQUIRE(transport);
   CHECK((*transport)->queue().muted());
-  auto as_verbs = MsgTransport::open("tcp", "", true);
+  auto as_verbs = MsgTransport::open("tcp", {}, true);
   REQUIRE(as_verbs);
   CHECK(!(*as_verbs)->queue().muted());
 }

@@ -30,14 +30,17 @@ std::size_t number(Lane lane) {
 }  // namespace
 
 Result<std::unique_ptr<Transport>> MsgTransport::open(std::string_view provider,
-                                                      const std::string& local_address,
+                                                      const fabric::Options& options,
                                                       bool as_verbs) {
-  if (auto fine = check_local_address(local_address, Host::here()); !fine)
+  if (auto fine = check_local_address(options.local_address, Host::here()); !fine)
     return tl::unexpected(fine.error());
-  auto domain = Domain::open(provider, FI_EP_MSG, local_address);
+  auto domain = Domain::open(provider, FI_EP_MSG, options.local_address);
   if (!domain) return tl::unexpected(domain.error());
+  const auto most = largest_write(*(*domain)->info(), write_bytes);
+  if (!most) return tl::unexpected(most.error());
   std::unique_ptr<MsgTransport> made(new MsgTransport);
   made->domain_ = std::move(*domain);
+  made->most_write_bytes_ = *most;
   auto queue = Queue::open(*made->domain_, true, !as_verbs);
   if (!queue) return tl::unexpected(queue.error());
   made->queue_ = std::move(*queue);
@@ -60,6 +63,10 @@ Result<std::unique_ptr<Transport>> MsgTransport::open(std::string_view provider,
   bulk.window = 2;
   if (bulk.limits.references != 0) bulk.limits.referred_bytes = std::size_t{64} << 10;
   if (made->domain_->writes()) bulk.write_window_bytes = 8 * write_bytes;
+  const std::uint64_t each = urgent.buffer_bytes() + bulk.buffer_bytes();
+  if (auto fits = made->domain_->plan(options.peers, {options.peers * each, options.object_bytes});
+      !fits)
+    return tl::unexpected(fits.error());
   return made;
 }
 

@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "core/fabric/provider.h"
 #include "providers/ofi/ofi_cm.h"
 #include "providers/ofi/ofi_domain.h"
 #include "providers/ofi/ofi_endpoint.h"
@@ -21,7 +22,7 @@ class MsgTransport final : public Transport {
   /// whatever the provider asks for, and waits as it does: so that this code runs where there is
   /// no device.
   static Result<std::unique_ptr<Transport>> open(std::string_view provider,
-                                                 const std::string& local_address,
+                                                 const fabric::Options& options,
                                                  bool as_verbs = false);
   ~MsgTransport() override;
 
@@ -34,6 +35,7 @@ class MsgTransport final : public Transport {
   const Limits& limits(Lane lane) const override { return shape(lane).limits; }
   Wire* begin(PeerId peer, Lane lane) override;
   Wire* begin_write(PeerId peer, Lane lane) override;
+  std::size_t most_write_bytes() const override { return most_write_bytes_; }
   WireHeader header(PeerId peer, Lane lane) override;
   void send(PeerId peer, Lane lane, Wire* wire) override;
   bool poll(Sink& sink, std::size_t room, Time now) override;
@@ -76,6 +78,7 @@ class MsgTransport final : public Transport {
   std::unique_ptr<Queue> queue_;
   std::unique_ptr<Listener> listener_;
   LaneShape shapes_[2];
+  std::size_t most_write_bytes_ = write_bytes;
   std::map<PeerId, Link> links_;
   std::vector<Dying> dying_;
   std::vector<Buried> buried_;

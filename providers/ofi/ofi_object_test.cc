@@ -22,7 +22,7 @@ bool all_are(const Memory& memory, std::size_t offset, std::size_t bytes, int va
 
 TEST_CASE("tcp writes, as itself and as verbs") {
   for (const bool as_verbs : {false, true}) {
-    auto transport = MsgTransport::open("tcp", "", as_verbs);
+    auto transport = MsgTransport::open("tcp", {}, as_verbs);
     REQUIRE(transport);
     CHECK((*transport)->writes() != nullptr);
   }

@@ -14,11 +14,15 @@
 #include <deque>
 #include <filesystem>
 #include <fstream>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "core/base/error.h"
 #include "core/fabric/device.h"
 #include "providers/ofi/ofi_domain.h"
 #include "providers/ofi/ofi_survey.h"
+#include "providers/ofi/ofi_wire.h"
 
 namespace squall::ofi {
 namespace {
@@ -250,6 +254,24 @@ TEST_CASE("who asks for a port that is down learns which, why and what to do") {
   CHECK(check_ports("tcp", made.host));
   made.rdma("mlx5_1", "4: ACTIVE", "5: LinkUp");
   CHECK(check_ports("verbs", made.host));
+}
+
+TEST_CASE(
+    "what is written is cut to what the device sends, which must be a whole message of ours") {
+  MadeUpInfo found;
+  fi_info& info = found.add("verbs", "mlx5_0", "10.0.0.1");
+  constexpr std::size_t wanted = std::size_t{512} << 10;
+  info.ep_attr->max_msg_size = std::size_t{8} << 20;
+  CHECK(*largest_write(info, wanted) == wanted);
+  info.ep_attr->max_msg_size = max_wire_bytes;
+  CHECK(*largest_write(info, wanted) == max_wire_bytes);
+  info.ep_attr->max_msg_size = max_wire_bytes - 1;
+  const auto refused = largest_write(info, wanted);
+  REQUIRE(!refused);
+  CHECK(refused.error().code == Code::unavailable);
+  CHECK(refused.error().text().find("mlx5_0 (verbs)") != std::string::npos);
+  CHECK(refused.error().text().find(fmt::format("at most {} bytes", max_wire_bytes - 1)) !=
+        std::string::npos);
 }
 
 }  // namespace

@@ -44,11 +44,16 @@ std::uint64_t seed() {
 }  // namespace
 
 Result<std::unique_ptr<Transport>> RdmTransport::open(std::string_view provider,
-                                                      const std::string& local_address) {
-  if (auto fine = check_local_address(local_address, Host::here()); !fine)
+                                                      const fabric::Options& options) {
+  if (auto fine = check_local_address(options.local_address, Host::here()); !fine)
     return tl::unexpected(fine.error());
-  auto domain = Domain::open(provider, FI_EP_RDM, local_address);
+  auto domain = Domain::open(provider, FI_EP_RDM, options.local_address);
   if (!domain) return tl::unexpected(domain.error());
+  if (auto sends = largest_write(*(*domain)->info(), 0); !sends)
+    return tl::unexpected(sends.error());
+  const std::uint64_t messages = landings + options.peers * (windows[0] + windows[1]);
+  if (auto fits = (*domain)->plan(options.peers, {messages * max_wire_bytes, 0}); !fits)
+    return tl::unexpected(fits.error());
   std::unique_ptr<RdmTransport> made(new RdmTransport);
   made->domain_ = std::move(*domain);
   made->random_ = Random(seed());
@@ -57,9 +62,8 @@ Result<std::unique_ptr<Transport>> RdmTransport::open(std::string_view provider,
   // on its way would hold up the completions of the others for ever.
   if (std::string_view(info.fabric_attr->prov_name) == "shm" && info.tx_attr->inject_size >= 1024)
     made->limits_.block_bytes = std::min(info.tx_attr->inject_size, max_wire_bytes);
-  made->bulk_credits_ =
-      std::max(least_bulk_credits,
-               static_cast<std::uint32_t>(bulk_ahead_bytes / made->limits_.block_bytes));
+  made->bulk_credits_ = std::max(
+      least_bulk_credits, static_cast<std::uint32_t>(bulk_ahead_bytes / made->limits_.block_bytes));
   auto queue = Queue::open(*made->domain_, false);
   if (!queue) return tl::unexpected(queue.error());
   made->queue_ = std::move(*queue);

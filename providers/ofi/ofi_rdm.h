@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "core/base/random.h"
+#include "core/fabric/provider.h"
 #include "providers/ofi/ofi_buffers.h"
 #include "providers/ofi/ofi_domain.h"
 #include "providers/ofi/ofi_queue.h"
@@ -26,7 +27,7 @@ namespace squall::ofi {
 class RdmTransport final : public Transport {
  public:
   static Result<std::unique_ptr<Transport>> open(std::string_view provider,
-                                                 const std::string& local_address);
+                                                 const fabric::Options& options);
   ~RdmTransport() override;
 
   Queue& queue() override { return *queue_; }

@@ -69,7 +69,7 @@ struct Kin {
 
 inline std::vector<Kin> all_kinds() {
   const auto as_verbs = []() -> Result<std::unique_ptr<Fabric>> {
-    auto transport = MsgTransport::open("tcp", "", true);
+    auto transport = MsgTransport::open("tcp", {}, true);
     if (!transport) return tl::unexpected(transport.error());
     return std::make_unique<OfiFabric>("tcp", std::move(*transport));
   };

@@ -20,7 +20,7 @@ namespace squall::ofi {
 using fabric::PeerId;
 using fabric::Ticket;
 
-/// One write has at most this; two of them fill a window.
+/// One write has at most this, or what the device can send; the window of a lane is counted in it.
 inline constexpr std::size_t write_bytes = std::size_t{512} << 10;
 /// Shorter pushes are cheaper as messages, of which one carries many.
 inline constexpr std::size_t least_write_bytes = std::size_t{64} << 10;
@@ -62,6 +62,8 @@ class Transport {
   virtual Wire* begin(PeerId peer, Lane lane) = 0;
   /// The same for a write.
   virtual Wire* begin_write(PeerId, Lane) { return nullptr; }
+  /// A write has at most this many bytes.
+  virtual std::size_t most_write_bytes() const { return write_bytes; }
   /// What the next message's header must say.
   virtual WireHeader header(PeerId peer, Lane lane) = 0;
   /// Sends what `begin` or `begin_write` gave and the batch filled.
