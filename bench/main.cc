@@ -11,6 +11,7 @@
 #include "bench/cli/command_line.h"
 #include "bench/cli/config.h"
 #include "bench/cli/info.h"
+#include "bench/cost/cost.h"
 #include "bench/measure/load.h"
 #include "bench/measure/measure.h"
 #include "bench/measure/suite.h"
@@ -42,6 +43,7 @@ struct Run {
   int operator()(const replicate::Options& options) const { return replicate::replicate(options); }
   int operator()(const bench::MeasureOptions& options) const { return bench::measure(options); }
   int operator()(const bench::SuiteOptions& options) const { return bench::run_suite(options); }
+  int operator()(const bench::CostOptions& options) const { return bench::measure_cost(options); }
   int operator()(const bench::MembershipOptions& options) const {
     return bench::measure_membership(options);
   }

@@ -104,6 +104,10 @@ struct Config {
   // [fabric]
   std::string provider = "auto";
   std::string fabric_address;  ///< local address to bind; empty: the host part of `listen`
+  /// Of one link between two members, for Schedule::automatic; 0: as usual of such a fabric.
+  /// `squall bench cost` measures both. Only the sender's count, of both or of one.
+  std::size_t link_latency_ns = 0;
+  std::size_t link_bytes_per_second = 0;
 
   // [group.NAME]
   std::vector<GroupConfig> groups;

@@ -19,6 +19,8 @@ constexpr std::size_t min_large_memory = std::size_t{1} << 20;
 constexpr std::size_t max_large_memory = std::size_t{1} << 40;
 constexpr std::size_t min_block_bytes = std::size_t{1} << 10;
 constexpr std::size_t max_block_bytes = std::size_t{64} << 20;
+constexpr std::int64_t most_link_latency_ns = 1'000'000'000;
+constexpr std::int64_t most_link_bytes_per_second = 1'000'000'000'000;
 constexpr std::int64_t most_shards = 1024;
 constexpr std::int64_t most_replicas = 1024;
 
@@ -102,6 +104,14 @@ std::vector<ConfigKey> make_keys() {
                              "name, or the best that all members have"),
       key<&Config::fabric_address>("fabric", "address", host, "local address to bind",
                                    "the host part of listen"),
+      key<&Config::link_latency_ns>("fabric", "link_latency_ns",
+                                    NumberType{1, most_link_latency_ns},
+                                    "one way between two members, for schedule = auto: squall "
+                                    "bench cost measures it",
+                                    "what is usual of such a fabric"),
+      key<&Config::link_bytes_per_second>(
+          "fabric", "link_bytes_per_second", NumberType{1, most_link_bytes_per_second},
+          "of blocks between two members, likewise", "what is usual of such a fabric"),
       key<&GroupConfig::stack>("group", "stack", modules, "the group's guarantee, lowest first"),
       key<&GroupConfig::senders>("group", "senders", senders, "who may send", "every member"),
       key<&GroupConfig::members>("group", "members", members,

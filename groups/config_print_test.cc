@@ -35,8 +35,10 @@ TEST_CASE("each value stands with where it came from") {
         "engine = \"polled\"         # default\n"
         "\n"
         "[fabric]\n"
-        "provider = \"tcp\"  # variable SQUALL_FABRIC_PROVIDER\n"
-        "# address         # not set: the host part of listen\n"
+        "provider = \"tcp\"         # variable SQUALL_FABRIC_PROVIDER\n"
+        "# address                # not set: the host part of listen\n"
+        "# link_latency_ns        # not set: what is usual of such a fabric\n"
+        "# link_bytes_per_second  # not set: what is usual of such a fabric\n"
         "\n"
         "[group.\"a.b\"]\n"
         "stack = \"total | stable\"  # default\n"
@@ -64,13 +66,15 @@ TEST_CASE("each value stands with where it came from") {
 TEST_CASE("what is printed is the same configuration again") {
   const auto first = load(
       {.file = "a\n[node]\xff.toml",  // a path may be anything
-       .content = "[node]\nname = \"a\"\nlisten = \"10.0.0.1:7070\"\nstart = \"auto\"\n"
-                  "contacts = [\"a@10.0.0.1:7070\", \"b@[::1]:7071\", \"c@\u00e9,\\\"\\u0001:1\"]\n"
-                  "start_timeout_ms = 77\nfailure_timeout = 1234\nwhen_lost = \"stop\"\n"
-                  "engine = \"thread\"\n[fabric]\nprovider = \"ofi:x \\\"y\\\" \\\\ \\t\\u007f\"\n"
-                  "address = \"::1\"\n[group.z]\nstack = \"fifo\"\nring_bytes = 8192\n"
-                  "[group.\"a.b\"]\nsenders = [\"b\", \"a\"]\n[group.B-]\nring_bytes = \"1 GiB\"\n"
-                  "large_memory = \"4 GiB\"\nblock_bytes = 4096\nschedule = \"chain\"\n"});
+       .content =
+           "[node]\nname = \"a\"\nlisten = \"10.0.0.1:7070\"\nstart = \"auto\"\n"
+           "contacts = [\"a@10.0.0.1:7070\", \"b@[::1]:7071\", \"c@\u00e9,\\\"\\u0001:1\"]\n"
+           "start_timeout_ms = 77\nfailure_timeout = 1234\nwhen_lost = \"stop\"\n"
+           "engine = \"thread\"\n[fabric]\nprovider = \"ofi:x \\\"y\\\" \\\\ \\t\\u007f\"\n"
+           "address = \"::1\"\nlink_latency_ns = 1500\n"
+           "link_bytes_per_second = 12500000000\n[group.z]\nstack = \"fifo\"\nring_bytes = 8192\n"
+           "[group.\"a.b\"]\nsenders = [\"b\", \"a\"]\n[group.B-]\nring_bytes = \"1 GiB\"\n"
+           "large_memory = \"4 GiB\"\nblock_bytes = 4096\nschedule = \"chain\"\n"});
   const std::string printed = effective_toml(first);
   const auto second = load({.file = "y.toml", .content = printed});
   const Config& a = first.config;
@@ -89,6 +93,8 @@ TEST_CASE("what is printed is the same configuration again") {
   CHECK(b.engine_thread == a.engine_thread);
   CHECK(b.provider == a.provider);
   CHECK(b.fabric_address == a.fabric_address);
+  CHECK(b.link_latency_ns == a.link_latency_ns);
+  CHECK(b.link_bytes_per_second == a.link_bytes_per_second);
   REQUIRE(b.groups.size() == a.groups.size());
   for (std::size_t i = 0; i < a.groups.size(); ++i) {
     CHECK(b.groups[i].name == a.groups[i].name);

@@ -42,6 +42,8 @@ TEST_CASE("every key is a variable and a flag") {
                           "SQUALL_NODE_ENGINE=thread",
                           "SQUALL_FABRIC_PROVIDER=ofi:tcp;ofi_rxm",
                           "SQUALL_FABRIC_ADDRESS=10.0.0.1",
+                          "SQUALL_FABRIC_LINK_LATENCY_NS=1500",
+                          "SQUALL_FABRIC_LINK_BYTES_PER_SECOND=12500000000",
                           "SQUALL_GROUP_TICKS_STACK=fifo",
                           "SQUALL_GROUP_TICKS_SENDERS=b,a",
                           "SQUALL_GROUP_TICKS_MEMBERS=a,b",
@@ -75,6 +77,8 @@ TEST_CASE("every key is a variable and a flag") {
     CHECK(config.engine_thread);
     CHECK(config.provider == "ofi:tcp;ofi_rxm");
     CHECK(config.fabric_address == "10.0.0.1");
+    CHECK(config.link_latency_ns == 1500);
+    CHECK(config.link_bytes_per_second == 12'500'000'000);
     REQUIRE(config.groups.size() == 1);
     CHECK(config.groups[0].name == "ticks");
     CHECK(config.groups[0].stack == "fifo");
@@ -232,6 +236,14 @@ TEST_CASE("whatever cannot be right names the variable or the flag, and what was
        "an integer of 1 to"},
       {{"SQUALL_NODE_FAILURE_TIMEOUT=slow"}, {}, "SQUALL_NODE_FAILURE_TIMEOUT: ", "\"fast\""},
       {{"SQUALL_NODE_ENGINE=true"}, {}, "SQUALL_NODE_ENGINE: ", "\"polled\" or \"thread\""},
+      {{"SQUALL_FABRIC_LINK_LATENCY_NS=0"},
+       {},
+       "SQUALL_FABRIC_LINK_LATENCY_NS: ",
+       "an integer of 1 to 1000000000"},
+      {{"SQUALL_FABRIC_LINK_BYTES_PER_SECOND=2e9"},
+       {},
+       "SQUALL_FABRIC_LINK_BYTES_PER_SECOND: ",
+       "an integer of 1 to"},
       {{"SQUALL_NODE_CONTACTS= "},
        {},
        "SQUALL_NODE_CONTACTS: ",

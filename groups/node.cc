@@ -35,7 +35,7 @@ Result<std::unique_ptr<Node>> NodeImpl::start(const Config& config) {
   std::unique_ptr<NodeImpl> node(new NodeImpl(std::move(*met), timing, config.executor));
   if (!plan->everyone_everywhere && !node->met_.joined)
     seat(plan->groups, nullptr, node->met_.view);
-  node->price(plan->channels);
+  node->price(config, plan->channels);
   engine::Turn::Options options;
   options.timing = timing;
   options.patience = timing.without_majority();
@@ -77,8 +77,11 @@ Result<std::unique_ptr<Node>> NodeImpl::start(const Config& config) {
 
 /// What it takes to move a large object, for groups that leave its way to us. Those who join later
 /// may be elsewhere; then it is only slower than it could be.
-void NodeImpl::price(std::vector<engine::ChannelPlan>& channels) const {
+void NodeImpl::price(const Config& config, std::vector<engine::ChannelPlan>& channels) const {
   auto cost = multicast::bulk::default_cost(met_.fabric->capabilities());
+  if (config.link_latency_ns != 0) cost.latency = std::chrono::nanoseconds(config.link_latency_ns);
+  if (config.link_bytes_per_second != 0)
+    cost.bytes_per_second = static_cast<double>(config.link_bytes_per_second);
   const auto elsewhere = [&](Rank rank) {
     return rank != met_.self && met_.contacts[rank].host != met_.host;
   };

@@ -104,7 +104,7 @@ class NodeImpl final : public Node, public GroupHost {
   void wait_for_room() override;
   Error why_closed() const override;
 
-  void price(std::vector<engine::ChannelPlan>& channels) const;
+  void price(const Config& config, std::vector<engine::ChannelPlan>& channels) const;
   void add_group(const GroupPlan& plan);
   bool turn_once();
   void run_thread();

@@ -36,6 +36,7 @@ struct Parsed {
   replicate::Options replicate;
   bench::MeasureOptions measure;
   bench::SuiteOptions suite;
+  bench::CostOptions cost;
   bench::MembershipOptions membership;
   bench::RpcOptions rpc;
   bench::ObjectsOptions objects;
@@ -53,6 +54,17 @@ constexpr std::array<std::string_view, 4> configured{"config", "create", "join",
 constexpr const char* all_keys =
     "All keys of a configuration are flags, too, and environment variables: squall config "
     "--reference";
+
+/// As CLI::Range, which finds "nan" in every range.
+CLI::Validator number(double least, double most) {
+  return {[least, most](std::string& text) -> std::string {
+            double value = 0;
+            if (CLI::detail::lexical_cast(text, value) && value >= least && value <= most)
+              return {};
+            return fmt::format("'{}' is no number from {} to {}", text, least, most);
+          },
+          fmt::format("FLOAT in [{} - {}]", least, most), "number"};
+}
 
 /// A short word for a key that has a long one.
 CLI::Option* add_key(CLI::App& command, Parsed& parsed, std::string flag, std::string path,
@@ -123,7 +135,7 @@ void add_figure(CLI::App& bench, const char* name, const char* help, Parsed& par
       ->capture_default_str();
   command->add_option("--stack", asked.stack, "Modules of the group")->capture_default_str();
   command->add_option("--seconds", asked.seconds, "Length of the window")
-      ->check(CLI::Range(0.05, max_seconds))
+      ->check(number(0.05, max_seconds))
       ->capture_default_str();
   command->add_option("--ring", asked.ring_bytes, "Bytes of a sender's ring, a power of two")
       ->capture_default_str();
@@ -227,11 +239,22 @@ void add_objects(CLI::App& bench, bench::ObjectsOptions& options) {
   command->add_option("--block", options.block_bytes, "Bytes of a block, a power of two")
       ->capture_default_str();
   command->add_option("--seconds", options.seconds, "Length of the window")
-      ->check(CLI::Range(0.05, max_seconds))
+      ->check(number(0.05, max_seconds))
       ->capture_default_str();
   command->add_flag("--in-place", options.in_place, "Receivers read the bytes where they lie");
   command->add_flag("--beside", options.beside,
                     "Small messages of another member meanwhile, and alone");
+  command->add_flag("--json", options.json, "One line of JSON");
+}
+
+void add_cost(CLI::App& bench, bench::CostOptions& options) {
+  auto* command = bench.add_subcommand(
+      "cost", "Latency and bandwidth of one link, as schedule = auto wants to know them");
+  command->add_option("--fabric", options.fabric, "shm, tcp, verbs or ofi:NAME")
+      ->capture_default_str();
+  command->add_option("--seconds", options.seconds, "Length of the measurement")
+      ->check(number(0.05, max_seconds))
+      ->capture_default_str();
   command->add_flag("--json", options.json, "One line of JSON");
 }
 
@@ -249,10 +272,10 @@ void add_schedules(CLI::App& bench, bench::SchedulesOptions& options) {
       ->check(CLI::Range(std::uint64_t{1}, bench::most_scheduled_bytes))
       ->capture_default_str();
   command->add_option("--bandwidth", options.gbit_per_s, "Gb/s of each link, each way")
-      ->check(CLI::Range(bench::least_gbit_per_s, bench::most_gbit_per_s))
+      ->check(number(bench::least_gbit_per_s, bench::most_gbit_per_s))
       ->capture_default_str();
   command->add_option("--latency", options.latency_us, "Microseconds, one way")
-      ->check(CLI::Range(0.0, bench::most_latency_us))
+      ->check(number(0.0, bench::most_latency_us))
       ->capture_default_str();
   command->add_option("--window", options.window, "Blocks of a sender outstanding")
       ->check(CLI::Range(1u, bench::most_outstanding))
@@ -272,16 +295,17 @@ void add_bench(CLI::App& app, Parsed& parsed) {
   bench->require_subcommand(1);
   add_figure(*bench, "throughput", "Messages a second, delivered at every member", parsed);
   add_figure(*bench, "latency", "From a send to its own delivery, one message at a time", parsed);
+  add_cost(*bench, parsed.cost);
   add_membership(*bench, parsed);
   add_objects(*bench, parsed.objects);
   auto* rpc = bench->add_subcommand("rpc", "Calls of a replicated object");
   rpc->add_option("--seconds", parsed.rpc.seconds, "Length of each case's window")
-      ->check(CLI::Range(0.05, max_seconds))
+      ->check(number(0.05, max_seconds))
       ->capture_default_str();
   add_schedules(*bench, parsed.schedules);
   auto* suite = bench->add_subcommand("suite", "The table of bars, in about a minute");
   suite->add_option("--seconds", parsed.suite.seconds, "Length of each case's window")
-      ->check(CLI::Range(0.05, max_seconds))
+      ->check(number(0.05, max_seconds))
       ->capture_default_str();
   suite->add_flag("--json", parsed.suite.json, "The cases as lines of JSON");
 }
@@ -294,8 +318,8 @@ Say wrong(std::string text) {
 std::optional<Say> unknown_command(const std::vector<std::string>& words) {
   static constexpr std::array<std::string_view, 6> commands{"bench", "config", "create",
                                                             "info",  "join",   "replicate"};
-  static constexpr std::array<std::string_view, 7> figures{
-      "latency", "membership", "objects", "rpc", "schedules", "suite", "throughput"};
+  static constexpr std::array<std::string_view, 8> figures{
+      "cost", "latency", "membership", "objects", "rpc", "schedules", "suite", "throughput"};
   const bool inner = words.size() > 1 && words[0] == "bench";
   const auto known = inner ? std::span<const std::string_view>(figures)
                            : std::span<const std::string_view>(commands);
@@ -338,6 +362,7 @@ Command chosen(const CLI::App& app, Parsed& parsed) {
     if (parsed.replicate.out.empty()) return wrong("squall replicate: --out is empty\n");
     return parsed.replicate;
   }
+  if (app.get_subcommand("bench")->got_subcommand("cost")) return parsed.cost;
   if (app.get_subcommand("bench")->got_subcommand("objects")) return parsed.objects;
   if (app.get_subcommand("bench")->got_subcommand("rpc")) return parsed.rpc;
   if (app.get_subcommand("bench")->got_subcommand("schedules")) return parsed.schedules;

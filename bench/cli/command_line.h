@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bench/cli/config.h"
+#include "bench/cost/cost.h"
 #include "bench/measure/measure.h"
 #include "bench/measure/suite.h"
 #include "bench/membership/event.h"
@@ -29,10 +30,10 @@ struct Say {
   std::string text;
 };
 
-using Command =
-    std::variant<Say, Info, terminal::Options, replicate::Options, bench::MeasureOptions,
-                 bench::SuiteOptions, bench::MembershipOptions, bench::RpcOptions,
-                 bench::ObjectsOptions, bench::SchedulesOptions, ConfigOptions, Member>;
+using Command = std::variant<Say, Info, terminal::Options, replicate::Options,
+                             bench::MeasureOptions, bench::SuiteOptions, bench::CostOptions,
+                             bench::MembershipOptions, bench::RpcOptions, bench::ObjectsOptions,
+                             bench::SchedulesOptions, ConfigOptions, Member>;
 
 /// `words` without the program's name.
 Command parse(std::vector<std::string> words);

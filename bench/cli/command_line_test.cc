@@ -144,6 +144,37 @@ TEST_CASE("schedules with every option") {
   CHECK(options->json);
 }
 
+TEST_CASE("the cost of a link with every option") {
+  const auto command = parse({"bench", "cost", "--fabric", "shm", "--seconds", "0.5", "--json"});
+  const auto* options = std::get_if<bench::CostOptions>(&command);
+  REQUIRE(options != nullptr);
+  CHECK(options->fabric == "shm");
+  CHECK(options->seconds == 0.5);
+  CHECK(options->json);
+}
+
+TEST_CASE("what is no number is in no range") {
+  const std::vector<std::vector<std::string>> commands = {
+      {"bench", "throughput", "--seconds"}, {"bench", "latency", "--seconds"},
+      {"bench", "objects", "--seconds"},    {"bench", "rpc", "--seconds"},
+      {"bench", "suite", "--seconds"},      {"bench", "cost", "--seconds"},
+      {"bench", "schedules", "--latency"},  {"bench", "schedules", "--bandwidth"},
+  };
+  for (auto words : commands)
+    for (const char* value : {"nan", "-nan", "NAN", "inf", "-1", "1e300", "", "many", "1s"}) {
+      auto asked = words;
+      asked.emplace_back(value);
+      CAPTURE(asked[1]);
+      CAPTURE(value);
+      const auto command = parse(asked);
+      const auto* say = std::get_if<Say>(&command);
+      REQUIRE(say != nullptr);
+      CHECK(say->status == 2);
+      CHECK(say->text.find(asked[2]) != std::string::npos);
+      CHECK_MESSAGE(say->text.find("is no number from") != std::string::npos, say->text);
+    }
+}
+
 TEST_CASE("a change of membership with every option") {
   const auto command =
       parse({"bench", "membership", "--event", "stop", "--members", "4", "--fabric", "tcp",

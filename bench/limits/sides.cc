@@ -38,7 +38,7 @@ struct Side::Shared {
     bool ok = false;
     Code code{};
     double value = 0;
-    std::array<char, 240> error{};
+    std::array<char, 600> error{};
   };
   alignas(64) std::atomic<unsigned> arrivals{0};
   alignas(64) std::atomic<bool> finished{false};

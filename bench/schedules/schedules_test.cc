@@ -60,7 +60,7 @@ TEST_CASE("what cannot be ends with status 2, and says what to do") {
   CHECK(holds(said({"--block", "0"}, 2), "block"));
   CHECK(holds(said({"--size", "17179869184", "--block", "1"}, 2), "take a larger --block"));
   CHECK(holds(said({"--size", "17179869184", "--block", "64"}, 2), "take a larger --block"));
-  CHECK(holds(said({"--latency", "nan"}, 2), "numbers"));
+  CHECK(holds(said({"--latency", "nan"}, 2), "'nan' is no number from 0 to"));
   const std::string nowhere = in_scratch("no/such/folder/plot.svg");
   CHECK(holds(said({"--members", "2", "--svg", nowhere}, 2), "cannot write " + nowhere));
   CHECK(holds(said({"--members", "2", "--svg", "/dev/full"}, 2), "No space left"));

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <string_view>
 #include <utility>
@@ -30,10 +29,6 @@ Network SchedulesOptions::network() const {
 }
 
 Result<> check(const SchedulesOptions& options) {
-  // CLI11 finds "nan" in every range.
-  if (!std::isfinite(options.gbit_per_s) || !std::isfinite(options.latency_us))
-    return fail(Code::invalid, "--bandwidth and --latency are numbers",
-                "give Gb/s and microseconds");
   const std::uint64_t blocks = options.object.blocks();
   const std::string what =
       fmt::format("{} in blocks of {} are {} blocks", in_bytes(options.object.bytes),

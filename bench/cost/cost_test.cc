@@ -1,0 +1,69 @@
+// `squall bench cost` with the real binary and short windows.
+#include <doctest/doctest.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace squall::bench {
+namespace {
+
+struct Ran {
+  int status = 0;
+  std::string output;
+};
+
+Ran run(const std::string& words) {
+  FILE* pipe = popen(("bench/squall bench cost " + words + " 2>&1").c_str(), "r");
+  REQUIRE(pipe != nullptr);
+  Ran ran;
+  std::array<char, 4096> piece;
+  while (const std::size_t got = fread(piece.data(), 1, piece.size(), pipe))
+    ran.output.append(piece.data(), got);
+  const int status = pclose(pipe);
+  ran.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+  return ran;
+}
+
+TEST_CASE("a link is measured, and a line fitted, beside what auto has without it") {
+  for (const char* fabric : {"shm", "tcp", "'ofi:tcp;ofi_rxm'"}) {
+    const Ran ran = run(std::string("--seconds 0.5 --json --fabric ") + fabric);
+    REQUIRE_MESSAGE(ran.status == 0, ran.output);
+    const auto line = nlohmann::json::parse(ran.output);
+    CHECK(line.at("case") == "cost");
+    CHECK(line.at("trips").size() >= 4);
+    for (const auto& trip : line.at("trips")) CHECK(trip.at("one_way_us") > 0);
+    CHECK(line.at("latency_us") >= 0);
+    CHECK(line.at("bytes_per_s") > 1e7);
+    CHECK(line.at("auto").at("bytes_per_s") > 1e7);
+  }
+}
+
+TEST_CASE("for people it says what to configure, if it can tell") {
+  const Ran ran = run("--seconds 0.3");
+  REQUIRE_MESSAGE(ran.status == 0, ran.output);
+  for (const char* words : {"one way over tcp", "the line", "auto without it"})
+    CHECK_MESSAGE(ran.output.find(words) != std::string::npos, ran.output);
+  const bool explained = ran.output.find("fabric.link_latency_ns = ") != std::string::npos &&
+                         ran.output.find("fabric.link_bytes_per_second = ") != std::string::npos;
+  const bool too_busy = ran.output.find("no line: measure again") != std::string::npos;
+  CHECK_MESSAGE(explained != too_busy, ran.output);
+}
+
+TEST_CASE("what cannot be measured is refused with the reason") {
+  for (const char* words : {"--fabric auto", "--fabric shn", "--fabric ''", "--seconds 0",
+                            "--seconds nan", "--seconds -1", "--members 3"}) {
+    CAPTURE(words);
+    const Ran ran = run(words);
+    CHECK_MESSAGE(ran.status == 2, ran.output);
+    CHECK_FALSE(ran.output.empty());
+  }
+  const Ran missing = run("--fabric ofi:warp");
+  CHECK_MESSAGE(missing.status == 1, missing.output);
+  CHECK_MESSAGE(missing.output.find("warp") != std::string::npos, missing.output);
+}
+
+}  // namespace
+}  // namespace squall::bench
