@@ -11,6 +11,7 @@
 
 #include "bench/launch/link.h"
 #include "bench/launch/play.h"
+#include "bench/launch/window.h"
 #include "bench/samples/samples.h"
 #include "bench/samples/usage.h"
 #include "groups/node.h"
@@ -21,7 +22,6 @@ namespace {
 using nlohmann::json;
 
 constexpr Duration listen_every = 1ms;
-constexpr Duration good_order = 3s;
 /// Exact percentiles for as many round trips as the shortest make in four seconds.
 constexpr std::size_t latency_samples = std::size_t{1} << 22;
 
@@ -48,10 +48,6 @@ class Load {
   Result<> run();
 
  private:
-  struct Window {
-    Time start;
-    Time end;
-  };
   void on_deliver(const Delivery& delivery);
   static void number(std::vector<std::byte>& message, std::uint64_t number) {
     if (message.size() >= sizeof(number)) std::memcpy(message.data(), &number, sizeof(number));
@@ -68,7 +64,6 @@ class Load {
   void turn(Time now) {
     if (!node_.poll()) node_.idle(now + listen_every);
   }
-  Result<Window> await_window();
   Result<json> throughput(const Window& window);
   Result<json> latency(const Window& window);
   Result<> check() const;
@@ -104,20 +99,6 @@ Result<> Load::check() const {
   if (const auto stopped = node_.stopped()) return tl::unexpected(*stopped);
   if (wrong_) return fail(Code::lost, "a message was delivered out of order, or with other bytes");
   return {};
-}
-
-Result<Load::Window> Load::await_window() {
-  for (;;) {
-    const Time now = Monotonic::now();
-    turn(now);
-    if (auto checked = check(); !checked) return tl::unexpected(checked.error());
-    if (const auto message = link_.channel().receive(); message && message->contains("go")) {
-      const json& go = (*message)["go"];
-      return Window{Time(Duration(go.at("start_ns").get<Duration::rep>())),
-                    Time(Duration(go.at("end_ns").get<Duration::rep>()))};
-    }
-    if (link_.channel().closed()) return fail(Code::closed, "the command is gone");
-  }
 }
 
 /// What the window holds at this member, counted from its own first look after the start to its
@@ -192,9 +173,11 @@ Result<> Load::run() {
                 fmt::format("a message of {} bytes; this ring takes at most {}", size_,
                             group_.max_message_bytes()),
                 "a larger --ring, at least four times the size");
-  if (auto said = link_.channel().send({{"ready", {{"fabric", node_.fabric()}}}}); !said)
-    return said;
-  auto window = await_window();
+  const auto turn_checked = [&] {
+    turn(Monotonic::now());
+    return check();
+  };
+  auto window = await_window(link_, {{"fabric", node_.fabric()}}, turn_checked);
   if (!window) return tl::unexpected(window.error());
   auto result = link_.task().at("figure") == "latency" ? latency(*window) : throughput(*window);
   if (result) {
@@ -203,14 +186,7 @@ Result<> Load::run() {
   }
   if (!result) return tl::unexpected(result.error());
   (*result)["rss_bytes"] = resident_bytes();
-  if (auto said = link_.channel().send({{"result", *result}}); !said) return said;
-  // The others may still be measuring: they need this one's turns.
-  while (!link_.told_to_stop()) {
-    turn(Monotonic::now());
-    if (node_.stopped()) break;
-  }
-  static_cast<void>(node_.shutdown(Monotonic::now() + good_order));
-  return {};
+  return finish_window(link_, node_, *result, turn_checked);
 }
 
 }  // namespace

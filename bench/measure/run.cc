@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bench/launch/crew.h"
-#include "bench/launch/gather.h"
+#include "bench/launch/window.h"
 #include "bench/measure/load.h"
 #include "core/fabric/topology.h"
 
@@ -19,7 +19,6 @@ using nlohmann::json;
 constexpr Duration warm_up = 300ms;
 /// Over everything else, before a run counts as hung.
 constexpr Duration grace = 15s;
-constexpr Duration settle = 5s;
 
 void fold(const json& from, const Case& asked, bool first, Measured& into) {
   const double rate = from.at("delivered").get<double>() / from.at("seconds").get<double>();
@@ -70,26 +69,19 @@ Result<Measured> run_case(const Case& asked) {
   if (!crew) return tl::unexpected(crew.error());
 
   Measured measured;
-  Time deadline = Monotonic::now() + config.start_timeout + grace;
-  auto ready = gather(*crew, "ready", deadline,
-                      [&](const json& from) { measured.fabric = from.at("fabric"); });
-  if (!ready) return tl::unexpected(ready.error());
-  const Time start = Monotonic::now() + warm_up;
-  const Time end =
-      start + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(asked.seconds));
-  crew->tell_all({{"go",
-                   {{"start_ns", start.time_since_epoch().count()},
-                    {"end_ns", end.time_since_epoch().count()}}}});
   bool first = true;
-  auto results = gather(*crew, "result", end + grace, [&](const json& from) {
-    fold(from, asked, first, measured);
-    first = false;
-  });
-  if (!results) return tl::unexpected(results.error());
-  crew->tell_all({{"stop", true}});
-  deadline = Monotonic::now() + settle;
-  while (crew->running() > 0 && crew->next(deadline)) {
-  }
+  auto done = run_window(
+      *crew,
+      {.to_be_ready = config.start_timeout + grace,
+       .warm_up = warm_up,
+       .seconds = asked.seconds,
+       .grace = grace},
+      [&](const json& from) { measured.fabric = from.at("fabric"); },
+      [&](const json& from) {
+        fold(from, asked, first, measured);
+        first = false;
+      });
+  if (!done) return tl::unexpected(done.error());
   return measured;
 }
 

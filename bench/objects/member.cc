@@ -10,6 +10,7 @@
 
 #include "bench/launch/link.h"
 #include "bench/launch/play.h"
+#include "bench/launch/window.h"
 #include "bench/samples/samples.h"
 #include "bench/samples/usage.h"
 #include "groups/node.h"
@@ -20,7 +21,6 @@ namespace {
 using nlohmann::json;
 
 constexpr Duration listen_every = 1ms;
-constexpr Duration good_order = 3s;
 /// Every object says who it is this often, so that bytes of another one would be noticed.
 constexpr std::size_t stamp_every = std::size_t{64} << 10;
 /// Stamps between two turns: who fills memory for longer would hold up the others.
@@ -120,53 +120,36 @@ Result<> Taker::ask(Time now, Samples& samples) {
 }
 
 Result<> Taker::run() {
-  if (auto said = link_.channel().send({{"ready", {{"fabric", node_.fabric()}}}}); !said)
-    return said;
-  std::optional<Time> alone, start, end;
-  while (!start) {
-    if (auto turned = turn(Monotonic::now()); !turned) return turned;
-    if (const auto message = link_.channel().receive(); message && message->contains("go")) {
-      const auto time = [&](const char* what) {
-        return Time(Duration((*message)["go"].at(what).get<Duration::rep>()));
-      };
-      alone = time("alone_ns");
-      start = time("start_ns");
-      end = time("end_ns");
-    }
-    if (link_.channel().closed()) return fail(Code::closed, "the command is gone");
-  }
+  const auto turn_now = [&] { return turn(Monotonic::now()); };
+  const auto window = await_window(link_, {{"fabric", node_.fabric()}}, turn_now);
+  if (!window) return tl::unexpected(window.error());
   Samples idle, beside;
   std::uint64_t before = 0;
   std::optional<Time> began;
   double processor = 0;
   Time now = Monotonic::now();
-  for (; now < *end; now = Monotonic::now()) {
-    if (!began && now >= *start) {
+  for (; now < window->end; now = Monotonic::now()) {
+    if (!began && now >= window->start) {
       began = now;
       before = taken_;
       processor = cpu_seconds();
       beside.clear();
     }
     if (asks_)
-      if (auto asked = ask(now, now < *alone ? idle : beside); !asked) return asked;
-    if (sends_ && now >= *alone)
+      if (auto asked = ask(now, now < window->alone ? idle : beside); !asked) return asked;
+    if (sends_ && now >= window->alone)
       if (auto sent = send_some(); !sent) return sent;
     if (auto turned = turn(now); !turned) return turned;
   }
   const double seconds = std::chrono::duration<double>(now - *began).count();
-  if (auto said = link_.channel().send({{"result",
-                                         {{"taken", taken_ - before},
-                                          {"seconds", seconds},
-                                          {"idle_ns", asks_ ? idle.percentile(0.5).count() : 0},
-                                          {"beside_ns", asks_ ? beside.percentile(0.5).count() : 0},
-                                          {"rss_bytes", resident_bytes()},
-                                          {"cpu_s", cpu_seconds() - processor}}}});
-      !said)
-    return said;
-  while (!link_.told_to_stop() && !node_.stopped())
-    if (auto turned = turn(Monotonic::now()); !turned) return turned;
-  static_cast<void>(node_.shutdown(Monotonic::now() + good_order));
-  return {};
+  return finish_window(link_, node_,
+                       {{"taken", taken_ - before},
+                        {"seconds", seconds},
+                        {"idle_ns", asks_ ? idle.percentile(0.5).count() : 0},
+                        {"beside_ns", asks_ ? beside.percentile(0.5).count() : 0},
+                        {"rss_bytes", resident_bytes()},
+                        {"cpu_s", cpu_seconds() - processor}},
+                       turn_now);
 }
 
 }  // namespace

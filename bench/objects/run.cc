@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "bench/launch/crew.h"
-#include "bench/launch/gather.h"
+#include "bench/launch/window.h"
 #include "bench/objects/member.h"
 #include "bench/objects/objects.h"
 #include "core/fabric/topology.h"
@@ -21,7 +21,6 @@ using nlohmann::json;
 constexpr Duration lonely = 300ms, warm_up = 700ms;
 /// Over everything else, before a run counts as hung.
 constexpr Duration grace = 30s;
-constexpr Duration settle = 5s;
 /// Objects that a sender may have under way at once.
 constexpr std::size_t under_way = 3;
 
@@ -63,20 +62,9 @@ Result<Objects> run_objects(const ObjectsOptions& asked) {
                                          {"core", pins ? static_cast<int>(cores[index]) : -1}};
                            }});
   if (!crew) return tl::unexpected(crew.error());
-  Time deadline = Monotonic::now() + config.start_timeout + grace;
-  auto ready = gather(*crew, "ready", deadline, [](const json&) {});
-  if (!ready) return tl::unexpected(ready.error());
-  const Time alone = Monotonic::now() + lonely;
-  const Time start = alone + warm_up;
-  const Time end =
-      start + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(asked.seconds));
-  crew->tell_all({{"go",
-                   {{"alone_ns", alone.time_since_epoch().count()},
-                    {"start_ns", start.time_since_epoch().count()},
-                    {"end_ns", end.time_since_epoch().count()}}}});
   Objects objects;
   bool first = true;
-  auto results = gather(*crew, "result", end + grace, [&](const json& from) {
+  const auto take = [&](const json& from) {
     const double rate = from.at("taken").get<double>() / from.at("seconds").get<double>();
     objects.objects_per_s = first ? rate : std::min(objects.objects_per_s, rate);
     objects.rss_bytes = std::max(objects.rss_bytes, from.at("rss_bytes").get<std::uint64_t>());
@@ -86,12 +74,16 @@ Result<Objects> run_objects(const ObjectsOptions& asked) {
     objects.beside_p50 =
         std::max(objects.beside_p50, Duration(from.at("beside_ns").get<Duration::rep>()));
     first = false;
-  });
-  if (!results) return tl::unexpected(results.error());
-  crew->tell_all({{"stop", true}});
-  deadline = Monotonic::now() + settle;
-  while (crew->running() > 0 && crew->next(deadline)) {
-  }
+  };
+  auto done = run_window(
+      *crew,
+      {.to_be_ready = config.start_timeout + grace,
+       .alone = lonely,
+       .warm_up = warm_up,
+       .seconds = asked.seconds,
+       .grace = grace},
+      [](const json&) {}, take);
+  if (!done) return tl::unexpected(done.error());
   return objects;
 }
 

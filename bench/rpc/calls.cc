@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bench/launch/crew.h"
-#include "bench/launch/gather.h"
+#include "bench/launch/window.h"
 #include "core/fabric/topology.h"
 
 namespace squall::bench {
@@ -17,7 +17,6 @@ using nlohmann::json;
 // As for messages (bench/measure/run.cc).
 constexpr Duration warm_up = 300ms;
 constexpr Duration grace = 15s;
-constexpr Duration settle = 5s;
 
 }  // namespace
 
@@ -44,28 +43,22 @@ Result<Called> run_calls(Calls calls, const std::string& fabric, double seconds,
   };
   auto crew = Crew::start({{"member", "rpc"}, 2, config, task});
   if (!crew) return tl::unexpected(crew.error());
-  Time deadline = Monotonic::now() + config.start_timeout + grace;
-  if (auto ready = gather(*crew, "ready", deadline, [](const json&) {}); !ready)
-    return tl::unexpected(ready.error());
-  const Time start = Monotonic::now() + warm_up;
-  const Time end =
-      start + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
-  crew->tell_all({{"go",
-                   {{"start_ns", start.time_since_epoch().count()},
-                    {"end_ns", end.time_since_epoch().count()}}}});
   Called called;
-  auto results = gather(*crew, "result", end + grace, [&](const json& from) {
+  const auto take = [&](const json& from) {
     const double executed = from.at("executed").get<double>() / from.at("seconds").get<double>();
     called.per_s = called.per_s == 0 ? executed : std::min(called.per_s, executed);
     called.median_ns = std::max(called.median_ns, from.at("median_ns").get<double>());
     called.core_share = std::max(called.core_share, from.at("core_share").get<double>());
     called.rss_bytes = std::max(called.rss_bytes, from.at("rss_bytes").get<std::uint64_t>());
-  });
-  if (!results) return tl::unexpected(results.error());
-  crew->tell_all({{"stop", true}});
-  deadline = Monotonic::now() + settle;
-  while (crew->running() > 0 && crew->next(deadline)) {
-  }
+  };
+  auto done = run_window(
+      *crew,
+      {.to_be_ready = config.start_timeout + grace,
+       .warm_up = warm_up,
+       .seconds = seconds,
+       .grace = grace},
+      [](const json&) {}, take);
+  if (!done) return tl::unexpected(done.error());
   return called;
 }
 

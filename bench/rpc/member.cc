@@ -8,6 +8,7 @@
 
 #include "bench/launch/link.h"
 #include "bench/launch/play.h"
+#include "bench/launch/window.h"
 #include "bench/rpc/calls.h"
 #include "bench/samples/samples.h"
 #include "bench/samples/usage.h"
@@ -20,7 +21,6 @@ namespace {
 using nlohmann::json;
 
 constexpr Duration listen_every = 1ms;
-constexpr Duration good_order = 3s;
 /// Updates between two turns, and updates that are waited for at a time.
 constexpr unsigned burst = 1024;
 constexpr std::size_t most_waited_for = 16384;
@@ -119,29 +119,22 @@ Result<> Caller::read_there() {
 }
 
 Result<> Caller::run() {
-  if (auto said = link_.channel().send({{"ready", true}}); !said) return said;
-  std::optional<Time> start, end;
-  while (!start) {
-    if (auto turned = turn(Monotonic::now()); !turned) return turned;
-    if (const auto message = link_.channel().receive(); message && message->contains("go")) {
-      start = Time(Duration((*message)["go"].at("start_ns").get<Duration::rep>()));
-      end = Time(Duration((*message)["go"].at("end_ns").get<Duration::rep>()));
-    }
-    if (link_.channel().closed()) return fail(Code::closed, "the command is gone");
-  }
+  const auto turn_now = [&] { return turn(Monotonic::now()); };
+  const auto window = await_window(link_, true, turn_now);
+  if (!window) return tl::unexpected(window.error());
   bool begun = false;
   std::uint64_t before = 0;
   Time begin{};
   double processor = 0;
-  for (Time now = Monotonic::now(); now < *end; now = Monotonic::now()) {
-    if (!begun && now >= *start) {
+  for (Time now = Monotonic::now(); now < window->end; now = Monotonic::now()) {
+    if (!begun && now >= window->start) {
       begun = true;
       before = executed();
       begin = now;
       processor = cpu_seconds();
       samples_.clear();
     }
-    const auto done = calls_ == "none"        ? rest(*end)
+    const auto done = calls_ == "none"        ? rest(window->end)
                       : !calling_             ? turn(now)
                       : calls_ == "update"    ? update()
                       : calls_ == "read_here" ? read_here()
@@ -149,19 +142,13 @@ Result<> Caller::run() {
     if (!done) return done;
   }
   const double seconds = std::chrono::duration<double>(Monotonic::now() - begin).count();
-  if (auto said = link_.channel().send(
-          {{"result",
-            {{"executed", executed() - before},
-             {"seconds", seconds},
-             {"core_share", (cpu_seconds() - processor) / seconds},
-             {"rss_bytes", resident_bytes()},
-             {"median_ns", static_cast<double>(samples_.percentile(0.5).count())}}}});
-      !said)
-    return said;
-  while (!link_.told_to_stop() && !node_.stopped())
-    if (auto turned = turn(Monotonic::now()); !turned) return turned;
-  static_cast<void>(node_.shutdown(Monotonic::now() + good_order));
-  return {};
+  return finish_window(link_, node_,
+                       {{"executed", executed() - before},
+                        {"seconds", seconds},
+                        {"core_share", (cpu_seconds() - processor) / seconds},
+                        {"rss_bytes", resident_bytes()},
+                        {"median_ns", static_cast<double>(samples_.percentile(0.5).count())}},
+                       turn_now);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "core/base/alarm.h"
+#include "core/base/this_thread.h"
 #include "core/base/time.h"
 #include "core/engine/turn.h"
 #include "core/fabric/fabric.h"
@@ -80,11 +81,6 @@ class Loop {
  private:
   static constexpr int enough_unwanted_yields = 16;
 
-  /// Names the calling thread; cheaper than its id.
-  static const void* this_thread() {
-    static thread_local const char here = 0;
-    return &here;
-  }
   bool turn();
   bool arm();
   void disarm();

@@ -21,6 +21,7 @@
 
 #include "core/base/bytes.h"
 #include "core/base/error.h"
+#include "core/base/this_thread.h"
 #include "core/base/time.h"
 #include "core/base/view.h"
 #include "groups/object/wire.h"
@@ -244,11 +245,6 @@ class Pool {
   using Chunk = std::array<Call, chunk_calls>;
 
   ~Pool();
-  /// Names the calling thread; cheaper than its id.
-  static const void* this_thread() {
-    static thread_local const char here = 0;
-    return &here;
-  }
   bool fetch_home();
   Call* begin(std::uint32_t index);
   void give_back(Call& call);
