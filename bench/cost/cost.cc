@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -54,10 +55,12 @@ std::string cost_text(const CostOptions& options, const OneWay& measured, const 
   text += fmt::format("  auto without it    {:.2f} us and {:.2f} GB/s\n",
                       in_us(std::chrono::duration<double>(begins_with.latency).count()),
                       begins_with.bytes_per_second / 1e9);
+  if (line.worst > too_far)
+    return text + "no line: measure again, for longer, on a machine that is less busy\n";
   text += fmt::format(
       "so that auto goes by it: fabric.link_latency_ns = {}, fabric.link_bytes_per_second = "
       "{}\n",
-      std::llround(line.latency_s * 1e9), std::llround(line.bytes_per_second));
+      std::max(1LL, std::llround(line.latency_s * 1e9)), std::llround(line.bytes_per_second));
   return text;
 }
 

@@ -1,4 +1,6 @@
 // `squall bench cost` with the real binary and short windows.
+#include "bench/cost/cost.h"
+
 #include <doctest/doctest.h>
 #include <sys/wait.h>
 
@@ -6,6 +8,8 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <string>
+
+#include "core/base/time.h"
 
 namespace squall::bench {
 namespace {
@@ -50,6 +54,21 @@ TEST_CASE("for people it says what to configure, if it can tell") {
                          ran.output.find("fabric.link_bytes_per_second = ") != std::string::npos;
   const bool too_busy = ran.output.find("no line: measure again") != std::string::npos;
   CHECK_MESSAGE(explained != too_busy, ran.output);
+}
+
+TEST_CASE("what the line does not explain is no advice") {
+  OneWay measured;
+  measured.trips = {{0, 6e-6}, {1 << 20, 500e-6}};
+  measured.usual = {.latency = 6us, .bytes_per_second = 2e9};
+  Line line{.latency_s = 0, .bytes_per_second = 2e9, .worst = 0.1};
+  const std::string advice = cost_text({}, measured, line);
+  CHECK_MESSAGE(advice.find("link_latency_ns = 1, fabric.link_bytes_per_second = 2000000000") !=
+                    std::string::npos,
+                advice);
+  line.worst = 0.6;
+  const std::string none = cost_text({}, measured, line);
+  CHECK_MESSAGE(none.find("no line: measure again") != std::string::npos, none);
+  CHECK(none.find("link_latency_ns") == std::string::npos);
 }
 
 TEST_CASE("what cannot be measured is refused with the reason") {
