@@ -47,6 +47,7 @@ enum class Lane : std::uint8_t { urgent, bulk };
 
 struct Capabilities {
   bool maps = false;    ///< replicas are the owner's memory: a push is free per peer
+  bool lends = false;   ///< some peers read the owner's memory in place; all do where it maps
   bool writes = false;  ///< one-sided: lands without the target's CPU
   /// `wait` sleeps until woken. Otherwise it naps: at most 10 ms, 1 ms while there was traffic in
   /// the last 100 ms.
@@ -156,10 +157,11 @@ class Fabric {
   /// when it returns events.size(). Never blocks.
   virtual std::size_t poll(std::span<Event> events) = 0;
   /// True if the last poll landed a push or a message, or made progress on queued work: a reason
-  /// to look at the replicas and to poll again before sleeping. Mapped fabrics cannot know.
+  /// to look at the replicas and to poll again before sleeping. Of memory that is lent nobody can
+  /// know.
   virtual bool progressed() const = 0;
-  /// Mapped fabrics: a message has come that no poll has told of. Cheap enough to spin on, and
-  /// called where it is polled. Others do not know: false.
+  /// Where memory is lent: a message has come that no poll has told of. Cheap enough to spin on,
+  /// and called where it is polled. Others do not know: false.
   virtual bool message_waits() const { return false; }
 
   /// Announces sleep: from now on, whatever a peer pushes or sends makes `fd` readable. Then poll

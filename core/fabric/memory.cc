@@ -36,6 +36,13 @@ Result<Memory> Memory::create(std::size_t bytes) {
   return memory;
 }
 
+Memory Memory::lent(MutableBytes bytes) {
+  Memory memory;
+  memory.data_ = bytes.data();
+  memory.size_ = bytes.size();
+  return memory;
+}
+
 Memory& Memory::operator=(Memory&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
@@ -44,8 +51,9 @@ Memory& Memory::operator=(Memory&& other) noexcept {
 }
 
 Memory::~Memory() {
+  if (fd_ < 0) return;
   if (data_ != nullptr) munmap(data_, size_);
-  if (fd_ >= 0) close(fd_);
+  close(fd_);
 }
 
 }  // namespace squall::fabric

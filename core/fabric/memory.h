@@ -16,6 +16,10 @@ class Memory {
   /// `bytes` is rounded up to whole pages. Fails with Code::io when the host has no memory.
   static Result<Memory> create(std::size_t bytes);
 
+  /// Somebody else's memory, for `import_object` to land in: neither unmapped here nor exposed. It
+  /// begins at a page and outlives this object.
+  static Memory lent(MutableBytes bytes);
+
   Memory() = default;
   Memory(Memory&& other) noexcept { *this = std::move(other); }
   Memory& operator=(Memory&& other) noexcept;
@@ -23,13 +27,13 @@ class Memory {
 
   std::byte* data() const { return data_; }
   std::size_t size() const { return size_; }
-  /// Lent, not given: valid as long as this object.
+  /// Valid as long as this object.
   int fd() const { return fd_; }
 
  private:
   std::byte* data_ = nullptr;
   std::size_t size_ = 0;
-  int fd_ = -1;
+  int fd_ = -1;  // none if it is lent
 };
 
 }  // namespace squall::fabric

@@ -42,6 +42,7 @@ std::string version_text(std::uint32_t theirs) {
 
 ShmFabric::ShmFabric(std::string node_name, Waiter waiter)
     : capabilities_{.maps = true,
+                    .lends = true,
                     .writes = false,
                     .can_wait = true,
                     .detects_loss = true,
