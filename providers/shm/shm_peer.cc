@@ -77,13 +77,13 @@ void Peer::close(Waiter& waiter) {
   their_link_ = {};
   their_control_ = {};
   my_link_ = {};
-  // In the order of import, which lets counters be frozen before what they publish.
+  // Against the order of import: counters before what they publish.
   // (Objects can be many gigabytes, and whoever reads one knows that it is whole.)
-  for (Import& import : imports)
-    if (!import.object && !import.replica.freeze())
+  for (auto import = imports.rbegin(); import != imports.rend(); ++import)
+    if (!import->object && !import->replica.freeze())
       log(Level::warning,
           "shm: region {} of peer {} was written all through its fence: the copy may mix instants",
-          raw(import.region), static_cast<unsigned>(id));
+          raw(import->region), static_cast<unsigned>(id));
 }
 
 void Peer::post(Waiter& waiter, const Control& control, int fd) {
