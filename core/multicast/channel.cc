@@ -163,7 +163,7 @@ bool Channel::attached(fabric::PeerId peer, fabric::RegionId region) {
   } else {
     return bulk_ && !frozen_ && bulk_->attached(peer, region);
   }
-  ++attachments_;
+  attached_.emplace(peer, region);
   stirred_ = true;
   return true;
 }

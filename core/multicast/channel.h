@@ -13,6 +13,8 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "core/base/bytes.h"
@@ -86,7 +88,7 @@ class Channel {
   /// What a member says of large objects, without the channel's number.
   void on_message(Rank from, Bytes message);
   /// Every peer has replicas of all that this member shows.
-  bool ready() const { return attachments_ >= needed_attachments_; }
+  bool ready() const { return attached_.size() >= needed_attachments_; }
 
   struct Turned {
     bool worked = false;
@@ -224,7 +226,8 @@ class Channel {
   Time quiet_deadline_ = never;
   bool stirred_ = true;  // something was done since the last exchange, or in it
   Time due_at_ = never;
-  std::size_t attachments_ = 0;
+  /// Who has which of my regions. A pair that moves to another fabric attaches again.
+  std::set<std::pair<fabric::PeerId, fabric::RegionId>> attached_;
   std::size_t needed_attachments_ = 0;
   std::optional<Rank> culprit_;
 
