@@ -109,7 +109,7 @@ void Loop::yield() {
 /// Where a look costs next to nothing it looks often: what comes in the middle of a turn that finds
 /// nothing would wait for the next one.
 void Loop::spin() {
-  const bool looks = fabric_.capabilities().maps;
+  const bool looks = fabric_.capabilities().lends;
   int left = looks ? looks_between_turns : 1;
   do {
     pause_core();

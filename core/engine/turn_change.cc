@@ -206,7 +206,7 @@ Result<Epoch::Inheritance> Turn::inherit(const membership::Change& change) {
   // Survivors and leavers have cut their mirrors before they promised. Who is neither may be
   // stopped in the middle of a delivery, with our ring before it.
   const bool left_behind = change.survivors() != RankSet::all(view_.size());
-  const bool renews = left_behind && fabric_.capabilities().maps;
+  const bool renews = left_behind && fabric_.capabilities().lends;
   const std::vector<multicast::Past> pasts = epoch_->pasts();
   epoch_.reset();
   const Rank me = *change.next.rank_of(view_.members[self_].id);
