@@ -80,6 +80,11 @@ void MixedFabric::fence(Peer& peer, Pair::LinkIndex link, std::string_view why) 
   if (!peer.pair.lose(link, why)) return;
   child_of(peer, link).disconnect(peer.links[link].id);
   note_detached(peer, link);
+  std::erase_if(asked_,
+                [&](const Asked& asked) { return asked.peer == peer.id && asked.on == link; });
+  // Where it was going is lost, too.
+  if (const auto moving = moving_import(peer); moving != nullptr && moving->link == link)
+    peer.moving.reset();
   for (Outgoing& lane : peer.outgoing) lane.again();
   for (auto& behind : peer.behind)
     if (behind == link) behind.reset();
@@ -87,25 +92,39 @@ void MixedFabric::fence(Peer& peer, Pair::LinkIndex link, std::string_view why) 
 
 /// After links were lost: what went over them goes on over the carrier, or the peer is lost.
 void MixedFabric::settle(Peer& peer) {
-  for (auto import = peer.imports.begin();;) {
-    const auto carrier = peer.pair.carrier();
-    if (!carrier) return lose(peer, peer.pair.why_lost());
-    while (import != peer.imports.end() && peer.pair.state(import->link) != Pair::LinkState::lost)
-      ++import;
-    if (import == peer.imports.end()) break;
-    if (import->object)
-      return lose(peer,
-                  fmt::format("a large object was on its way from it ({})", peer.pair.why_lost()));
-    if (auto landed = land_anew(peer, *import, *carrier); !landed) {
-      fence(peer, *carrier, landed.error().text());
-      import = peer.imports.begin();
-    }
-  }
+  move_next(peer);
+  if (peer.state != Peer::State::live) return;
   log(Level::info, "{}: peer {} goes on over {} ({})", name_, static_cast<unsigned>(peer.id),
       peer.pair.fabric(*peer.pair.carrier()), peer.pair.why_lost());
   join(peer);
   make_busy(peer);
   dirty_ = true;
+}
+
+/// Imports over the carrier what a lost link has left, one region after the other in the order of
+/// the calls: the next one when the owner has told this one what it must know. Counters are
+/// imported behind what they publish, and must not tell of bytes that have not come.
+void MixedFabric::move_next(Peer& peer) {
+  for (;;) {
+    const auto carrier = peer.pair.carrier();
+    if (!carrier) return lose(peer, peer.pair.why_lost());
+    const auto left_behind = [&](const Import& import) {
+      return peer.pair.state(import.link) == Pair::LinkState::lost;
+    };
+    for (const Import& import : peer.imports)
+      if (import.object && left_behind(import))
+        return lose(peer, "a large object was on its way from it: " + peer.pair.why_lost());
+    if (peer.moving) return;
+    const auto import = std::ranges::find_if(peer.imports, left_behind);
+    if (import == peer.imports.end()) return;
+    const auto landed = land_anew(peer, *import, *carrier);
+    if (landed) {
+      peer.moving = import->region;
+      peer.asked = false;
+      return make_busy(peer);
+    }
+    fence(peer, *carrier, landed.error().text());
+  }
 }
 
 void MixedFabric::lose(Peer& peer, std::string why) {
@@ -125,6 +144,7 @@ void MixedFabric::leave(Peer& peer) {
   for (Pair::LinkIndex link = 0; link < peer.links.size(); ++link)
     child_of(peer, link).disconnect(peer.links[link].id);
   note_detached(peer, std::nullopt);
+  std::erase_if(asked_, [&](const Asked& asked) { return asked.peer == peer.id; });
   peer.outgoing = {};
   peer.incoming = {};
 }

@@ -125,6 +125,7 @@ std::size_t MixedFabric::poll(std::span<Event> events) {
   progressed_ = more_ = false;
   ++looks_;
   if (!spoken_.empty()) spoken_.clear();
+  if (!asked_.empty() && pending_.empty()) answer_asked();
   if (!pending_.empty()) take_pending();
   for (std::size_t i = 0; i < children_.size(); ++i) {
     const std::size_t room = std::min(events.size() - count_, taken_.size());
@@ -194,7 +195,7 @@ void MixedFabric::handle(Child& child, const Event& event) {
       return emit(told);
     }
     case Kind::message:
-      return on_frame(*peer, event.lane, event.bytes);
+      return on_frame(*peer, link, event.lane, event.bytes);
     case Kind::completed:
       break;
   }
@@ -232,7 +233,7 @@ void MixedFabric::disarm() {
 
 void MixedFabric::wait(Time until) {
   // A child that was polled again since it was told does not wake any more.
-  const bool sleeps = pending_.empty() && !more_ && looks_ <= 1;
+  const bool sleeps = pending_.empty() && asked_.empty() && !more_ && looks_ <= 1;
   const Time now = Monotonic::now();
   until = std::min(until, now + (capabilities_.can_wait ? longest_sleep : nap));
   waiter_.sleep(sleeps ? until : Time{});

@@ -73,6 +73,12 @@ class MixedFabric final : public fabric::Fabric {
     std::size_t left = 0;  ///< children that have not returned it
     Frame frame{};         ///< a message that a child may still read
   };
+  /// Somebody wants to hear when what was pushed upon an import of his has left.
+  struct Asked {
+    fabric::PeerId peer{};
+    Pair::LinkIndex on = 0;
+    fabric::RegionId region{};
+  };
   struct Pending {
     fabric::Event event;
     std::vector<std::byte> bytes;
@@ -95,7 +101,7 @@ class MixedFabric final : public fabric::Fabric {
   void watch(Time now);
 
   // Messages (mixed_messages.cc).
-  void on_frame(Peer& peer, fabric::Lane lane, Bytes frame);
+  void on_frame(Peer& peer, Pair::LinkIndex link, fabric::Lane lane, Bytes frame);
   void on_message(Peer& peer, std::size_t lane, std::uint64_t number, Bytes message);
   void release_held(Peer& peer, std::size_t lane);
   void make_busy(Peer& peer);
@@ -104,12 +110,16 @@ class MixedFabric final : public fabric::Fabric {
   bool pump(Peer& peer, std::size_t lane);
   bool tell_losses(Peer& peer, Pair::LinkIndex on, std::size_t lane);
   bool give(Peer& peer, Pair::LinkIndex on, std::size_t lane, const Frame& frame);
+  static Import* moving_import(Peer& peer);
+  bool ask(Peer& peer);
+  void answer_asked();
 
   // Connections (mixed_connect.cc).
   void join(Peer& peer);
   void lose_link(Peer& peer, Pair::LinkIndex link, std::string_view why);
   void fence(Peer& peer, Pair::LinkIndex link, std::string_view why);
   void settle(Peer& peer);
+  void move_next(Peer& peer);
   void lose(Peer& peer, std::string why);
   void leave(Peer& peer);
 
@@ -132,6 +142,7 @@ class MixedFabric final : public fabric::Fabric {
   std::unordered_map<fabric::Token, Ticket> tickets_;
   fabric::Token last_token_ = fabric::no_token;
 
+  std::vector<Asked> asked_;  ///< answered by the next poll that finds no events left
   std::deque<Pending> pending_;
   std::deque<Pending> spoken_;        ///< what the last poll's events point to
   std::span<fabric::Event> room_;     ///< of the poll under way

@@ -30,6 +30,10 @@ std::optional<Header> decode_header(Bytes frame) {
     case Header::Kind::moved:
       if (header.number != 0) return std::nullopt;
       return header;
+    case Header::Kind::ask:
+    case Header::Kind::told:
+      if (!reader.done()) return std::nullopt;
+      return header;
   }
   return std::nullopt;
 }

@@ -25,11 +25,15 @@ struct Header {
     /// The sender is done with a fabric, which the text behind it names, and whatever the peer sent
     /// there and is not acknowledged must come again. `number` is 0.
     moved,
+    /// The sender has just imported the region of that number over this link, and wants to know
+    /// when it has been told what was pushed upon that. Nothing follows.
+    ask,
+    told,  ///< the answer: it comes behind those pushes. Nothing follows
   };
   static constexpr std::size_t wire_bytes = 24;
 
   Kind kind{};
-  std::uint64_t number = 0;        ///< of a message, from 0
+  std::uint64_t number = 0;        ///< of a message, from 0; of a region
   std::uint64_t acknowledged = 0;  ///< so many of the peer's messages on this lane have come
 };
 

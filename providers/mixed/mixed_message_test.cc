@@ -25,10 +25,12 @@ TEST_CASE("a header is what was written, and nothing else is one") {
   CHECK_FALSE(decode_header(Bytes(*frame).first(Header::wire_bytes - 1)));
   CHECK_FALSE(decode_header({}));
   CHECK_FALSE(decode_header(*encode({Header::Kind{0}, 0, 0}, {})));
-  CHECK_FALSE(decode_header(*encode({Header::Kind{4}, 0, 0}, {})));
+  CHECK_FALSE(decode_header(*encode({Header::Kind{6}, 0, 0}, {})));
   CHECK_FALSE(decode_header(*encode({Header::Kind::acknowledgement, 1, 0}, {})));
   CHECK_FALSE(decode_header(*encode({Header::Kind::acknowledgement, 0, 0}, as_bytes("x"))));
   CHECK_FALSE(decode_header(*encode({Header::Kind::moved, 1, 0}, as_bytes("shm"))));
+  CHECK_FALSE(decode_header(*encode({Header::Kind::ask, 1, 0}, as_bytes("x"))));
+  CHECK(decode_header(*encode({Header::Kind::told, 1, 0}, {})));
 }
 
 TEST_CASE("what is not acknowledged is kept, and goes out again after a loss") {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/base/ids.h"
 #include "core/base/log.h"
 #include "providers/mixed/mixed_fabric.h"
 
@@ -67,7 +68,7 @@ bool MixedFabric::pump(Peer& peer) {
       all &= tell_losses(peer, link, lane);
     all &= pump(peer, lane);
   }
-  return all;
+  return all & ask(peer);
 }
 
 bool MixedFabric::pump(Peer& peer, std::size_t lane) {
@@ -119,20 +120,74 @@ bool MixedFabric::give(Peer& peer, Pair::LinkIndex on, std::size_t lane, const F
   return false;
 }
 
+Import* MixedFabric::moving_import(Peer& peer) {
+  if (!peer.moving) return nullptr;
+  const auto found = std::ranges::find(peer.imports, *peer.moving, &Import::region);
+  return found == peer.imports.end() ? nullptr : &*found;
+}
+
+/// Behind the import that moves, on its link. False: there is no room yet.
+bool MixedFabric::ask(Peer& peer) {
+  const Import* import = moving_import(peer);
+  if (import == nullptr || peer.asked) return true;
+  constexpr auto lane = static_cast<std::size_t>(Lane::urgent);
+  const Header header{Header::Kind::ask, raw(import->region), peer.incoming[lane].count()};
+  peer.asked = peer.pair.state(import->link) == Pair::LinkState::up &&
+               tell_losses(peer, import->link, lane) &&
+               give(peer, import->link, lane, encode(header, {}));
+  dirty_ |= peer.asked;
+  return peer.asked;
+}
+
+/// Whoever polls again has done what the events of the last poll asked for, `attached` among them.
+void MixedFabric::answer_asked() {
+  std::erase_if(asked_, [this](const Asked& asked) {
+    constexpr auto lane = static_cast<std::size_t>(Lane::urgent);
+    Peer& peer = *find(asked.peer);
+    const Header header{Header::Kind::told, raw(asked.region), peer.incoming[lane].count()};
+    return give(peer, asked.on, lane, encode(header, {}));
+  });
+  dirty_ = true;
+}
+
 // --- in
 
-void MixedFabric::on_frame(Peer& peer, Lane lane, Bytes frame) {
+void MixedFabric::on_frame(Peer& peer, Pair::LinkIndex link, Lane lane, Bytes frame) {
   const auto header = decode_header(frame);
   const auto index = static_cast<std::size_t>(lane);
   if (!header || !peer.outgoing[index].acknowledge(header->acknowledged))
     return lose(peer, "it broke the protocol: a message whose header cannot be");
   const Bytes body = frame.subspan(Header::wire_bytes);
-  if (header->kind == Header::Kind::message) return on_message(peer, index, header->number, body);
-  if (header->kind != Header::Kind::moved) return;
-  // One that this node never had, or has lost itself, is no news.
-  const auto link = peer.pair.find(as_text(body));
-  if (link && peer.pair.state(*link) != Pair::LinkState::lost)
-    lose_link(peer, *link, "the peer has lost this link");
+  switch (header->kind) {
+    case Header::Kind::message:
+      return on_message(peer, index, header->number, body);
+    case Header::Kind::acknowledgement:
+      return;
+    case Header::Kind::moved: {
+      // One that this node never had, or has lost itself, is no news.
+      const auto lost = peer.pair.find(as_text(body));
+      if (lost && peer.pair.state(*lost) != Pair::LinkState::lost)
+        lose_link(peer, *lost, "the peer has lost this link");
+      return;
+    }
+    case Header::Kind::ask: {
+      // It waits for each answer.
+      const auto is_its = [&](const Asked& asked) {
+        return asked.peer == peer.id && asked.on == link;
+      };
+      if (std::ranges::any_of(asked_, is_its))
+        return lose(peer, "it broke the protocol: asked without waiting for the answer");
+      return asked_.push_back({peer.id, link, static_cast<fabric::RegionId>(header->number)});
+    }
+    case Header::Kind::told: {
+      const Import* import = moving_import(peer);
+      if (import == nullptr || import->link != link || raw(import->region) != header->number)
+        return;
+      peer.moving.reset();
+      dirty_ = true;
+      return move_next(peer);
+    }
+  }
 }
 
 void MixedFabric::on_message(Peer& peer, std::size_t lane, std::uint64_t number, Bytes message) {

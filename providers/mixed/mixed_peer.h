@@ -48,7 +48,10 @@ struct Peer {
   std::array<Incoming, lane_count> incoming;
   /// The next message of that lane comes behind what was pushed over this link.
   std::array<std::optional<Pair::LinkIndex>, lane_count> behind;
-  std::list<Import> imports;                             ///< in the order of the calls
+  std::list<Import> imports;  ///< in the order of the calls
+  /// The one of them that moves at this time, and whether the owner has been asked.
+  std::optional<fabric::RegionId> moving;
+  bool asked = false;
   std::map<fabric::RegionId, Pair::LinkIndex> attached;  ///< regions of mine that it has, and how
 };
 
