@@ -101,7 +101,8 @@ std::vector<ConfigKey> make_keys() {
                                   "who turns the node: the application, or a thread of its own"),
       key<&Config::provider>("fabric", "provider", ProviderType{},
                              "over what: shared memory, TCP, RDMA verbs, any libfabric provider by "
-                             "name, or the best that all members have"),
+                             "name, several with a plus sign between them (each pair of members "
+                             "takes the first that both have), or auto, of all that there is"),
       key<&Config::fabric_address>("fabric", "address", host, "local address to bind",
                                    "the host part of listen"),
       key<&Config::link_latency_ns>("fabric", "link_latency_ns",

@@ -122,7 +122,8 @@ TEST_CASE("the reference has every key with its flag, variable, type, default an
   }
   CHECK(text.find("  provider   --fabric-provider   SQUALL_FABRIC_PROVIDER\n"
                   "      over what: ") != std::string::npos);
-  CHECK(text.find("      takes: \"auto\", \"shm\", \"tcp\", \"verbs\" or \"ofi:NAME\"\n"
+  CHECK(text.find("      takes: \"auto\", \"shm\", \"tcp\", \"verbs\", \"ofi:NAME\" "
+                  "or a mix like \"shm+tcp\"\n"
                   "      default: \"auto\"\n") != std::string::npos);
   CHECK(text.find("SQUALL_GROUP_NAME_STACK") != std::string::npos);
 }

@@ -31,7 +31,9 @@ struct TextType {
 
 /// What the catalog of fabrics knows. Whether this host has it, it says when it is opened.
 struct ProviderType {
-  std::string expected() const { return "\"auto\", \"shm\", \"tcp\", \"verbs\" or \"ofi:NAME\""; }
+  std::string expected() const {
+    return "\"auto\", \"shm\", \"tcp\", \"verbs\", \"ofi:NAME\" or a mix like \"shm+tcp\"";
+  }
   Fit<std::string> read(const Given& given) const;
   std::string print(const std::string& text) const { return text.empty() ? "" : in_quotes(text); }
 };

@@ -11,7 +11,8 @@
 #include "core/membership/joining.h"
 #include "core/membership/timing.h"
 #include "groups/rendezvous_wait.h"
-#include "providers/catalog/preference.h"
+#include "providers/catalog/catalog.h"
+#include "providers/catalog/names.h"
 
 namespace squall {
 namespace {
@@ -30,16 +31,8 @@ Member member_of(const fabric::Introduction& self) {
   return {self.id, self.incarnation, self.name};
 }
 
-/// The one that says so, out of those offered.
-Result<std::unique_ptr<fabric::Fabric>> take(Fabrics& fabrics, std::string_view provider) {
-  const auto found = std::ranges::find(fabrics, provider, &fabric::Fabric::name);
-  if (found == fabrics.end())
-    return fail(Code::unavailable, fmt::format("this node does not offer fabric {}", provider));
-  return std::move(*found);
-}
-
 Result<Met> met_in(const Word& word, const fabric::Introduction& self, Fabrics& fabrics) {
-  auto fabric = take(fabrics, word.provider);
+  auto fabric = catalog::keep(std::move(fabrics), word.provider, self.host);
   if (!fabric) return tl::unexpected(fabric.error());
   Met met;
   met.fabric = std::move(*fabric);
@@ -134,19 +127,9 @@ class Asking {
 
 Result<Met> create_group(const fabric::Introduction& self, Fabrics fabrics,
                          std::unique_ptr<fabric::Rendezvous> rendezvous) {
-  // Best first; what is mapped serves one host only, so it is taken only if there is nothing else.
-  const std::vector<std::string> names = catalog::preference({&self, 1});
-  std::string chosen;
-  for (const std::string& name : names) {
-    const auto offered = std::ranges::find(fabrics, name, &fabric::Fabric::name);
-    if (offered == fabrics.end()) continue;
-    if (chosen.empty()) chosen = name;
-    if (!(*offered)->capabilities().maps) {
-      chosen = name;
-      break;
-    }
-  }
-  auto fabric = take(fabrics, chosen);
+  // Who comes may be on this host or elsewhere: so all of them, where there are several.
+  const std::string chosen(fabrics.size() > 1 ? catalog::automatic : fabrics.front()->name());
+  auto fabric = catalog::keep(std::move(fabrics), chosen, self.host);
   if (!fabric) return tl::unexpected(fabric.error());
   Met met;
   met.fabric = std::move(*fabric);

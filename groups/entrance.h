@@ -11,14 +11,15 @@
 #include "core/fabric/rendezvous.h"
 #include "groups/meeting_point.h"
 #include "groups/plan.h"
+#include "providers/catalog/catalog.h"
 
 namespace squall {
 
 /// The fabrics that this node offers.
-using Fabrics = std::vector<std::unique_ptr<fabric::Fabric>>;
+using Fabrics = catalog::Candidates;
 
-/// A group of this node alone. Among several fabrics it takes the best one that others can reach
-/// from elsewhere.
+/// A group of this node alone. Of several fabrics it takes the mix: each who joins shares with each
+/// member whatever the two have.
 Result<Met> create_group(const fabric::Introduction& self, Fabrics fabrics,
                          std::unique_ptr<fabric::Rendezvous> rendezvous);
 

@@ -50,9 +50,11 @@ Result<Fabrics> open_candidates(const Config& config, const Plan& plan) {
   options.local_address = config.fabric_address.empty() ? host : config.fabric_address;
   options.peers = config.contacts.size() - (plan.self ? 1 : 0);
   for (const GroupPlan& group : plan.groups) options.object_bytes += 2 * group.large_bytes;
-  // Each open fabric costs memory, so network fabrics only where somebody may be elsewhere. Who
-  // joins does not know where they all are.
-  const bool settles = config.start == Start::together || config.start == Start::create;
+  // Each open fabric costs memory and time, so network fabrics only where somebody may be
+  // elsewhere. Who joins does not know where they all are, nor who creates where others are to come
+  // from, if others can reach it at all.
+  const bool settles = config.start == Start::together ||
+                       (config.start == Start::create && host.starts_with("127."));
   if (options.name == catalog::automatic && one_host && settles) options.name = "shm";
   return catalog::open_candidates(options);
 }
@@ -132,9 +134,8 @@ Result<Met> meet_everyone(const Config& config, const Plan& plan, const fabric::
     if (!preferred) return tl::unexpected(preferred.error());
     chosen = *preferred;
   }
-  const auto fabric = std::ranges::find(candidates, chosen, &fabric::Fabric::name);
-  if (fabric == candidates.end())
-    return fail(Code::unavailable, fmt::format("this member does not offer fabric {}", chosen));
+  auto fabric = catalog::keep(std::move(candidates), chosen, self.host);
+  if (!fabric) return tl::unexpected(fabric.error());
   met.fabric = std::move(*fabric);
   for (Rank rank = 0; rank < introductions.size(); ++rank) {
     const fabric::Introduction& who = introductions[rank];
@@ -165,8 +166,7 @@ Result<Met> meet(const Config& config, const Plan& plan, Time deadline) {
   self.group_text = plan.text.substr(0, max_group_text_bytes);
   self.group_digest = digest(as_bytes(plan.text));
   self.host = fabric::host_identity();
-  for (const auto& candidate : *candidates)
-    self.fabrics.push_back({std::string(candidate->name()), candidate->address()});
+  self.fabrics = catalog::announced(*candidates, self.host);
 
   rendezvous::Options options;
   for (const Contact& contact : config.contacts)

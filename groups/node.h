@@ -245,7 +245,8 @@ class Node {
   NextView next_view();
   /// The same by a function, called once.
   virtual void next_view(std::function<void(Result<ViewChange>)> next) = 0;
-  /// The provider in use ("shm", "tcp", ...), after `auto` has chosen.
+  /// The provider in use ("shm", "tcp", ...), after `auto` has chosen: "auto" if each pair of
+  /// members takes its own, a name with plus signs if that was configured.
   virtual std::string_view fabric() const = 0;
   /// What `failure_timeout` has come to: heartbeats, silence until a member is suspected, how long
   /// without a majority until this node stops. The same at every member.

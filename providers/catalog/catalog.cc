@@ -2,13 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <iterator>
 #include <string>
 #include <utility>
 
 #include "core/base/log.h"
+#include "core/fabric/topology.h"
 #include "providers/catalog/names.h"
+#include "providers/mixed/mixed.h"
 #include "providers/ofi/ofi.h"
 #include "providers/shm/shm.h"
 
@@ -29,19 +32,55 @@ std::unique_ptr<fabric::Provider> provider(std::string_view name) {
   return ofi::make_named(std::string(name.substr(libfabric_prefix.size())));
 }
 
+/// Several, and not only memory.
+bool can_mix(const Candidates& candidates) {
+  return candidates.size() > 1 && std::ranges::any_of(candidates, [](const auto& candidate) {
+           return !candidate->capabilities().maps;
+         });
+}
+
 }  // namespace
 
 Result<std::unique_ptr<fabric::Fabric>> open(const fabric::Options& options) {
   if (auto known = check_name(options.name); !known) return tl::unexpected(known.error());
   if (options.name == automatic)
     return fail(Code::invalid, "auto is a choice among fabrics, made by the whole group",
-                "name one of shm, tcp, verbs, ofi:NAME here");
-  return provider(options.name)->open(options);
+                "name one of shm, tcp, verbs, ofi:NAME, or a mix like shm+tcp here");
+  const std::vector<std::string> parts = parts_of(options.name);
+  if (parts.size() == 1) return provider(options.name)->open(options);
+  Candidates children;
+  for (const std::string& part : parts) {
+    fabric::Options one = options;
+    one.name = part;
+    auto child = provider(part)->open(one);
+    if (!child) return child;
+    children.push_back(std::move(*child));
+  }
+  return mixed::make(options.name, fabric::host_identity(), std::move(children));
 }
 
-Result<std::vector<std::unique_ptr<fabric::Fabric>>> open_candidates(
-    const fabric::Options& options) {
-  std::vector<std::unique_ptr<fabric::Fabric>> opened;
+std::vector<fabric::FabricAddress> announced(const Candidates& candidates, std::string_view host) {
+  std::vector<fabric::FabricAddress> all;
+  for (const auto& candidate : candidates)
+    all.push_back({std::string(candidate->name()), candidate->address()});
+  if (!can_mix(candidates)) return all;
+  if (std::string address = mixed::address_of(host, candidates); !address.empty())
+    all.push_back({std::string(automatic), std::move(address)});
+  return all;
+}
+
+Result<std::unique_ptr<fabric::Fabric>> keep(Candidates candidates, std::string_view name,
+                                             std::string_view host) {
+  if (name == automatic && can_mix(candidates))
+    return mixed::make(std::string(name), host, std::move(candidates));
+  const auto found = std::ranges::find(candidates, name, &fabric::Fabric::name);
+  if (found == candidates.end())
+    return fail(Code::unavailable, fmt::format("this node does not offer fabric {}", name));
+  return std::move(*found);
+}
+
+Result<Candidates> open_candidates(const fabric::Options& options) {
+  Candidates opened;
   if (options.name != automatic) {
     auto fabric = open(options);
     if (!fabric) return tl::unexpected(fabric.error());

@@ -44,6 +44,36 @@ TEST_CASE("auto alone opens nothing, and as candidates opens shm first and tcp l
   CHECK(opened->back()->name() == "tcp");
 }
 
+TEST_CASE("a mix opens all of its parts, or none") {
+  const auto opened = open(named("shm+tcp"));
+  REQUIRE(opened);
+  CHECK((*opened)->name() == "shm+tcp");
+  CHECK((*opened)->capabilities().lends);
+  CHECK_FALSE((*opened)->capabilities().maps);
+  const auto missing = open(named("shm+ofi:no-such-provider"));
+  REQUIRE_FALSE(missing);
+  CHECK(missing.error().code == Code::unavailable);
+}
+
+TEST_CASE("the candidates of auto are announced one by one and as their mix, and one is kept") {
+  for (const std::string_view name : {"shm", "tcp", "auto"}) {
+    auto candidates = open_candidates(named("auto"));
+    REQUIRE(candidates);
+    const auto all = announced(*candidates, "here");
+    CHECK(all.size() == candidates->size() + 1);
+    const auto address = std::ranges::find(all, name, &fabric::FabricAddress::provider);
+    REQUIRE(address != all.end());
+    const auto kept = keep(std::move(*candidates), name, "here");
+    REQUIRE(kept);
+    CHECK((*kept)->name() == name);
+    CHECK((*kept)->address() == address->address);
+  }
+  auto one = open_candidates(named("shm"));
+  REQUIRE(one);
+  CHECK(announced(*one, "here").size() == 1);
+  CHECK_FALSE(keep(std::move(*one), "auto", "here"));
+}
+
 TEST_CASE("a libfabric provider that is not here is unavailable, not invalid") {
   const auto opened = open(named("ofi:no-such-provider"));
   REQUIRE_FALSE(opened);

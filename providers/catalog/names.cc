@@ -34,11 +34,38 @@ std::string suggest(std::string_view name) {
   return best;
 }
 
+/// A mix needs memory in the first place only, a network, and nothing twice.
+Result<> check_mix(std::string_view name) {
+  const std::vector<std::string> parts = parts_of(name);
+  constexpr std::string_view example = "write for example shm+tcp";
+  std::string_view wrong;
+  for (auto part = parts.begin(); part != parts.end(); ++part) {
+    if (auto known = check_name(*part); !known) return known;
+    if (*part == automatic) wrong = "auto is a mix by itself";
+    if (*part == "shm" && part != parts.begin()) wrong = "shm comes first, where it serves";
+    if (std::find(parts.begin(), part, *part) != part) wrong = "one of them is named twice";
+  }
+  if (wrong.empty()) return {};
+  return fail(Code::invalid, fmt::format("\"{}\" is no mix of fabrics: {}", name, wrong),
+              std::string(example));
+}
+
 }  // namespace
+
+std::vector<std::string> parts_of(std::string_view name) {
+  std::vector<std::string> parts;
+  for (std::size_t end = 0; end != name.npos; name.remove_prefix(end == name.npos ? 0 : end + 1)) {
+    end = name.find(mixes);
+    parts.emplace_back(name.substr(0, end));
+  }
+  return parts;
+}
 
 Result<> check_name(std::string_view name) {
   const std::string known =
-      fmt::format("known are {}, ofi:NAME (NAME as fi_info spells it)", fmt::join(plain, ", "));
+      fmt::format("known are {}, ofi:NAME (NAME as fi_info spells it), and mixes like shm+tcp",
+                  fmt::join(plain, ", "));
+  if (name.find(mixes) != name.npos) return check_mix(name);
   if (name.starts_with(libfabric_prefix)) {
     if (name.size() > libfabric_prefix.size()) return {};
     return fail(Code::invalid, "ofi: lacks the name of a libfabric provider",

@@ -7,13 +7,14 @@
 #include <string_view>
 
 #include "core/fabric/rendezvous_wire.h"
+#include "providers/catalog/names.h"
 
 namespace squall::catalog {
 namespace {
 
 using fabric::Introduction;
 
-constexpr std::array<std::string_view, 3> best_first{"shm", "verbs", "tcp"};
+constexpr std::array<std::string_view, 4> best_first{"shm", automatic, "verbs", "tcp"};
 
 bool has(const Introduction& member, std::string_view provider) {
   return std::ranges::any_of(member.fabrics,
@@ -26,14 +27,38 @@ bool on_one_host(std::span<const Introduction> members) {
   });
 }
 
+/// What two members have in common.
+std::size_t links(const Introduction& one, const Introduction& other) {
+  return static_cast<std::size_t>(std::ranges::count_if(one.fabrics, [&](const auto& fabric) {
+    if (fabric.provider == automatic || !has(other, fabric.provider)) return false;
+    const std::array pair{one, other};
+    return fabric.provider != "shm" || on_one_host(pair);
+  }));
+}
+
+/// Every pair has a fabric, and not all of them only the same one.
+bool mixing_helps(std::span<const Introduction> members) {
+  bool helps = false;
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    if (!has(members[i], automatic)) return false;
+    for (std::size_t j = 0; j < i; ++j) {
+      const std::size_t common = links(members[i], members[j]);
+      if (common == 0) return false;
+      helps |= common > 1;
+    }
+  }
+  return helps;
+}
+
 std::string inventory(std::span<const Introduction> members) {
   std::string list;
   for (const Introduction& member : members) {
     list += fmt::format("{}{} has ", list.empty() ? "" : "; ", member.name);
     std::string fabrics;
     for (const auto& fabric : member.fabrics)
-      fabrics += (fabrics.empty() ? "" : ", ") +
-                 fabric::printable(fabric.provider, fabric::Limits::provider_bytes);
+      if (fabric.provider != automatic)
+        fabrics += (fabrics.empty() ? "" : ", ") +
+                   fabric::printable(fabric.provider, fabric::Limits::provider_bytes);
     list += fabrics.empty() ? "none" : fabrics;
   }
   return list;
@@ -46,6 +71,7 @@ std::vector<std::string> preference(std::span<const Introduction> members) {
   if (members.empty()) return order;
   const auto consider = [&](std::string_view provider) {
     if (provider == "shm" && !on_one_host(members)) return;
+    if (provider == automatic && !mixing_helps(members)) return;
     if (std::ranges::find(order, provider) != order.end()) return;
     if (std::ranges::all_of(members, [&](const auto& member) { return has(member, provider); }))
       order.emplace_back(provider);

@@ -35,6 +35,38 @@ TEST_CASE("between hosts it is verbs if all have it, else tcp") {
   CHECK(preference(members) == Names{"tcp"});
 }
 
+TEST_CASE("members of one host that meet others are a mix, as is a network with a second one") {
+  const Names all{"shm", "tcp", "auto"};
+  std::vector members{member("a", "h", all), member("b", "h", all), member("c", "i", all)};
+  CHECK(preference(members) == Names{"auto", "tcp"});
+  // All apart: tcp is all that any two have.
+  members[1].host = "j";
+  CHECK(preference(members) == Names{"tcp"});
+  // Two with verbs.
+  members[0].fabrics.push_back({"verbs", ""});
+  CHECK(preference(members) == Names{"tcp"});
+  members[2].fabrics.push_back({"verbs", ""});
+  CHECK(choose(members) == "auto");
+  members[1].fabrics.push_back({"verbs", ""});
+  CHECK(preference(members) == Names{"auto", "verbs", "tcp"});
+  // All together: shm is the best for all.
+  for (fabric::Introduction& each : members) each.host = "h";
+  CHECK(choose(members) == "shm");
+}
+
+TEST_CASE("a mix needs everyone, and a fabric for every pair") {
+  const Names all{"shm", "tcp", "auto"};
+  std::vector members{member("a", "h", all), member("b", "h", all),
+                      member("c", "i", {"shm", "tcp"})};
+  CHECK(choose(members) == "tcp");
+  // b is reached by a only.
+  members[1].fabrics = {{"shm", ""}, {"auto", ""}};
+  members[2].fabrics.push_back({"auto", ""});
+  const auto none = choose(members);
+  REQUIRE_FALSE(none);
+  CHECK(none.error().what.find("auto") == std::string::npos);
+}
+
 TEST_CASE("members that could not tell their host share no memory") {
   const std::vector members{member("a", "", {"shm", "tcp"}), member("b", "", {"shm", "tcp"})};
   CHECK(choose(members) == "tcp");

@@ -103,7 +103,7 @@ Outcome run(const std::string& provider) {
 }
 
 TEST_CASE("one program and one file: a line of it chooses the fabric") {
-  for (const std::string provider : {"shm", "tcp", "ofi:tcp;ofi_rxm", "verbs"}) {
+  for (const std::string provider : {"shm", "tcp", "shm+tcp", "ofi:tcp;ofi_rxm", "verbs"}) {
     CAPTURE(provider);
     const std::string missing = provider == "verbs" ? why_missing(provider) : "";
     const Outcome outcome = run(provider);

@@ -61,6 +61,7 @@ class Process {
   /// What it has said and nobody has heard, also that it broke; never fails, and waits for nothing
   /// longer than that.
   std::optional<std::string> overhear(Duration limit) { return line_.hear(limit); }
+  pid_t pid() const { return pid_; }
   /// SIGKILL and SIGSTOP have taken effect on return.
   void signal(int number);
   /// Its end, which must be in good order.

@@ -1,0 +1,116 @@
+// Members whose fabric is a mix: the links of a pair are cut from outside, one kind at a time,
+// while everyone sends.
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "core/base/time.h"
+#include "test/groups/cut.h"
+#include "test/groups/member.h"
+#include "test/groups/process.h"
+#include "test/groups/stream.h"
+
+namespace squall::group_tests {
+namespace {
+
+/// Three members on one host, over shm and tcp at once, that stream.
+struct Group {
+  explicit Group(const Play& play = stream) : seats(3, "shm+tcp") {
+    members = start_members(seats, play);
+    for (auto& member : members) member->expect_word("flowing");
+    why_not = why_no_cut(members[0]->pid());
+    if (!why_not.empty())
+      std::printf("SKIPPED: connections that are cut from outside: %s\n", why_not.c_str());
+  }
+  std::vector<Process*> all() {
+    std::vector<Process*> some;
+    for (auto& member : members)
+      if (member) some.push_back(member.get());
+    return some;
+  }
+  /// How much each has delivered; fails if it says anything else before, such as a view.
+  std::vector<std::size_t> counts() {
+    std::vector<std::size_t> delivered;
+    for (Process* member : all()) {
+      member->say("count");
+      const std::string word = member->hear();
+      REQUIRE_MESSAGE(word.find_first_not_of("0123456789") == word.npos, word);
+      delivered.push_back(std::stoul(word));
+    }
+    return delivered;
+  }
+  /// Everyone delivers that much more, without a view.
+  void flow(std::size_t more) {
+    const std::vector<std::size_t> before = counts();
+    const Time deadline = Monotonic::now() + patience;
+    for (bool enough = false; !enough;) {
+      REQUIRE(Monotonic::now() < deadline);
+      const std::vector<std::size_t> now = counts();
+      enough = true;
+      for (std::size_t at = 0; at < now.size(); ++at) enough &= now[at] >= before[at] + more;
+    }
+  }
+  pid_t pid(std::size_t seat) { return members[seat]->pid(); }
+
+  Seats seats;
+  std::vector<std::unique_ptr<Process>> members;
+  std::string why_not;
+};
+
+// By seat: each pair once, from either end.
+constexpr std::size_t pairs[][2] = {{0, 1}, {2, 1}, {0, 2}};
+
+TEST_CASE("shared memory of one pair after the other is cut: no view comes, and all is delivered") {
+  Group group;
+  if (!group.why_not.empty()) return;
+  for (const auto& [one, other] : pairs) {
+    // A connection for control, and one for the view's mirrors.
+    CHECK(cut_shared_memory(group.pid(one), group.pid(other)) == 2);
+    group.flow(300);
+    CHECK(cut_shared_memory(group.pid(one), group.pid(other)) == 0);
+  }
+  check_traces(finish(group.all()), "total | stable");
+}
+
+TEST_CASE("tcp of one pair after the other is cut: no view comes, and all is delivered") {
+  Group group;
+  if (!group.why_not.empty()) return;
+  for (const auto& [one, other] : pairs) {
+    CHECK(cut_tcp(group.pid(one), group.pid(other), group.seats.addresses) > 0);
+    group.flow(300);
+  }
+  check_traces(finish(group.all()), "total | stable");
+}
+
+TEST_CASE("a member is killed after its links have moved: the others go on in a view without it") {
+  Group group;
+  if (!group.why_not.empty()) return;
+  CHECK(cut_shared_memory(group.pid(0), group.pid(2)) == 2);
+  group.flow(300);
+  const Time killed = Monotonic::now();
+  group.members[2]->signal(SIGKILL);
+  group.members[2].reset();
+  for (Process* member : group.all()) expect_view(*member, killed + 2s + notice, {"c"});
+  // And that view begins with all links again.
+  CHECK(cut_shared_memory(group.pid(0), group.pid(1)) == 2);
+  group.flow(300);
+  Ends ends;
+  ends.dead = {2};
+  check_traces(finish(group.all()), "total | stable", ends);
+}
+
+TEST_CASE("both links of a pair are cut: that is a loss, and one of the two is out") {
+  Group group;
+  if (!group.why_not.empty()) return;
+  CHECK(cut_shared_memory(group.pid(1), group.pid(2)) == 2);
+  cut_tcp(group.pid(1), group.pid(2), group.seats.addresses);
+  const Word view = expect_view(*group.members[0], Monotonic::now() + patience, {});
+  CHECK_MESSAGE((view.text.starts_with("b: ") || view.text.starts_with("c: ")), view.text);
+}
+
+}  // namespace
+}  // namespace squall::group_tests
