@@ -144,7 +144,13 @@ std::size_t MixedFabric::poll(std::span<Event> events) {
   if (std::exchange(dirty_, false))
     for (Child& child : children_) child.fabric->flush();
   room_ = {};
+  if (armed_ && has_more()) waiter_.wake();
   return count_;
+}
+
+/// A reason not to sleep.
+bool MixedFabric::has_more() const {
+  return more_ || !pending_.empty() || !asked_.empty();
 }
 
 void MixedFabric::emit(const Event& event) {
@@ -153,6 +159,7 @@ void MixedFabric::emit(const Event& event) {
     return;
   }
   pending_.push_back({event, {event.bytes.begin(), event.bytes.end()}, std::string(event.text)});
+  if (armed_ && room_.empty()) waiter_.wake();
 }
 
 void MixedFabric::emit_owned(Event event, std::vector<std::byte> bytes, std::string text) {
@@ -223,17 +230,19 @@ bool MixedFabric::message_waits() const {
 // --- sleeping
 
 void MixedFabric::arm() {
+  armed_ = true;
   looks_ = 0;
   for (Child& child : children_) child.fabric->arm();
 }
 
 void MixedFabric::disarm() {
+  armed_ = false;
   for (Child& child : children_) child.fabric->disarm();
 }
 
 void MixedFabric::wait(Time until) {
   // A child that was polled again since it was told does not wake any more.
-  const bool sleeps = pending_.empty() && asked_.empty() && !more_ && looks_ <= 1;
+  const bool sleeps = !has_more() && looks_ <= 1;
   const Time now = Monotonic::now();
   until = std::min(until, now + (capabilities_.can_wait ? longest_sleep : nap));
   waiter_.sleep(sleeps ? until : Time{});

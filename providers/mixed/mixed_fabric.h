@@ -99,6 +99,7 @@ class MixedFabric final : public fabric::Fabric {
   void give_back(fabric::Token token, bool ok);
   fabric::Token issue(const fabric::Event& event, std::size_t children);
   void watch(Time now);
+  bool has_more() const;
 
   // Messages (mixed_messages.cc).
   void on_frame(Peer& peer, Pair::LinkIndex link, fabric::Lane lane, Bytes frame);
@@ -150,7 +151,8 @@ class MixedFabric final : public fabric::Fabric {
   std::vector<fabric::Event> taken_;  ///< from a child
   std::size_t first_child_ = 0;       ///< whose events are taken first, for fairness
   std::size_t looks_ = 0;             ///< polls since `arm`
-  bool more_ = false;                 ///< a child had more events than there was room for
+  bool armed_ = false;
+  bool more_ = false;  ///< a child had more events than there was room for
   bool progressed_ = false;
   bool dirty_ = false;      ///< something of our own is to leave with this poll
   bool unsettled_ = false;  ///< some pair waits for a better link

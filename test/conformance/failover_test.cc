@@ -1,6 +1,7 @@
 // Pairs whose links are cut in the middle of traffic: nothing is lost, repeated or reordered,
 // counters never go back, and the peer stays.
 #include <doctest/doctest.h>
+#include <poll.h>
 
 #include <algorithm>
 #include <atomic>
@@ -210,6 +211,34 @@ TEST_CASE("a replica keeps its address and its bytes when the pair moves, and is
   CHECK(load(*replica) == 6);
   reader.fabric->forget(two.peers[1]);
   owner.fabric.reset();
+}
+
+TEST_CASE("who sleeps is woken by the loss of a link, and by what comes over the next") {
+  Two two;
+  REQUIRE(two.all_up());
+  Node &sleeper = two.nodes[0], &other = two.nodes[1];
+  int messages = 0;
+  sleeper.on_event = [&](const Event& event) { messages += event.kind == Kind::message ? 1 : 0; };
+  const auto sleep_until = [&](const std::function<bool()>& done) {
+    const Time deadline = Monotonic::now() + 2s;
+    while (!done() && Monotonic::now() < deadline) {
+      sleeper.fabric->arm();
+      sleeper.turn();
+      pollfd ready{sleeper.fabric->fd(), POLLIN, 0};
+      if (!done() && poll(&ready, 1, 2000) == 0) return false;
+      sleeper.fabric->wait(Time{});
+      sleeper.turn();
+      other.turn();
+    }
+    sleeper.fabric->disarm();
+    return done();
+  };
+  other.links[shm_link]->cut();
+  other.turn();
+  CHECK(sleep_until([&] { return !sleeper.links[shm_link]->has_links(); }));
+  REQUIRE(other.fabric->send(two.peers[1], Lane::urgent, as_bytes("x"), 0));
+  other.turn();
+  CHECK(sleep_until([&] { return messages == 1; }));
 }
 
 TEST_CASE("a word about an object comes behind it, though its link is not the pair's") {

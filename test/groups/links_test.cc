@@ -17,10 +17,18 @@
 namespace squall::group_tests {
 namespace {
 
-/// Three members on one host, over shm and tcp at once, that stream.
+/// What SQUALL_TEST_FABRIC says, which must be a mix with shm.
+std::string mix() {
+  const std::string asked = fabric_under_test();
+  return asked == "shm" ? "shm+tcp" : asked;
+}
+
+/// Three members on one host, over shm and a network at once, that stream.
 struct Group {
-  explicit Group(const Play& play = stream) : seats(3, "shm+tcp") {
-    members = start_members(seats, play);
+  /// With `large`, of which every fourth message is a large object.
+  explicit Group(bool large = false) : seats(3, mix()) {
+    if (large) seats.each([](Config& config) { config.groups[0].ring_bytes = mixed_ring_bytes; });
+    members = start_members(seats, large ? Play(stream_mixed) : Play(stream));
     for (auto& member : members) member->expect_word("flowing");
     why_not = why_no_cut(members[0]->pid());
     if (!why_not.empty())
@@ -76,7 +84,21 @@ TEST_CASE("shared memory of one pair after the other is cut: no view comes, and 
   check_traces(finish(group.all()), "total | stable");
 }
 
+TEST_CASE(
+    "shared memory is cut beside large objects, which travel over the network: no view comes") {
+  Group group(true);
+  if (!group.why_not.empty()) return;
+  for (const auto& [one, other] : pairs) {
+    CHECK(cut_shared_memory(group.pid(one), group.pid(other)) == 2);
+    group.flow(100);
+  }
+  Ends ends;
+  ends.message = mixed;
+  check_traces(finish(group.all()), "total | stable", ends);
+}
+
 TEST_CASE("tcp of one pair after the other is cut: no view comes, and all is delivered") {
+  if (mix() != "shm+tcp") return;
   Group group;
   if (!group.why_not.empty()) return;
   for (const auto& [one, other] : pairs) {
@@ -96,6 +118,7 @@ TEST_CASE("a member is killed after its links have moved: the others go on in a 
   group.members[2].reset();
   for (Process* member : group.all()) expect_view(*member, killed + 2s + notice, {"c"});
   // And that view begins with all links again.
+  group.flow(100);
   CHECK(cut_shared_memory(group.pid(0), group.pid(1)) == 2);
   group.flow(300);
   Ends ends;
@@ -103,7 +126,19 @@ TEST_CASE("a member is killed after its links have moved: the others go on in a 
   check_traces(finish(group.all()), "total | stable", ends);
 }
 
+TEST_CASE(
+    "the link of large objects is cut: the view changes, and each is delivered once or resent") {
+  if (mix() != "shm+tcp") return;
+  Group group(true);
+  if (!group.why_not.empty()) return;
+  CHECK(cut_tcp(group.pid(1), group.pid(2), group.seats.addresses) > 0);
+  // Nothing may have been on its way just then, but something will be.
+  const Word view = expect_view(*group.members[0], Monotonic::now() + patience, {});
+  CHECK_MESSAGE((view.text.starts_with("b: ") || view.text.starts_with("c: ")), view.text);
+}
+
 TEST_CASE("both links of a pair are cut: that is a loss, and one of the two is out") {
+  if (mix() != "shm+tcp") return;
   Group group;
   if (!group.why_not.empty()) return;
   CHECK(cut_shared_memory(group.pid(1), group.pid(2)) == 2);

@@ -93,7 +93,7 @@ void look_at_fabrics_once() {
 
 std::vector<std::unique_ptr<Process>> start_members(Seats& seats, const Play& play) {
   const std::string& provider = seats.configs.front().provider;
-  if (provider != "shm" && provider != "verbs") look_at_fabrics_once();
+  if (provider != "shm" && provider.find("verbs") == provider.npos) look_at_fabrics_once();
   std::vector<std::unique_ptr<Process>> members;
   for (std::size_t seat = 0; seat < seats.configs.size(); ++seat)
     members.push_back(std::make_unique<Process>([&](Line& line) {
