@@ -86,6 +86,11 @@ Result<> MixedFabric::push_to(PeerId id, RegionId region, std::size_t offset, st
   Peer* peer = live(id);
   if (peer == nullptr) return no_peer(id);
   const auto attached = peer->attached.find(region);
+  if (attached == peer->attached.end() && peer->pair.has_moved()) {
+    // It had it over a link that is lost, and will say so when it has it again.
+    if (token != fabric::no_token) emit(completion(token, lane, region, id));
+    return {};
+  }
   const Pair::LinkIndex link =
       attached != peer->attached.end() ? attached->second : *peer->pair.carrier();
   const Token mine =

@@ -52,6 +52,11 @@ bool Pair::joined() const {
   return link && links_[*link].state == LinkState::up;
 }
 
+bool Pair::has_moved() const {
+  return std::ranges::any_of(links_,
+                             [](const Link& link) { return link.state == LinkState::lost; });
+}
+
 Time Pair::deadline() const {
   const bool some_up =
       std::ranges::any_of(links_, [](const Link& link) { return link.state == LinkState::up; });

@@ -40,6 +40,8 @@ class Pair {
   std::optional<LinkIndex> object_carrier() const;
   /// The carrier is up.
   bool joined() const;
+  /// A link was lost.
+  bool has_moved() const;
 
   /// A better link that has had its chance: lose it.
   std::optional<LinkIndex> overdue(Time now) const;

@@ -48,8 +48,10 @@ TEST_CASE("a better link has its chance once another is up, not before") {
 TEST_CASE("it moves down from link to link, and is lost with the last one") {
   Pair pair = three();
   for (const std::size_t link : {shm, verbs, tcp}) pair.came_up(link, start);
+  CHECK_FALSE(pair.has_moved());
   CHECK(pair.lose(shm, "hung up"));
   CHECK_FALSE(pair.lose(shm, "again"));
+  CHECK(pair.has_moved());
   CHECK(pair.carrier() == verbs);
   CHECK(pair.lose(tcp, "reset"));
   CHECK(pair.carrier() == verbs);
