@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -14,19 +15,25 @@
 #include <map>
 #include <vector>
 
-#include "bench/replicate/scratch.h"
 #include "bench/replicate/store.h"
 #include "bench/replicate/walk.h"
 #include "core/base/time.h"
+#include "groups/files/scratch.h"
 
 namespace squall::replicate {
+
+namespace fs = files::fs;
+using files::picture;
+using files::read_file;
+using files::Scratch;
+using files::write_file;
+
 namespace {
 
-/// Keeps every record; `on_commit` sees how many there are.
+/// Keeps every message; `on_commit` sees each.
 class Recorder : public RecordSink {
  public:
   explicit Recorder(std::size_t max_bytes = 1 << 16) : max_bytes_(max_bytes) {}
-  std::size_t max_bytes() const override { return max_bytes_; }
   Result<MutableBytes> reserve(std::size_t bytes) override {
     if (bytes > max_bytes_) return fail(Code::too_large, "a record over the limit");
     records.emplace_back(bytes);
@@ -34,6 +41,15 @@ class Recorder : public RecordSink {
   }
   void commit() override {
     if (on_commit) on_commit(records.back());
+  }
+  Result<> send(files::PieceReader file) override {
+    while (!file.done()) {
+      std::vector<std::byte> message(file.next_bytes(max_bytes_));
+      if (auto next = file.next(message); !next) return next;
+      records.push_back(std::move(message));
+      commit();
+    }
+    return {};
   }
   std::vector<std::vector<std::byte>> records;
   std::function<void(Bytes)> on_commit;
@@ -49,22 +65,41 @@ std::vector<Source> sources_of(const std::vector<std::string>& paths) {
 }
 
 Result<> replay(const Recorder& recorder, Store& store) {
-  for (const auto& bytes : recorder.records) {
-    auto record = decode(bytes);
-    if (!record) return tl::unexpected(record.error());
-    if (auto applied = store.apply(*record); !applied) return applied;
-  }
+  for (const auto& bytes : recorder.records)
+    if (auto taken = store.take(bytes); !taken) return tl::unexpected(taken.error());
   return {};
 }
 
-Result<> apply_all(Store& store, const std::vector<Record>& records) {
-  for (const Record& record : records)
-    if (auto applied = store.apply(record); !applied) return applied;
+using Messages = std::vector<std::vector<std::byte>>;
+
+Result<> take_all(Store& store, const Messages& messages) {
+  for (const auto& bytes : messages)
+    if (auto taken = store.take(bytes); !taken) return tl::unexpected(taken.error());
   return {};
+}
+
+std::vector<std::byte> record(const Record& record) {
+  std::vector<std::byte> bytes(encoded_bytes(record));
+  encode(record, bytes);
+  return bytes;
+}
+
+std::vector<std::byte> piece(files::Piece piece, std::string_view bytes) {
+  piece.bytes = as_bytes(bytes);
+  std::vector<std::byte> message(files::header_bytes(piece.path.size()) + bytes.size());
+  files::encode_header(piece, message);
+  std::ranges::copy(as_bytes(bytes), message.end() - std::ssize(bytes));
+  return message;
 }
 
 Digest::Value digest_of(std::string_view text) {
   return Digest().update(as_bytes(text)).value();
+}
+
+/// All of a file in one piece.
+std::vector<std::byte> file(const std::string& path, std::uint32_t mode, std::string_view bytes) {
+  return piece({.total = bytes.size(), .path = path, .mode = mode, .digest = digest_of(bytes)},
+               bytes);
 }
 
 void make_tree(const fs::path& root) {
@@ -169,7 +204,7 @@ TEST_CASE("a file that changes while it is read is an error, and is nowhere unde
     Recorder recorder;
     bool changed = false;
     recorder.on_commit = [&](Bytes bytes) {
-      if (changed || !std::holds_alternative<FileData>(*decode(bytes))) return;
+      if (changed || !files::is_piece(bytes)) return;
       changed = true;
       change(victim);
     };
@@ -210,16 +245,15 @@ TEST_CASE("a disk that is full is an error that names the file, and leaves no pa
   small.rlim_cur = 100'000;
   REQUIRE(setrlimit(RLIMIT_FSIZE, &small) == 0);
   const std::string data(65'536, 'd');
-  REQUIRE(store->apply(FileBegin{"big", 0644, 4 * data.size()}));
-  REQUIRE(store->apply(FileData{as_bytes(data)}));
-  const auto full = store->apply(FileData{as_bytes(data)});
+  const std::uint64_t total = 4 * data.size();
+  REQUIRE(store->take(piece({.total = total, .path = "big", .mode = 0644}, data)));
+  CHECK(fs::exists(scratch / "out" / ".b.partial"));
+  const auto full = store->take(piece({.offset = data.size(), .total = total}, data));
   REQUIRE(setrlimit(RLIMIT_FSIZE, &before) == 0);
   REQUIRE_FALSE(full);
   CHECK(full.error().code == Code::io);
   CHECK(full.error().text().find("out/b/big") != std::string::npos);
   CHECK(full.error().text().find("make room") != std::string::npos);
-  CHECK(fs::exists(scratch / "out" / ".b.partial"));
-  { const Store ended = std::move(*store); }
   CHECK_FALSE(fs::exists(scratch / "out" / ".b.partial"));
   CHECK(fs::is_empty(scratch / "out" / "b"));
 }
@@ -243,25 +277,24 @@ TEST_CASE("no symbolic link is followed, whoever made it") {
   {  // made by the stream itself
     auto store = Store::open(scratch / "out", "a");
     REQUIRE(store);
-    REQUIRE(store->apply(SymbolicLink{"way", (scratch / "elsewhere").c_str()}));
-    const auto through =
-        apply_all(*store, {FileBegin{"way/precious", 0644, 0}, FileEnd{digest_of("")}});
+    REQUIRE(store->take(record(SymbolicLink{"way", (scratch / "elsewhere").c_str()})));
+    const auto through = store->take(file("way/precious", 0644, ""));
     REQUIRE_FALSE(through);
     CHECK(through.error().code == Code::refused);
   }
-  for (const Record& record :
+  for (const Record& each :
        std::vector<Record>{DirectoryBegin{"way"}, DirectoryBegin{"way/in"}, DirectoryEnd{"way", 0},
                            SymbolicLink{"way/link", "x"}}) {
     auto store = Store::open(scratch / "out", "a");
     REQUIRE(store);
-    CHECK_FALSE(store->apply(record));
+    CHECK_FALSE(store->take(record(each)));
   }
   {  // a file of a link's name replaces the link, not what it points to
     auto store = Store::open(scratch / "out", "a");
     REQUIRE(store);
-    REQUIRE(store->apply(SymbolicLink{"file", (scratch / "elsewhere" / "precious").c_str()}));
-    REQUIRE(apply_all(*store, {FileBegin{"file", 0644, 3}, FileData{as_bytes("new")},
-                               FileEnd{digest_of("new")}}));
+    const std::string target = scratch / "elsewhere" / "precious";
+    REQUIRE(store->take(record(SymbolicLink{"file", target})));
+    REQUIRE(store->take(file("file", 0644, "new")));
     CHECK(read_file(scratch / "out" / "a" / "file") == "new");
     CHECK_FALSE(fs::is_symlink(scratch / "out" / "a" / "file"));
   }
@@ -270,27 +303,32 @@ TEST_CASE("no symbolic link is followed, whoever made it") {
 }
 
 TEST_CASE("records out of turn, too much data and a wrong digest are refused") {
-  const std::vector<std::vector<Record>> wrong = {
-      {FileData{as_bytes("x")}},
-      {FileEnd{}},
-      {FileBegin{"f", 0644, 1}, FileBegin{"g", 0644, 1}},
-      {FileBegin{"f", 0644, 1}, DirectoryBegin{"d"}},
-      {FileBegin{"f", 0644, 1}, DirectoryEnd{"d", 0}},
-      {FileBegin{"f", 0644, 1}, SymbolicLink{"l", "t"}},
-      {FileBegin{"f", 0644, 1}, End{}},
-      {FileBegin{"f", 0644, 1}, FileData{as_bytes("xy")}},
-      {FileBegin{"f", 0644, 2}, FileData{as_bytes("x")}, FileEnd{digest_of("x")}},
-      {FileBegin{"f", 0644, 1}, FileData{as_bytes("x")}, FileEnd{digest_of("y")}},
-      {End{1, 0}},
-      {End{0, 5}},
-      {End{}, DirectoryBegin{"d"}},
+  const auto begun = piece({.total = 2, .path = "f", .mode = 0644}, "x");
+  const auto digest = digest_of("xy");
+  const std::vector<Messages> wrong = {
+      {piece({.offset = 1, .total = 2, .digest = digest}, "y")},
+      {begun, piece({.number = 1, .total = 2, .path = "g", .mode = 0644}, "x")},
+      {begun, begun},
+      {begun, record(DirectoryBegin{"d"})},
+      {begun, record(DirectoryEnd{"d", 0})},
+      {begun, record(SymbolicLink{"l", "t"})},
+      {begun, record(End{})},
+      {begun, piece({.offset = 1, .total = 2, .digest = digest_of("xz")}, "y")},
+      {begun, piece({.offset = 1, .total = 3}, "y")},
+      {begun, piece({.offset = 2, .total = 4}, "y")},
+      {begun, files::encode_given_up(0, "it has changed")},
+      {record(File{"f", 0644, 1, digest})},
+      {record(End{1, 0})},
+      {record(End{0, 5})},
+      {record(End{}), record(DirectoryBegin{"d"})},
+      {record(End{}), file("f", 0644, "x")},
   };
-  for (const auto& records : wrong) {
+  for (const auto& messages : wrong) {
     const Scratch scratch;
     {
       auto store = Store::open(scratch / "out", "a");
       REQUIRE(store);
-      CHECK_FALSE(apply_all(*store, records));
+      CHECK_FALSE(take_all(*store, messages));
     }
     CHECK(fs::is_empty(scratch / "out" / "a"));
     CHECK_FALSE(fs::exists(scratch / "out" / ".a.partial"));
@@ -301,7 +339,7 @@ TEST_CASE("set-user-id does not travel on files") {
   const Scratch scratch;
   auto store = Store::open(scratch / "out", "a");
   REQUIRE(store);
-  REQUIRE(apply_all(*store, {FileBegin{"f", 06755, 0}, FileEnd{digest_of("")}}));
+  REQUIRE(store->take(file("f", 06755, "")));
   struct stat status {};
   REQUIRE(stat((scratch / "out" / "a" / "f").c_str(), &status) == 0);
   CHECK((status.st_mode & 07777) == 0755);

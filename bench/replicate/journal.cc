@@ -7,7 +7,7 @@
 
 #include <cerrno>
 
-#include "bench/text/printable.h"
+#include "core/base/printable.h"
 
 namespace squall::replicate {
 
@@ -20,7 +20,7 @@ Result<Journal> Journal::open(const std::string& folder) {
     if (fd) unlink(name.c_str());
   }
   if (!fd)
-    return fail_errno(fmt::format("cannot write below {}", bench::printable(folder)), errno,
+    return fail_errno(fmt::format("cannot write below {}", printable(folder)), errno,
                       "choose another --out");
   return Journal(std::move(fd));
 }

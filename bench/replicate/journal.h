@@ -1,25 +1,27 @@
 #pragma once
-// What a replication has done so far, without the bytes of files: every record but those of data
-// and padding, in order, in a file without a name, and their digest. Files are in it with the
-// digests of their contents, which every member compares with what it wrote, so equal journals mean
-// equal folders. One thread at a time.
+// What a replication has done so far, without the bytes of files: every record, and one for every
+// file that has come, in order, in a file without a name, and their digest. Files are in it with
+// the digests of their contents, which every member compares with what it wrote, so equal journals
+// mean equal folders. One thread at a time.
 
 #include <cstdint>
 #include <string>
 
-#include "bench/replicate/file_descriptor.h"
 #include "core/base/bytes.h"
 #include "core/base/digest.h"
 #include "core/base/error.h"
+#include "groups/files/file_descriptor.h"
 
 namespace squall::replicate {
+
+using files::FileDescriptor;
 
 class Journal {
  public:
   /// The file lies in `folder`, and is gone with the Journal.
   static Result<Journal> open(const std::string& folder);
 
-  /// A record as it came.
+  /// A record, encoded.
   Result<> append(Bytes record);
   /// Of all records.
   Digest::Value digest() const { return digest_.value(); }

@@ -12,6 +12,8 @@
 #include "bench/replicate/store.h"
 #include "bench/samples/samples.h"
 #include "core/base/digest.h"
+#include "core/base/printable.h"
+#include "groups/files/sender.h"
 
 namespace squall::replicate {
 namespace {
@@ -48,10 +50,10 @@ class Member final : public RecordSink {
 
   tl::expected<Summary, Trouble> run();
 
-  // --- RecordSink, at the sender: straight into the ring
-  std::size_t max_bytes() const override { return files_.max_message_bytes(); }
+  // --- RecordSink, at the sender: straight into the ring, or into what the others are shown
   Result<MutableBytes> reserve(std::size_t bytes) override;
   void commit() override;
+  Result<> send(files::PieceReader file) override;
 
  private:
   Result<> step();
@@ -63,6 +65,7 @@ class Member final : public RecordSink {
   StateHooks state_of_files();
   StateHooks state_of_status();
   Result<> take(Bytes bytes);
+  void sent(std::size_t bytes);
   bool is_here(std::string_view name) const;
   void forget_the_gone();
   void on_status(const Delivery& delivery);
@@ -120,14 +123,11 @@ void Member::on_record(const Delivery& delivery) {
   if (auto taken = take(delivery.bytes); !taken) give_up(taken.error());
 }
 
-/// One record, from the sender or out of a state.
+/// One message, from the sender or out of a state.
 Result<> Member::take(Bytes bytes) {
-  const auto record = decode(bytes);
-  if (!record) return tl::unexpected(record.error());
-  if (auto applied = store_->apply(*record); !applied) return applied;
-  const bool noted =
-      !std::holds_alternative<FileData>(*record) && !std::holds_alternative<Padding>(*record);
-  return noted ? journal_->append(bytes) : Result<>{};
+  const auto noted = store_->take(bytes);
+  if (!noted) return tl::unexpected(noted.error());
+  return noted->empty() ? Result<>{} : journal_->append(*noted);
 }
 
 bool Member::is_here(std::string_view name) const {
@@ -172,9 +172,9 @@ StateHooks Member::state_of_files() {
   hooks.load = [this](Bytes piece, bool last) -> Result<> {
     if (!store_) return {};  // given up: the others are told
     if (!first_record_) first_record_ = Monotonic::now();
-    auto loaded = state_.read(piece, [this](Bytes record) { return take(record); });
+    auto loaded = state_.read(piece, [this](Bytes message) { return take(message); });
     if (loaded && last && !state_.whole())
-      loaded = fail(Code::refused, "a state that ends in the middle of a record");
+      loaded = fail(Code::refused, "a state that ends in the middle of a message");
     if (!loaded) give_up(loaded.error());
     return {};
   };
@@ -248,9 +248,30 @@ Result<MutableBytes> Member::reserve(std::size_t bytes) {
 }
 
 void Member::commit() {
-  committed_at_.push_back(Monotonic::now());
-  unturned_bytes_ += reservation_.bytes.size();
   files_.commit(reservation_);
+  sent(reservation_.bytes.size());
+}
+
+Result<> Member::send(files::PieceReader file) {
+  auto sender = FileSender::create(files_, std::move(file), {.max_file_bytes = files::max_total});
+  if (!sender) return tl::unexpected(sender.error());
+  while (!trouble_) {
+    const std::uint64_t before = sender->bytes();
+    const auto went = sender->advance();
+    if (!went) return tl::unexpected(went.error());
+    if (*went == FileSender::Step::done) return {};
+    if (*went == FileSender::Step::sent)
+      sent(sender->bytes() - before);
+    else
+      static_cast<void>(step());
+  }
+  return check();
+}
+
+/// One message.
+void Member::sent(std::size_t bytes) {
+  committed_at_.push_back(Monotonic::now());
+  unturned_bytes_ += bytes;
   if (unturned_bytes_ >= turn_after_bytes || ++unturned_records_ >= turn_after_records)
     static_cast<void>(step());  // the next reserve, or the end of the walk, sees the trouble
 }

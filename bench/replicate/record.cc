@@ -12,15 +12,10 @@ namespace {
 enum class Kind : std::uint8_t {
   directory_begin = 1,
   directory_end,
-  file_begin,
-  file_data,
-  file_end,
+  file,
   symbolic_link,
-  padding,
   end,
 };
-
-constexpr std::size_t max_component_bytes = 255;
 
 template <class... Cases>
 struct Overloaded : Cases... {
@@ -62,19 +57,13 @@ std::size_t write(const Record& record, MutableBytes space) {
       Overloaded{
           [&](const DirectoryBegin& r) { to.put(Kind::directory_begin).put_text(r.path); },
           [&](const DirectoryEnd& r) { to.put(Kind::directory_end).put_text(r.path).put(r.mode); },
-          [&](const FileBegin& r) {
-            to.put(Kind::file_begin).put_text(r.path).put(r.mode).put(r.size);
-          },
-          [&](const FileData& r) {
-            to.put(Kind::file_data).put_raw(r.bytes.data(), r.bytes.size());
-          },
-          [&](const FileEnd& r) {
-            to.put(Kind::file_end).put_raw(r.digest.data(), r.digest.size());
+          [&](const File& r) {
+            to.put(Kind::file).put_text(r.path).put(r.mode).put(r.size);
+            to.put_raw(r.digest.data(), r.digest.size());
           },
           [&](const SymbolicLink& r) {
             to.put(Kind::symbolic_link).put_text(r.path).put_text(r.target);
           },
-          [&](const Padding&) { to.put(Kind::padding); },
           [&](const End& r) { to.put(Kind::end).put(r.files).put(r.bytes); },
       },
       record);
@@ -98,15 +87,13 @@ Result<Record> decode_fields(Kind kind, Reader& from) {
       const auto path = get_text(from, max_path_bytes);
       return DirectoryEnd{path, from.get<std::uint32_t>()};
     }
-    case Kind::file_begin: {
-      const auto path = get_text(from, max_path_bytes);
-      const auto mode = from.get<std::uint32_t>();
-      return FileBegin{path, mode, from.get<std::uint64_t>()};
-    }
-    case Kind::file_end: {
-      FileEnd end;
-      for (std::byte& byte : end.digest) byte = from.get<std::byte>();
-      return end;
+    case Kind::file: {
+      File file;
+      file.path = get_text(from, max_path_bytes);
+      file.mode = from.get<std::uint32_t>();
+      file.size = from.get<std::uint64_t>();
+      for (std::byte& byte : file.digest) byte = from.get<std::byte>();
+      return file;
     }
     case Kind::symbolic_link: {
       const auto path = get_text(from, max_path_bytes);
@@ -116,23 +103,19 @@ Result<Record> decode_fields(Kind kind, Reader& from) {
       const auto files = from.get<std::uint64_t>();
       return End{files, from.get<std::uint64_t>()};
     }
-    // The two that run to the end of the message never come here.
-    case Kind::file_data:
-    case Kind::padding:
-      break;
   }
   return malformed(fmt::format("unknown kind {}", static_cast<unsigned>(kind)));
 }
 
 Result<> check_record(const Record& record) {
   return std::visit(Overloaded{
-                        [](const DirectoryBegin& r) { return check_path(r.path); },
-                        [](const DirectoryEnd& r) { return check_path(r.path); },
-                        [](const FileBegin& r) { return check_path(r.path); },
+                        [](const DirectoryBegin& r) { return files::check_path(r.path); },
+                        [](const DirectoryEnd& r) { return files::check_path(r.path); },
+                        [](const File& r) { return files::check_path(r.path); },
                         [](const SymbolicLink& r) -> Result<> {
                           if (r.target.empty() || r.target.find('\0') != std::string_view::npos)
                             return malformed("a symbolic link without a target");
-                          return check_path(r.path);
+                          return files::check_path(r.path);
                         },
                         [](const auto&) { return Result<>{}; },
                     },
@@ -149,43 +132,15 @@ void encode(const Record& record, MutableBytes space) {
   write(record, space);
 }
 
-void encode_data_header(MutableBytes message) {
-  message[0] = std::byte(Kind::file_data);
-}
-void encode_padding_header(MutableBytes message) {
-  message[0] = std::byte(Kind::padding);
-}
-
 Result<Record> decode(Bytes message) {
   Reader from(message);
   const auto kind = from.get<Kind>();
   if (!from.ok()) return malformed("it is empty");
-  if (kind == Kind::file_data) return FileData{from.rest()};
-  if (kind == Kind::padding) return Padding{};
   auto record = decode_fields(kind, from);
   if (!record) return record;
   if (!from.done()) return malformed("its length is wrong");
   if (auto checked = check_record(*record); !checked) return tl::unexpected(checked.error());
   return record;
-}
-
-Result<> check_path(std::string_view path) {
-  const auto refuse = [&](std::string_view why) {
-    return fail(Code::refused, fmt::format("refused the path '{}': {}", printable(path), why));
-  };
-  if (path.empty()) return refuse("it is empty");
-  if (path.size() > max_path_bytes) return refuse("it is too long");
-  if (path.find('\0') != std::string_view::npos) return refuse("it holds a NUL");
-  if (path.front() == '/') return refuse("it is absolute");
-  for (std::size_t start = 0; start <= path.size();) {
-    const std::size_t end = std::min(path.find('/', start), path.size());
-    const std::string_view component = path.substr(start, end - start);
-    if (component.empty() || component == "." || component == "..")
-      return refuse("it has an empty component, '.' or '..'");
-    if (component.size() > max_component_bytes) return refuse("a component is too long");
-    start = end + 1;
-  }
-  return {};
 }
 
 }  // namespace squall::replicate

@@ -18,6 +18,7 @@
 #include "bench/replicate/report.h"
 #include "bench/replicate/walk.h"
 #include "bench/text/views.h"
+#include "core/base/printable.h"
 #include "groups/node.h"
 
 namespace squall::replicate {

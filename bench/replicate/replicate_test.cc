@@ -25,10 +25,16 @@
 #include <thread>
 #include <vector>
 
-#include "bench/replicate/scratch.h"
 #include "core/base/time.h"
+#include "groups/files/scratch.h"
 
 namespace squall::replicate {
+
+namespace fs = files::fs;
+using files::picture;
+using files::Scratch;
+using files::write_file;
+
 namespace {
 
 /// For anything that must happen at all, under whatever load.

@@ -12,6 +12,9 @@ namespace {
 
 /// What one member is told of itself, and of whom to meet.
 constexpr std::string_view of_one_member[] = {"node.name", "node.listen", "node.start"};
+/// For the pieces of files that are under way: enough to keep everyone busy. More makes it slower,
+/// once it is more than the caches hold.
+constexpr std::size_t large_memory_bytes = std::size_t{32} << 20;
 constexpr std::string_view contacts = "node.contacts";
 constexpr std::string_view contacts_variable = "SQUALL_NODE_CONTACTS=";
 
@@ -40,7 +43,8 @@ Result<Settled> settle(const Options& options, std::vector<std::string> environm
   Settled settled;
   settled.across_hosts = names_contacts(options, environment);
   ConfigSources sources;
-  sources.defaults.groups = {{.name = std::string(files_group)}};
+  sources.defaults.groups = {
+      {.name = std::string(files_group), .large_memory = large_memory_bytes}};
   sources.file = options.config;
   sources.environment = std::move(environment);
   sources.flags = options.keys;

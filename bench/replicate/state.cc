@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -10,28 +11,37 @@
 #include <optional>
 #include <string>
 
-#include "bench/replicate/open_below.h"
 #include "bench/replicate/record.h"
-#include "bench/replicate/walk.h"
+#include "core/base/printable.h"
+#include "groups/files/open_below.h"
+#include "groups/files/piece_reader.h"
 
 namespace squall::replicate {
+
+using files::FileDescriptor;
+using files::PieceReader;
+
 namespace {
 
 using Length = std::uint32_t;
 
-/// Longer is no record: two paths, or data.
-constexpr std::size_t max_record_bytes =
-    std::max<std::size_t>(chunk_bytes + data_header_bytes, 2 * (max_path_bytes + 64));
+/// Longer is no record: two paths.
+constexpr std::size_t max_message_bytes =
+    std::max<std::size_t>(max_state_piece_bytes, 2 * (max_path_bytes + 64));
+
+tl::unexpected<Error> shorter(std::string_view what) {
+  return fail(Code::io, fmt::format("{} is shorter than it was written", printable(what)),
+              "leave the output directory alone while it is written");
+}
 
 /// Exactly so many bytes from there, or an error.
-Result<> read_at(int fd, std::uint64_t offset, MutableBytes to, std::string_view what) {
+Result<> read_at(int fd, std::uint64_t offset, MutableBytes to) {
+  const std::string_view what = "what is done";
   while (!to.empty()) {
     const ssize_t got = pread(fd, to.data(), to.size(), static_cast<off_t>(offset));
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail_errno(fmt::format("cannot read {}", printable(what)), errno);
-    if (got == 0)
-      return fail(Code::io, fmt::format("{} is shorter than it was written", printable(what)),
-                  "leave the output directory alone while it is written");
+    if (got < 0) return fail_errno(fmt::format("cannot read {}", what), errno);
+    if (got == 0) return shorter(what);
     to = to.subspan(static_cast<std::size_t>(got));
     offset += static_cast<std::uint64_t>(got);
   }
@@ -64,8 +74,8 @@ class HandedOut {
   Result<bool> next_frame();
   Result<> next_of_journal();
   Result<> next_of_file();
-  Result<> begin_file(std::string_view path, std::uint64_t size);
-  MutableBytes new_frame(std::size_t record_bytes);
+  Result<> begin_file(const File& file);
+  MutableBytes new_frame(std::size_t message_bytes);
 
   Journal::Reading journal_;
   Store::Reading store_;
@@ -73,67 +83,63 @@ class HandedOut {
   std::vector<std::byte> frame_;
   std::size_t at_ = 0;
 
-  struct File {
-    std::string path;
-    FileDescriptor fd;
-    std::uint64_t offset = 0;
-    std::uint64_t end = 0;
-  };
-  std::optional<File> file_;  // whose bytes come next
+  std::optional<PieceReader> file_;  // whose pieces come next
 };
 
-MutableBytes HandedOut::new_frame(std::size_t record_bytes) {
-  frame_.resize(sizeof(Length) + record_bytes);
+MutableBytes HandedOut::new_frame(std::size_t message_bytes) {
+  frame_.resize(sizeof(Length) + message_bytes);
   at_ = 0;
-  const auto length = static_cast<Length>(record_bytes);
+  const auto length = static_cast<Length>(message_bytes);
   std::memcpy(frame_.data(), &length, sizeof(length));
   return MutableBytes(frame_).subspan(sizeof(length));
 }
 
 Result<bool> HandedOut::next_frame() {
-  if (file_ && file_->offset == file_->end) file_.reset();
-  if (!file_ && read_ == journal_.bytes) return false;
+  if (file_ && file_->done()) file_.reset();
+  if (!file_ && read_ == journal_.bytes) {
+    // The one under way comes last.
+    if (store_.partial.empty()) return false;
+    FileSink::UnderWay partial = std::move(store_.partial.back());
+    store_.partial.pop_back();
+    file_.emplace(std::move(partial.fd),
+                  PieceReader::Known{partial.number, std::move(partial.path), partial.mode,
+                                     partial.total, partial.received});
+  }
   auto next = file_ ? next_of_file() : next_of_journal();
   if (!next) return tl::unexpected(next.error());
   return true;
 }
 
+/// In place of a file's record there is its first piece.
 Result<> HandedOut::next_of_journal() {
   Length length = 0;
-  const std::string_view what = "what is done";
   const MutableBytes space{reinterpret_cast<std::byte*>(&length), sizeof(length)};
-  if (auto got = read_at(journal_.fd.get(), read_, space, what); !got) return got;
+  if (auto got = read_at(journal_.fd.get(), read_, space); !got) return got;
   const MutableBytes bytes = new_frame(length);
-  if (auto got = read_at(journal_.fd.get(), read_ + sizeof(length), bytes, what); !got) return got;
+  if (auto got = read_at(journal_.fd.get(), read_ + sizeof(length), bytes); !got) return got;
   read_ += sizeof(length) + length;
   const auto record = decode(bytes);
   if (!record) return tl::unexpected(record.error());
-  const auto* begin = std::get_if<FileBegin>(&*record);
-  return begin == nullptr ? Result<>{} : begin_file(begin->path, begin->size);
+  const auto* file = std::get_if<File>(&*record);
+  if (file == nullptr) return {};
+  if (auto begun = begin_file(*file); !begun) return begun;
+  return next_of_file();
 }
 
-/// The last of the journal is the one being written, of which only so much was there.
-Result<> HandedOut::begin_file(std::string_view path, std::uint64_t size) {
-  file_ = File{std::string(path), {}, 0, size};
-  if (read_ == journal_.bytes) {
-    file_->fd = std::move(store_.partial);
-    file_->end = store_.partial_bytes;
-  } else if (size > 0) {
-    file_->fd = open_below(store_.root.get(), path, O_RDONLY).fd;
-    if (!file_->fd) return fail_errno(fmt::format("cannot read {}", printable(path)), errno);
-  }
+Result<> HandedOut::begin_file(const File& file) {
+  FileDescriptor fd = files::open_below(store_.root.get(), file.path, O_RDONLY).fd;
+  struct stat status {};
+  if (!fd || fstat(fd.get(), &status) != 0)
+    return fail_errno(fmt::format("cannot read {}", printable(file.path)), errno);
+  if (static_cast<std::uint64_t>(status.st_size) < file.size) return shorter(file.path);
+  // No number of one that is under way: that comes after all these.
+  file_.emplace(std::move(fd), PieceReader::Known{0, std::string(file.path), file.mode, file.size,
+                                                  file.size, file.digest});
   return {};
 }
 
 Result<> HandedOut::next_of_file() {
-  const auto count =
-      static_cast<std::size_t>(std::min<std::uint64_t>(chunk_bytes, file_->end - file_->offset));
-  const MutableBytes record = new_frame(data_header_bytes + count);
-  encode_data_header(record);
-  auto got =
-      read_at(file_->fd.get(), file_->offset, record.subspan(data_header_bytes), file_->path);
-  file_->offset += count;
-  return got;
+  return file_->next(new_frame(file_->next_bytes(max_state_piece_bytes)));
 }
 
 }  // namespace
@@ -156,8 +162,8 @@ Result<> StateReader::read(Bytes piece, const Take& take) {
     open_.insert(open_.end(), piece.begin(), piece.begin() + static_cast<std::ptrdiff_t>(count));
     piece = piece.subspan(count);
     const std::size_t wanted = want();
-    if (length > max_record_bytes)
-      return fail(Code::refused, fmt::format("a state with a record of {} bytes", length),
+    if (length > max_message_bytes)
+      return fail(Code::refused, fmt::format("a state with a message of {} bytes", length),
                   "the member that sent it is broken, or another version");
     if (open_.size() < sizeof(length) || open_.size() < wanted) continue;
     auto taken = take(Bytes(open_).subspan(sizeof(length)));

@@ -1,9 +1,10 @@
 #pragma once
-// A replication's state for one who joins: the records of the journal, and between those of a file
-// its bytes, read from the folder of the member that hands it out while that goes on writing. Who
-// joins takes them like records of the sender. Equal members give equal bytes.
+// A replication's state for one who joins: the records of the journal, in place of those of files
+// their pieces, read from the folder of the member that hands it out while that goes on writing;
+// and what has come of the file that is under way. Who joins takes them like messages of the
+// sender. Equal members give equal bytes.
 //
-// Wire: each record behind its length (32 bits, little-endian).
+// Wire: each record or piece behind its length (32 bits, little-endian).
 
 #include <cstddef>
 #include <cstdint>
@@ -22,17 +23,20 @@ namespace squall::replicate {
 std::function<Result<std::size_t>(MutableBytes)> hand_out(Journal::Reading journal,
                                                           Store::Reading store);
 
-/// Records out of pieces, however they were cut. What comes is hostile: a record longer than any is
+/// Of a file's pieces.
+inline constexpr std::size_t max_state_piece_bytes = std::size_t{64} << 10;
+
+/// Messages out of what comes, however that was cut. It is hostile: a message longer than any is
 /// refused before it is kept.
 class StateReader {
  public:
-  using Take = std::function<Result<>(Bytes record)>;
+  using Take = std::function<Result<>(Bytes message)>;
   Result<> read(Bytes piece, const Take& take);
-  /// Nothing is left of a record that was cut off.
+  /// Nothing is left of a message that was cut off.
   bool whole() const { return open_.empty(); }
 
  private:
-  std::vector<std::byte> open_;  // a length and what there is of its record
+  std::vector<std::byte> open_;  // a length and what there is of its message
 };
 
 }  // namespace squall::replicate

@@ -10,22 +10,36 @@
 #include <vector>
 
 #include "bench/replicate/record.h"
-#include "bench/replicate/scratch.h"
 #include "bench/replicate/walk.h"
+#include "groups/files/scratch.h"
 
 namespace squall::replicate {
+
+namespace fs = files::fs;
+using files::picture;
+using files::Scratch;
+using files::write_file;
+
 namespace {
+
+constexpr std::size_t piece_bytes = max_state_piece_bytes;
 
 using Records = std::vector<std::vector<std::byte>>;
 
 class Recorder : public RecordSink {
  public:
-  std::size_t max_bytes() const override { return chunk_bytes + data_header_bytes; }
   Result<MutableBytes> reserve(std::size_t bytes) override {
     records.emplace_back(bytes);
     return MutableBytes(records.back());
   }
   void commit() override {}
+  Result<> send(files::PieceReader file) override {
+    while (!file.done()) {
+      records.emplace_back(file.next_bytes(piece_bytes));
+      if (auto next = file.next(records.back()); !next) return next;
+    }
+    return {};
+  }
   Records records;
 };
 
@@ -42,12 +56,9 @@ struct Receiver {
   Receiver(const fs::path& out, const std::string& name)
       : store(*Store::open(out, name)), journal(*Journal::open(out)) {}
   Result<> take(Bytes bytes) {
-    auto record = decode(bytes);
-    if (!record) return tl::unexpected(record.error());
-    if (auto applied = store.apply(*record); !applied) return applied;
-    if (std::holds_alternative<FileData>(*record) || std::holds_alternative<Padding>(*record))
-      return {};
-    return journal.append(bytes);
+    const auto noted = store.take(bytes);
+    if (!noted) return tl::unexpected(noted.error());
+    return noted->empty() ? Result<>{} : journal.append(*noted);
   }
   Store store;
   Journal journal;
@@ -71,7 +82,7 @@ Result<> pass(const std::function<Result<std::size_t>(MutableBytes)>& source, st
 void make_tree(const fs::path& root) {
   fs::create_directories(root / "sub" / "empty");
   write_file(root / "nothing", "");
-  write_file(root / "sub" / "large", std::string(3 * chunk_bytes + 17, 'l'));
+  write_file(root / "sub" / "large", std::string(3 * piece_bytes + 17, 'l'));
   write_file(root / "sub" / "small", "s", 0400);
   fs::create_symlink("sub/small", root / "link");
 }
@@ -117,7 +128,7 @@ TEST_CASE("what was changed behind a member's back reaches nobody under its name
   for (const auto& record : records_of(scratch / "in")) REQUIRE(first.take(record));
   const fs::path large = scratch / "out" / "first" / "sub" / "large";
 
-  write_file(large, std::string(3 * chunk_bytes + 17, 'X'));
+  write_file(large, std::string(3 * piece_bytes + 17, 'X'));
   Receiver second(scratch / "out", "second");
   CHECK_FALSE(pass(hand_out(*first.journal.reading(), *first.store.reading()), 4096, second));
   CHECK_FALSE(fs::exists(scratch / "out" / "second" / "sub" / "large"));

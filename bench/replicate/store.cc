@@ -4,19 +4,22 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
-#include <algorithm>
 #include <cerrno>
+#include <utility>
 
-#include "bench/replicate/open_below.h"
+#include "core/base/printable.h"
+#include "groups/files/piece.h"
 
 namespace squall::replicate {
+
+using files::FileDescriptor;
+
 namespace {
 
-// No set-user-id on files: whoever sends must not choose whose rights a program gets here.
-constexpr std::uint32_t file_mode_mask = 0777;
 constexpr std::uint32_t directory_mode_mask = 03777;
-
 constexpr int open_directory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+// A replication has one.
+constexpr FileSink::From sender{};
 
 tl::unexpected<Error> out_of_turn(std::string_view what) {
   return fail(Code::refused, fmt::format("a record out of turn: {}", what),
@@ -36,175 +39,120 @@ Result<> make_directories(const std::string& path) {
 }  // namespace
 
 Result<Store> Store::open(const std::string& out, const std::string& member) {
-  if (auto checked = check_path(member); !checked) return tl::unexpected(checked.error());
+  if (auto checked = files::check_path(member); !checked) return tl::unexpected(checked.error());
   if (auto made = make_directories(out); !made) return tl::unexpected(made.error());
   const std::string shown = fmt::format("{}/{}", out, member);
-  const auto unusable = [&](int error) {
-    return fail_errno(fmt::format("cannot use the output directory {}", printable(shown)), error,
-                      "choose another --out");
-  };
   FileDescriptor parent(::open(out.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!parent) return unusable(errno);
-  if (mkdirat(parent.get(), member.c_str(), 0777) != 0 && errno != EEXIST) return unusable(errno);
-  FileDescriptor root(openat(parent.get(), member.c_str(), open_directory));
-  if (!root) return unusable(errno);
-  // Both must be writable, and better to hear of it now than at the first file.
-  if (faccessat(parent.get(), ".", W_OK | X_OK, AT_EACCESS) != 0 ||
-      faccessat(root.get(), ".", W_OK | X_OK, AT_EACCESS) != 0)
-    return unusable(errno);
-  // Left behind by a run that was killed.
+  if (!parent || (mkdirat(parent.get(), member.c_str(), 0777) != 0 && errno != EEXIST))
+    return fail_errno(fmt::format("cannot use the output directory {}", printable(shown)), errno,
+                      "choose another --out");
+  auto folder = files::Folder::open(parent.get(), member, shown);
+  if (!folder) return tl::unexpected(folder.error());
   const std::string temporary = fmt::format(".{}.partial", member);
-  unlinkat(parent.get(), temporary.c_str(), 0);
-  return Store(shown, temporary, std::move(parent), std::move(root));
+  auto sink = FileSink::open(shown, {.max_file_bytes = files::max_total,
+                                     .max_files = 1,
+                                     .make_folders = false,
+                                     .partial_name = temporary,
+                                     .partial_folder = out});
+  if (!sink) return tl::unexpected(sink.error());
+  return Store(std::move(parent), std::move(*folder), std::move(*sink), temporary);
 }
 
-Store::Store(std::string shown_root, std::string temporary, FileDescriptor out, FileDescriptor root)
-    : shown_root_(std::move(shown_root)),
-      temporary_(std::move(temporary)),
-      out_(std::move(out)),
-      root_(std::move(root)) {}
-
-Store::~Store() {
-  if (out_ && file_) unlinkat(out_.get(), temporary_.c_str(), 0);
-}
+Store::Store(FileDescriptor out, files::Folder folder, FileSink sink, std::string temporary)
+    : out_(std::move(out)),
+      folder_(std::move(folder)),
+      sink_(std::move(sink)),
+      temporary_(std::move(temporary)) {}
 
 Result<Store::Reading> Store::reading() const {
-  Reading reading{FileDescriptor(fcntl(root_.get(), F_DUPFD_CLOEXEC, 0)), {}, 0};
-  if (reading.root && file_) {
-    reading.partial = FileDescriptor(fcntl(file_->fd.get(), F_DUPFD_CLOEXEC, 0));
-    reading.partial_bytes = file_->size - file_->left;
-  }
-  if (!reading.root || (file_ && !reading.partial))
-    return fail_errno("cannot read what was written", errno);
+  auto partial = sink_.under_way();
+  if (!partial) return tl::unexpected(partial.error());
+  Reading reading{FileDescriptor(fcntl(folder_.fd(), F_DUPFD_CLOEXEC, 0)), std::move(*partial)};
+  if (!reading.root) return fail_errno("cannot read what was written", errno);
   return reading;
 }
 
-tl::unexpected<Error> Store::cannot(std::string_view verb, std::string_view path, int error) const {
-  const bool full = error == ENOSPC || error == EDQUOT || error == EFBIG;
-  return fail_errno(fmt::format("cannot {} {}/{}", verb, shown_root_, printable(path)), error,
-                    full ? "make room, or choose another --out" : "");
-}
-
-Result<> Store::apply(const Record& record) {
+Result<Bytes> Store::take(Bytes message) {
   if (ended_) return out_of_turn("it comes after the end");
-  return std::visit([this](const auto& kind) { return on(kind); }, record);
+  FileNews news = sink_.take(sender, message);
+  if (news.what != FileNews::What::not_a_piece) return on_news(std::move(news));
+  const auto record = decode(message);
+  if (!record) return tl::unexpected(record.error());
+  if (!sink_.idle()) return out_of_turn("it comes inside a file");
+  auto done = std::visit([this](const auto& kind) { return on(kind); }, *record);
+  if (!done) return tl::unexpected(done.error());
+  return message;
 }
 
-/// Opens the folder that holds `path`, component by component, so that no symbolic link is passed.
-Result<Store::Place> Store::place_of(std::string_view path) {
-  const std::size_t slash = path.rfind('/');
-  if (slash == std::string_view::npos) return Place{root_.get(), std::string(path)};
-  const std::string_view parent = path.substr(0, slash);
-  if (!parent_ || parent != parent_path_) {
-    Below opened = open_below(root_.get(), parent, open_directory);
-    if (!opened.fd && (errno == ELOOP || errno == ENOTDIR))
-      return fail(Code::refused,
-                  fmt::format("refused the path {}/{}: {} is no folder of its own", shown_root_,
-                              printable(path), printable(opened.stopped_at)),
-                  "remove it from the output directory");
-    if (!opened.fd) return cannot("open the folder of", path, errno);
-    parent_ = std::move(opened.fd);
-    parent_path_ = parent;
+Result<Bytes> Store::on_news(FileNews news) {
+  switch (news.what) {
+    case FileNews::What::not_a_piece:
+      break;
+    case FileNews::What::piece:
+      partial_bytes_ = news.bytes;
+      break;
+    case FileNews::What::complete: {
+      const File file{news.path, news.mode, news.total, news.digest};
+      noted_.resize(encoded_bytes(file));
+      encode(file, noted_);
+      partial_bytes_ = 0;
+      bytes_ += news.total;
+      ++files_;
+      return Bytes(noted_);
+    }
+    case FileNews::What::abandoned:
+      return tl::unexpected(std::move(news.why));
+    case FileNews::What::stray:
+      return out_of_turn("a part of no file");
   }
-  return Place{parent_.get(), std::string(path.substr(slash + 1))};
-}
-
-/// The temporary becomes `path`, replacing what was there (also a symbolic link, itself).
-Result<> Store::take_name(std::string_view path) {
-  auto place = place_of(path);
-  if (!place) return tl::unexpected(place.error());
-  if (renameat(out_.get(), temporary_.c_str(), place->directory, place->name.c_str()) != 0)
-    return cannot("create", path, errno);
-  return {};
+  return Bytes();
 }
 
 Result<> Store::on(const DirectoryBegin& record) {
-  if (file_) return out_of_turn("a folder inside a file");
-  auto place = place_of(record.path);
+  auto place = folder_.place_of(record.path);
   if (!place) return tl::unexpected(place.error());
   if (mkdirat(place->directory, place->name.c_str(), 0700) == 0) return {};
-  if (errno != EEXIST) return cannot("create the folder", record.path, errno);
+  if (errno != EEXIST) return folder_.cannot("create the folder", record.path, errno);
   // From an earlier run, perhaps already with a mode that forbids writing.
   const FileDescriptor directory(openat(place->directory, place->name.c_str(), open_directory));
   struct stat status {};
   if (!directory || fstat(directory.get(), &status) != 0)
-    return cannot("use as a folder", record.path, errno);
+    return folder_.cannot("use as a folder", record.path, errno);
   if (fchmod(directory.get(), (status.st_mode & directory_mode_mask) | 0700) != 0)
-    return cannot("use as a folder", record.path, errno);
+    return folder_.cannot("use as a folder", record.path, errno);
   return {};
 }
 
 Result<> Store::on(const DirectoryEnd& record) {
-  if (file_) return out_of_turn("a folder inside a file");
-  auto place = place_of(record.path);
+  auto place = folder_.place_of(record.path);
   if (!place) return tl::unexpected(place.error());
   const FileDescriptor directory(openat(place->directory, place->name.c_str(), open_directory));
   if (!directory || fchmod(directory.get(), record.mode & directory_mode_mask) != 0)
-    return cannot("set the mode of", record.path, errno);
+    return folder_.cannot("set the mode of", record.path, errno);
   return {};
 }
 
-Result<> Store::on(const FileBegin& record) {
-  if (file_) return out_of_turn("a file inside a file");
-  const int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-  FileDescriptor fd(openat(out_.get(), temporary_.c_str(), flags, 0600));
-  if (!fd && errno == EEXIST && unlinkat(out_.get(), temporary_.c_str(), 0) == 0)
-    fd = FileDescriptor(openat(out_.get(), temporary_.c_str(), flags, 0600));
-  if (!fd) return cannot("create", record.path, errno);
-  file_ = Open{std::string(record.path), record.mode, record.size, record.size, std::move(fd)};
-  digest_ = Digest();
-  return {};
+Result<> Store::on(const File&) {
+  return out_of_turn("a file without its bytes");
 }
 
-Result<> Store::on(const FileData& record) {
-  if (!file_) return out_of_turn("data without a file");
-  Bytes rest = record.bytes;
-  if (rest.size() > file_->left) return out_of_turn("more data than the file has");
-  digest_.update(rest);
-  file_->left -= rest.size();
-  bytes_ += rest.size();
-  while (!rest.empty()) {
-    const ssize_t written = write(file_->fd.get(), rest.data(), rest.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return cannot("write", file_->path, errno);
-    rest = rest.subspan(static_cast<std::size_t>(written));
-  }
-  return {};
-}
-
-Result<> Store::on(const FileEnd& record) {
-  if (!file_) return out_of_turn("the end of no file");
-  if (file_->left != 0) return out_of_turn("a file that ends early");
-  if (digest_.value() != record.digest)
-    return fail(Code::refused,
-                fmt::format("{}/{} has the wrong digest", shown_root_, printable(file_->path)));
-  if (fchmod(file_->fd.get(), file_->mode & file_mode_mask) != 0)
-    return cannot("set the mode of", file_->path, errno);
-  if (file_->fd.reset() != 0) return cannot("write", file_->path, errno);
-  if (auto named = take_name(file_->path); !named) return named;
-  file_.reset();
-  ++files_;
-  return {};
-}
-
+/// It replaces what was there.
 Result<> Store::on(const SymbolicLink& record) {
-  if (file_) return out_of_turn("a link inside a file");
+  auto place = folder_.place_of(record.path);
+  if (!place) return tl::unexpected(place.error());
   const std::string target(record.target);
   int made = symlinkat(target.c_str(), out_.get(), temporary_.c_str());
   if (made != 0 && errno == EEXIST && unlinkat(out_.get(), temporary_.c_str(), 0) == 0)
     made = symlinkat(target.c_str(), out_.get(), temporary_.c_str());
-  if (made != 0) return cannot("create the link", record.path, errno);
-  auto named = take_name(record.path);
-  if (!named) unlinkat(out_.get(), temporary_.c_str(), 0);
-  return named;
-}
-
-Result<> Store::on(const Padding&) {
-  return {};
+  if (made != 0) return folder_.cannot("create the link", record.path, errno);
+  if (renameat(out_.get(), temporary_.c_str(), place->directory, place->name.c_str()) == 0)
+    return {};
+  const auto why = folder_.cannot("create", record.path, errno);
+  unlinkat(out_.get(), temporary_.c_str(), 0);
+  return why;
 }
 
 Result<> Store::on(const End& record) {
-  if (file_) return out_of_turn("the end inside a file");
   if (record.files != files_ || record.bytes != bytes_)
     return fail(Code::refused, fmt::format("{} files of {} bytes came, {} of {} were sent", files_,
                                            bytes_, record.files, record.bytes));

@@ -12,19 +12,18 @@
 #include <cstring>
 #include <memory>
 
-#include "bench/replicate/file_descriptor.h"
-#include "core/base/digest.h"
+#include "core/base/printable.h"
+#include "groups/files/file_descriptor.h"
+#include "groups/files/path.h"
 
 namespace squall::replicate {
+
+using files::FileDescriptor;
+
 namespace {
 
 tl::unexpected<Error> cannot_read(std::string_view path, int error) {
   return fail_errno(fmt::format("cannot read {}", printable(path)), error);
-}
-
-tl::unexpected<Error> changed(std::string_view path, std::string_view how) {
-  return fail(Code::io, fmt::format("{} changed while it was read: {}", printable(path), how),
-              "replicate it again when nobody writes it");
 }
 
 std::string joined(std::string_view directory, std::string_view name) {
@@ -102,7 +101,7 @@ Result<> visit_directory(FileDescriptor fd, const std::string& shown, const std:
 
 Result<> visit(int parent, const std::string& name, unsigned char type, const std::string& shown,
                const std::string& path, Visitor& visitor) {
-  if (auto checked = check_path(path); !checked) return checked;
+  if (auto checked = files::check_path(path); !checked) return checked;
   if (type == DT_UNKNOWN) {
     struct stat status {};
     if (fstatat(parent, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
@@ -173,30 +172,13 @@ class Sender : public Visitor {
 
   Result<> file(const Entry& entry) override {
     // NONBLOCK: should a pipe have taken the file's place, opening it must not wait.
-    const FileDescriptor fd(openat(entry.directory, entry.name.c_str(),
-                                   O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    FileDescriptor fd(openat(entry.directory, entry.name.c_str(),
+                             O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
     if (!fd) return cannot_read(entry.shown, errno);
-    struct stat before {};
-    if (fstat(fd.get(), &before) != 0) return cannot_read(entry.shown, errno);
-    if (!S_ISREG(before.st_mode)) return changed(entry.shown, "it is no file any more");
-    const auto size = static_cast<std::uint64_t>(before.st_size);
-    if (auto begun = put(FileBegin{entry.path, before.st_mode & 07777u, size}); !begun)
-      return begun;
-    digest_ = Digest();
-    for (std::uint64_t at = 0; at < size;) {
-      auto sent = send_chunk(entry, fd.get(), size - at);
-      if (!sent) return tl::unexpected(sent.error());
-      at += *sent;
-    }
-    struct stat after {};
-    if (fstat(fd.get(), &after) != 0) return cannot_read(entry.shown, errno);
-    if (after.st_size != before.st_size)
-      return changed(entry.shown, fmt::format("{} bytes became {}", before.st_size, after.st_size));
-    if (after.st_mtim.tv_sec != before.st_mtim.tv_sec ||
-        after.st_mtim.tv_nsec != before.st_mtim.tv_nsec)
-      return changed(entry.shown, "it was written");
-    totals.bytes += size;
-    return put(FileEnd{digest_.value()});
+    auto file = files::PieceReader::open(std::move(fd), entry.shown, entry.path);
+    if (!file) return tl::unexpected(file.error());
+    totals.bytes += file->total();
+    return sink_.send(std::move(*file));
   }
 
   Result<> put(const Record& record) {
@@ -208,38 +190,7 @@ class Sender : public Visitor {
   }
 
  private:
-  /// Reads straight into the group's memory.
-  Result<std::size_t> send_chunk(const Entry& entry, int fd, std::uint64_t left) {
-    const std::size_t most = std::min(chunk_bytes, sink_.max_bytes() - data_header_bytes);
-    const auto bytes = static_cast<std::size_t>(std::min<std::uint64_t>(left, most));
-    auto space = sink_.reserve(data_header_bytes + bytes);
-    if (!space) return tl::unexpected(space.error());
-    const MutableBytes data = space->subspan(data_header_bytes);
-    std::size_t got = 0;
-    int error = 0;
-    while (got < bytes) {
-      const ssize_t count = read(fd, data.data() + got, bytes - got);
-      if (count < 0 && errno == EINTR) continue;
-      if (count < 0) error = errno;
-      if (count <= 0) break;
-      got += static_cast<std::size_t>(count);
-    }
-    // What was reserved must be committed, also when there is nothing to say.
-    if (got < bytes)
-      encode_padding_header(*space);
-    else
-      encode_data_header(*space);
-    // Before the commit: afterwards the bytes belong to the group.
-    digest_.update(data.first(got));
-    sink_.commit();
-    if (error != 0) return cannot_read(entry.shown, error);
-    if (got < bytes)
-      return changed(entry.shown, fmt::format("it became shorter by {} bytes", left - got));
-    return bytes;
-  }
-
   RecordSink& sink_;
-  Digest digest_;  // of the file being sent
 };
 
 /// The last component of a path, also of "." and "a/..".

@@ -10,18 +10,19 @@
 #include "bench/replicate/record.h"
 #include "core/base/bytes.h"
 #include "core/base/error.h"
+#include "groups/files/piece_reader.h"
 
 namespace squall::replicate {
 
-/// Where records go: the group, or a test's vector.
+/// Where it all goes: the group, or a test's vector.
 class RecordSink {
  public:
   virtual ~RecordSink() = default;
-  /// The largest record it takes.
-  virtual std::size_t max_bytes() const = 0;
   /// Space for a record of exactly `bytes`; waits for it. Every reservation is committed.
   virtual Result<MutableBytes> reserve(std::size_t bytes) = 0;
   virtual void commit() = 0;
+  /// All of a file, in pieces; waits.
+  virtual Result<> send(files::PieceReader file) = 0;
 };
 
 /// One PATH of the command line and the relative path that its contents get ("": none).
@@ -47,9 +48,5 @@ Result<Totals> scan(const std::vector<Source>& sources);
 
 /// Sends everything, End included.
 Result<Totals> walk(const std::vector<Source>& sources, RecordSink& sink);
-
-/// The most of a file that one record carries: small enough that reading, sending and writing
-/// overlap.
-inline constexpr std::size_t chunk_bytes = std::size_t{64} << 10;
 
 }  // namespace squall::replicate

@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "bench/text/printable.h"
+#include "core/base/printable.h"
 
 namespace squall::bench {
 

@@ -4,9 +4,9 @@
 #include <string>
 #include <string_view>
 
-namespace squall::bench {
+namespace squall {
 
 /// Control characters as escapes, so that a name or a message cannot write on a terminal.
 std::string printable(std::string_view text);
 
-}  // namespace squall::bench
+}  // namespace squall

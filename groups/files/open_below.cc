@@ -1,11 +1,11 @@
-#include "bench/replicate/open_below.h"
+#include "groups/files/open_below.h"
 
 #include <fcntl.h>
 
 #include <algorithm>
 #include <string>
 
-namespace squall::replicate {
+namespace squall::files {
 
 Below open_below(int root, std::string_view path, int flags) {
   FileDescriptor at;
@@ -23,4 +23,4 @@ Below open_below(int root, std::string_view path, int flags) {
   }
 }
 
-}  // namespace squall::replicate
+}  // namespace squall::files

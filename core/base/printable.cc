@@ -1,8 +1,8 @@
-#include "bench/text/printable.h"
+#include "core/base/printable.h"
 
 #include <fmt/format.h>
 
-namespace squall::bench {
+namespace squall {
 
 std::string printable(std::string_view text) {
   std::string shown;
@@ -16,4 +16,4 @@ std::string printable(std::string_view text) {
   return shown;
 }
 
-}  // namespace squall::bench
+}  // namespace squall

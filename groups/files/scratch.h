@@ -12,7 +12,7 @@
 #include <string>
 #include <string_view>
 
-namespace squall::replicate {
+namespace squall::files {
 
 namespace fs = std::filesystem;
 
@@ -32,6 +32,7 @@ class Scratch {
   }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
+  const fs::path& path() const { return path_; }
   fs::path operator/(const std::string& name) const { return path_ / name; }
 
  private:
@@ -68,4 +69,4 @@ inline std::map<std::string, std::string> picture(const fs::path& root) {
   return seen;
 }
 
-}  // namespace squall::replicate
+}  // namespace squall::files

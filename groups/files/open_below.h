@@ -3,9 +3,9 @@
 
 #include <string_view>
 
-#include "bench/replicate/file_descriptor.h"
+#include "groups/files/file_descriptor.h"
 
-namespace squall::replicate {
+namespace squall::files {
 
 struct Below {
   FileDescriptor fd;  ///< none: errno says why
@@ -13,8 +13,8 @@ struct Below {
   std::string_view stopped_at = {};
 };
 
-/// `path` is relative and checked (`check_path`). `flags` are those of open(2) for its last
-/// component, to which O_NOFOLLOW is added; the others are folders.
+/// `path` is relative and checked (`check_path` in path.h). `flags` are those of open(2) for its
+/// last component, to which O_NOFOLLOW is added; the others are folders.
 Below open_below(int root, std::string_view path, int flags);
 
-}  // namespace squall::replicate
+}  // namespace squall::files

@@ -5,7 +5,7 @@
 
 #include <utility>
 
-namespace squall::replicate {
+namespace squall::files {
 
 class FileDescriptor {
  public:
@@ -31,4 +31,4 @@ class FileDescriptor {
   int fd_ = -1;
 };
 
-}  // namespace squall::replicate
+}  // namespace squall::files

@@ -1,8 +1,8 @@
-#include "bench/text/printable.h"
+#include "core/base/printable.h"
 
 #include <doctest/doctest.h>
 
-namespace squall::bench {
+namespace squall {
 namespace {
 
 TEST_CASE("no control character reaches the terminal") {
@@ -12,4 +12,4 @@ TEST_CASE("no control character reaches the terminal") {
 }
 
 }  // namespace
-}  // namespace squall::bench
+}  // namespace squall
