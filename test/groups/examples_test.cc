@@ -7,6 +7,9 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <random>
 #include <string>
@@ -32,6 +35,12 @@ std::string own_host() {
   return fmt::format("127.{}.{}.{}", 1 + random() % 250, 1 + random() % 250, 1 + random() % 250);
 }
 
+/// Where examples put their files.
+std::string own_folder() {
+  const char* folder = std::getenv("TEST_TMPDIR");
+  return folder != nullptr ? folder : "/tmp";
+}
+
 /// What the processes of an example print, each line without its "a: ".
 std::vector<std::string> run_example(const std::string& example, std::string_view names = "abc") {
   const std::string host = own_host();
@@ -43,6 +52,7 @@ std::vector<std::string> run_example(const std::string& example, std::string_vie
     REQUIRE(outputs.back() != nullptr);
     members.push_back(std::make_unique<Process>([&, fd = fileno(outputs.back())](Line& line) {
       dup2(fd, STDOUT_FILENO);
+      setenv("TMPDIR", own_folder().c_str(), 1);
       const std::string path = "groups/examples/" + example;
       execl(path.c_str(), example.c_str(), name.c_str(), host.c_str(), nullptr);
       line.say("broken: no " + path + " here");
@@ -82,6 +92,21 @@ TEST_CASE("the example: four million bytes to three processes, and what its send
         "11 bytes from a, the last is t\n");
   CHECK(seen[1] == seen[0]);
   CHECK(seen[2] == seen[0]);
+}
+
+std::string bytes_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+TEST_CASE("the example: a program sends itself to three processes, in pieces") {
+  const auto seen = run_example("file");
+  const std::string program = bytes_of("groups/examples/file");
+  CHECK(seen[0] == fmt::format("program, {} bytes\n", program.size()));
+  CHECK(seen[1] == seen[0]);
+  CHECK(seen[2] == seen[0]);
+  for (const char member : {'a', 'b', 'c'})
+    CHECK(bytes_of(fmt::format("{}/squall-example-{}/program", own_folder(), member)) == program);
 }
 
 TEST_CASE("the example: three processes greet, and see the same greetings in the same order") {
