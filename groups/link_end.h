@@ -26,8 +26,8 @@ class LinkEnd {
 
   /// For the other end, which is told by other means; at most 512 bytes.
   std::string address() const;
-  /// Both ends call it, each with the other's address; returns when each can see the other's.
-  /// Code::timeout, Code::lost.
+  /// Both ends call it, each with the other's address; returns when the other can see this one's,
+  /// and needs this one's turns until it has returned there, too. Code::timeout, Code::lost.
   Result<> connect(std::string_view address, Time deadline);
 
   /// Where memory is mapped the other reads it in place: nothing travels.

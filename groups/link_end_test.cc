@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
+#include <string>
 #include <thread>
 
 #include "core/base/error.h"
@@ -23,12 +25,21 @@ TEST_CASE("what one end pushes is at the other when its value is, both ways") {
     REQUIRE(b);
     CHECK(a->usual_cost().bytes_per_second > 0);
     const Time deadline = Monotonic::now() + patience;
+    const std::string at_a = a->address(), at_b = b->address();
+    // Each turns until both have returned.
+    std::atomic<int> returned = 0;
+    const auto connect = [&](LinkEnd& end, const std::string& address) {
+      auto done = end.connect(address, deadline);
+      for (++returned; done && returned < 2;)
+        if (auto turned = end.turn(); !turned) return Result<>(tl::unexpected(turned.error()));
+      return done;
+    };
     Result<> b_connected;
-    std::thread other([&] { b_connected = b->connect(a->address(), deadline); });
-    const auto connected = a->connect(b->address(), deadline);
+    std::thread other([&] { b_connected = connect(*b, at_a); });
+    const auto connected = connect(*a, at_b);
     other.join();
-    REQUIRE(connected);
-    REQUIRE(b_connected);
+    REQUIRE_MESSAGE(connected, connected.error().text());
+    REQUIRE_MESSAGE(b_connected, b_connected.error().text());
     const auto arrives = [&](LinkEnd& at, LinkEnd& from, std::uint64_t value) {
       for (auto seen = at.turn(); seen; seen = at.turn()) {
         if (*seen == value) return true;
