@@ -21,9 +21,11 @@ TEST_CASE("on this host all is over shm, unless a flag or a variable says otherw
   CHECK_FALSE(settled->across_hosts);
   CHECK(settled->config.provider == "shm");
   CHECK(files_of(*settled).stack == "total | stable");
+  CHECK(files_of(*settled).large_memory == std::size_t{32} << 20);
   options.stack = "fifo";
   settled = settle(options, {"SQUALL_FABRIC_PROVIDER=tcp", "SQUALL_GROUP_FILES_RING_BYTES=65536"});
   REQUIRE_MESSAGE(settled, settled.error().text());
+  CHECK(files_of(*settled).large_memory == std::size_t{32} << 20);
   CHECK(settled->config.provider == "tcp");
   CHECK(files_of(*settled).stack == "fifo");
   CHECK(files_of(*settled).ring_bytes == 65536);
