@@ -85,20 +85,26 @@ Result<> MixedFabric::push_to(PeerId id, RegionId region, std::size_t offset, st
                               Lane lane, Token token) {
   Peer* peer = live(id);
   if (peer == nullptr) return no_peer(id);
-  const auto attached = peer->attached.find(region);
-  if (attached == peer->attached.end() && peer->pair.has_moved()) {
-    // It had it over a link that is lost, and will say so when it has it again.
+  // Who had it over a link that is lost says so when it has it again: until then this is for
+  // nobody.
+  const auto moved = [&]() -> Result<> {
     if (token != fabric::no_token) emit(completion(token, lane, region, id));
     return {};
-  }
+  };
+  const auto attached = peer->attached.find(region);
+  if (attached == peer->attached.end() && peer->pair.has_moved()) return moved();
   const Pair::LinkIndex link =
       attached != peer->attached.end() ? attached->second : *peer->pair.carrier();
   const Token mine =
       token == fabric::no_token ? token : issue(completion(token, lane, region, id), 1);
   auto pushed =
       child_of(*peer, link).push_to(peer->links[link].id, region, offset, bytes, lane, mine);
-  if (!pushed) tickets_.erase(mine);
-  if (pushed && link != peer->pair.carrier()) peer->behind[static_cast<std::size_t>(lane)] = link;
+  if (!pushed) {
+    tickets_.erase(mine);
+    // It knows before it has told.
+    return pushed.error().code == Code::lost ? moved() : pushed;
+  }
+  if (link != peer->pair.carrier()) peer->behind[static_cast<std::size_t>(lane)] = link;
   return pushed;
 }
 
@@ -148,20 +154,25 @@ Result<const std::byte*> MixedFabric::import_object(PeerId id, RegionId region, 
   if (known != peer->imports.end() && !known->object)
     return fail(Code::invalid, fmt::format("region {} was imported before", raw(region)),
                 "a region is an object or is not");
-  const auto link = peer->pair.object_carrier();
-  if (!link) {
-    lose(*peer, "no network is left for its large objects: " + peer->pair.why_lost());
-    return no_peer(id);
+  for (;;) {
+    const auto link = peer->pair.object_carrier();
+    if (!link) {
+      lose(*peer, "no network is left for its large objects: " + peer->pair.why_lost());
+      return no_peer(id);
+    }
+    auto at = child_of(*peer, *link).import_object(peer->links[*link].id, region, bytes, landing);
+    if (at) {
+      if (known == peer->imports.end())
+        peer->imports.push_back({region, bytes, true, *link});
+      else
+        known->link = *link;
+      return at;
+    }
+    if (at.error().code != Code::lost) return at;
+    // As with `import`.
+    lose_link(*peer, *link, at.error().text());
+    if (peer->state != Peer::State::live) return no_peer(id);
   }
-  auto at = child_of(*peer, *link).import_object(peer->links[*link].id, region, bytes, landing);
-  if (!at) return at;
-  if (known == peer->imports.end()) {
-    peer->imports.push_back({region, bytes, true, *link});
-  } else {
-    known->bytes = bytes;
-    known->link = *link;
-  }
-  return at;
 }
 
 void MixedFabric::release(PeerId id, RegionId region) {
