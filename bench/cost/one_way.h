@@ -13,7 +13,7 @@
 namespace squall::bench {
 
 struct OneWay {
-  std::vector<Trip> trips;      ///< medians; the first is of a counter alone
+  std::vector<Trip> trips;      ///< the quickest of many; the first is of a counter alone
   bool maps = false;            ///< the receiver reads in place, and copied the bytes out
   multicast::bulk::Cost usual;  ///< what `auto` begins with on that fabric
 };
