@@ -37,10 +37,28 @@ GroupImpl::GroupImpl(GroupHost& host, engine::Loop& loop, const GroupPlan& plan,
   piece_ = std::min(writer_->ring_bytes() / piece_share, piece_cap);
 }
 
+Result<> Group::try_send_parts(Bytes head, Bytes tail) {
+  std::vector<std::byte> message(head.begin(), head.end());
+  message.insert(message.end(), tail.begin(), tail.end());
+  return try_send(message);
+}
+
 Result<> GroupImpl::try_send(Bytes message) {
   if (!loop_.turning_here()) return send_from_elsewhere(message);
   if (!open() || !writer_->append_here(message)) [[unlikely]]
     return otherwise(message);
+  appended_here();
+  return {};
+}
+
+Result<> GroupImpl::try_send_parts(Bytes head, Bytes tail) {
+  if (!loop_.turning_here() || !open() || !writer_->append_here(head, tail)) [[unlikely]]
+    return Group::try_send_parts(head, tail);
+  appended_here();
+  return {};
+}
+
+inline void GroupImpl::appended_here() {
   loop_.ring_doorbell_here();
   const std::uint64_t waiting = writer_->end_here() - std::max(writer_->published(), pushed_to_);
   if (waiting >= piece_) [[unlikely]] {
@@ -48,7 +66,6 @@ Result<> GroupImpl::try_send(Bytes message) {
     pushed_to_ = writer_->end_here();
     loop_.push_early();
   }
-  return {};
 }
 
 Result<> GroupImpl::send_from_elsewhere(Bytes message) {

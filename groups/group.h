@@ -65,6 +65,7 @@ class GroupImpl : public Group {
   void commit(const Reservation& reservation) override;
   void cancel(const Reservation& reservation) override;
   Result<> try_send(Bytes message) override;
+  Result<> try_send_parts(Bytes head, Bytes tail) override;
   Result<> send(Bytes message) override;
   Result<Buffer> try_buffer(std::size_t bytes) override;
   Result<Buffer> buffer(std::size_t bytes) override;
@@ -111,6 +112,7 @@ class GroupImpl : public Group {
   Membership membership_in(std::shared_ptr<const View> view, Rank self) const;
   /// The same; from now on it sends, or does not.
   Membership seat(std::shared_ptr<const View> view, Rank self);
+  void appended_here();
   // As `refuse`.
   [[gnu::noinline]] Result<> send_from_elsewhere(Bytes message);
 

@@ -72,16 +72,19 @@ class RingWriter {
   /// Claim, copy and commit in one. Hot: also numbers the frame, so that a publication of nothing
   /// but such frames need not walk them.
   bool append_here(Bytes message) {
-    const std::size_t size = frame_bytes(message.size());
-    if (stretch_begin_ + size > stretch_end_ && !next_stretch(message.size())) [[unlikely]]
+    std::byte* const place = append_place(message.size());
+    if (place == nullptr) [[unlikely]]
       return false;
-    prefetch(stretch_begin_ + prefetch_ahead);
-    const auto bytes = static_cast<std::uint32_t>(message.size());
-    FrameHeader* const mine = header(stretch_memory_, stretch_begin_);
-    *mine = {bytes, FrameKind::message, planned_ + appended_++};
-    copy_message(reinterpret_cast<std::byte*>(mine + 1), message.data(), bytes);
-    log_.append(stretch_begin_, bytes);
-    appended_end_ = stretch_begin_ += size;
+    copy_message(place, message.data(), message.size());
+    return true;
+  }
+  /// The same of a message in two pieces that were written a moment ago, by words.
+  bool append_here(Bytes head, Bytes tail) {
+    std::byte* const place = append_place(head.size() + tail.size());
+    if (place == nullptr) [[unlikely]]
+      return false;
+    copy_words(place, head.data(), head.size());
+    copy_words(place + head.size(), tail.data(), tail.size());
     return true;
   }
 
@@ -163,6 +166,20 @@ class RingWriter {
   void prefetch(Position at) {
     for (const Position line : {at, at + cache_line_bytes})
       prefetch_to_write(stretch_memory_ + math_.offset(std::min(line, stretch_end_ - 1)));
+  }
+  /// Where the next message goes: it counts as appended, and is to be written before anything is
+  /// published. nullptr: there is no room.
+  std::byte* append_place(std::size_t message_bytes) {
+    const std::size_t size = frame_bytes(message_bytes);
+    if (stretch_begin_ + size > stretch_end_ && !next_stretch(message_bytes)) [[unlikely]]
+      return nullptr;
+    prefetch(stretch_begin_ + prefetch_ahead);
+    const auto bytes = static_cast<std::uint32_t>(message_bytes);
+    FrameHeader* const mine = header(stretch_memory_, stretch_begin_);
+    *mine = {bytes, FrameKind::message, planned_ + appended_++};
+    log_.append(stretch_begin_, bytes);
+    appended_end_ = stretch_begin_ += size;
+    return reinterpret_cast<std::byte*>(mine + 1);
   }
   bool next_stretch(std::size_t message_bytes);
   bool take(std::size_t least, std::size_t most, Space& space);

@@ -77,7 +77,11 @@ void Ask::answer(objects::Reply reply, std::uint64_t version) {
 
 void Ask::close(const Error& why) {
   objects::Reply reply;
-  reply.take({}, why, update_ ? Effect::unknown : Effect::no);
+  std::vector<std::byte> text;
+  objects::encode_error(text, why);
+  reply.failed = true;
+  reply.effect = update_ ? Effect::unknown : Effect::no;
+  reply.bytes.adopt(std::move(text));
   answer(std::move(reply), 0);
 }
 
@@ -205,7 +209,9 @@ bool Core::turn() {
   }
   for (auto& [ask, done] : answered)
     call([&, &of = *ask, &what = done] {
-      objects::Reply reply{NodeId{}, what.failed, what.effect, {}};
+      objects::Reply reply;
+      reply.failed = what.failed;
+      reply.effect = what.effect;
       reply.bytes.adopt(std::move(what.bytes));
       of.answer(std::move(reply), what.version);
     });

@@ -31,54 +31,76 @@ void SpinLock::pause() {
   sched_yield();
 }
 
-void Call::watch(Stage stage, std::function<void()> then) {
-  watched_ = stage;
-  then_ = std::move(then);
-  if ((state_.fetch_or(watched, std::memory_order_acq_rel) & stage) == 0) return;
-  // Nobody else will.
-  run(std::exchange(then_, {}));
+void ReplyBytes::assign_other(Bytes bytes) {
+  if (bytes.size() > near_.size()) {
+    if (!far_) far_ = std::make_unique<std::vector<std::byte>>();
+    far_->assign(bytes.begin(), bytes.end());
+  } else if (!bytes.empty()) {
+    std::memcpy(near_.data(), bytes.data(), bytes.size());
+  }
 }
 
-void Call::reach(std::uint32_t stages) {
-  // Sequentially consistent, as is the count of those who wait: either we see them, or they us.
-  const std::uint32_t before = state_.fetch_or(stages, std::memory_order_seq_cst);
-  if (pool_->waiting_.load(std::memory_order_seq_cst) != 0) pool_->notify();
-  if ((before & watched) != 0 && (before & watched_) == 0 && (stages & watched_) != 0)
-    run(std::exchange(then_, {}));
+void Call::watch(Stage stage, std::function<void()> then) {
+  if (reached(stage)) return run(then);
+  if (!pool_->at_home()) {
+    // Who watches holds the call as long as `then` is there.
+    if (!pool_->leave({this, stage, then})) run(then);  // every call is completed
+    return;
+  }
+  watched_ = static_cast<std::uint8_t>(stage);
+  rest().then = std::move(then);
+}
+
+void Call::call_watcher() {
+  watched_ = 0;
+  run(std::exchange(rest_->then, {}));
+}
+
+/// By the last who held it.
+void Call::let_go_in_flight() {
+  // Who completes it gives it back.
+  if (pool_->at_home()) return holders_.store(0, std::memory_order_relaxed);
+  if (!pool_->leave({this, {}, {}})) recycle();
 }
 
 const Reply* Call::reply_of(NodeId member) const {
-  for (std::uint32_t at = 0; at < arrived_; ++at)
-    if (const Reply& reply = reply_at(at); reply.member == member) return &reply;
+  if (arrived_ == 0) return nullptr;
+  if (first_.member == member) return &first_;
+  for (unsigned at = 0; at < same_used_; ++at)
+    if (same_[at] == member) return &first_;
+  return rest_ ? other_of(member) : nullptr;
+}
+
+const Reply* Call::other_of(NodeId member) const {
+  for (std::size_t at = 0; at < rest_->others_used; ++at)
+    if (rest_->others[at].member == member) return &rest_->others[at];
   return nullptr;
 }
 
-Reply* Call::add_reply(NodeId member, std::uint64_t version) {
-  if (reply_of(member) != nullptr) return nullptr;
-  if (arrived_ == near_.size() + far_.size()) far_.emplace_back();
-  Reply& reply = reply_at(arrived_);
-  if (arrived_++ == 0) {
-    first_ = &reply;
-    version_ = version;
-  }
+const Reply* Call::add_other(NodeId member, bool has_failed, Effect effect, Bytes bytes) {
+  Rest& more = rest();
+  if (more.others_used == more.others.size()) more.others.emplace_back();
+  Reply& reply = more.others[more.others_used++];
   reply.member = member;
+  reply.failed = has_failed;
+  reply.effect = effect;
+  reply.bytes.assign(bytes);
   return &reply;
 }
 
-void Call::recycle() {
-  if ((state_.load(std::memory_order_relaxed) & watched) != 0) then_ = {};
-  state_.store(0, std::memory_order_relaxed);
-  single_ = false;
-  if (asks_) {
-    asks_ = latest_ = false;
-    asked_ = NodeId{};
-    shard_.reset();
-    tried_ = 0;
-  }
-  awaited_ = arrived_ = 0;
-  if (failure_) failure_.reset();
-  pool_->give_back(*this);
+void Call::clear_rest() {
+  watched_ = 0;
+  asks_ = false;
+  rest_->others_used = 0;
+  rest_->failure.reset();
+  rest_->asked = NodeId{};
+  rest_->shard.reset();
+  rest_->tried = 0;
+  rest_->latest = false;
+  rest_->then = {};
 }
+
+Pool::Pool(Node& node) : node_(&node), threaded_(node.threaded()) {}
 
 Pool::~Pool() {
   for (auto& chunk : chunks_) delete chunk.load(std::memory_order_relaxed);
@@ -92,59 +114,38 @@ bool Pool::grow() {
   for (std::size_t at = chunk_calls; at-- > 0;) {
     (*chunk)[at].pool_ = this;
     (*chunk)[at].id_ = first + at;
-    free_.push_back(static_cast<std::uint32_t>(first + at));
+    free_.push_back(&(*chunk)[at]);
   }
   chunks_[used_chunks_++].store(chunk, std::memory_order_release);
   return true;
 }
 
-Call* Pool::take() {
-  std::uint32_t index = 0;
-  if (at_home()) {
-    if (at_home_.empty() && !fetch_home()) return nullptr;
-    index = at_home_.back();
-    at_home_.pop_back();
-    return begin(index);
-  }
+Call* Pool::take_elsewhere() {
+  Call* call = nullptr;
   {
     const std::lock_guard lock(lock_);
     if (free_.empty() && !grow()) return nullptr;
-    index = free_.back();
+    call = free_.back();
     free_.pop_back();
   }
-  return begin(index);
+  return begin(*call);
 }
 
 /// False: there are none.
 bool Pool::fetch_home() {
   const std::lock_guard lock(lock_);
   if (free_.empty() && !grow()) return false;
-  const auto count = static_cast<std::ptrdiff_t>(std::min(free_.size(), most_at_home / 2));
-  at_home_.insert(at_home_.end(), free_.end() - count, free_.end());
-  free_.resize(free_.size() - static_cast<std::size_t>(count));
+  home_count_ = std::min(free_.size(), most_at_home / 2);
+  std::copy(free_.end() - static_cast<std::ptrdiff_t>(home_count_), free_.end(), at_home_.begin());
+  free_.resize(free_.size() - home_count_);
   return true;
 }
 
-Call* Pool::begin(std::uint32_t index) {
-  Chunk& chunk = *chunks_[index / chunk_calls].load(std::memory_order_relaxed);
-  Call& call = chunk[index % chunk_calls];
-  call.id_ += std::uint64_t{1} << index_bits;
-  call.holders_.store(1, std::memory_order_relaxed);
-  return &call;
-}
-
-void Pool::give_back(Call& call) {
-  const auto index = static_cast<std::uint32_t>(call.id_ & ((1u << index_bits) - 1));
-  if (at_home()) {
-    at_home_.push_back(index);
-    // Others take them, too.
-    if (at_home_.size() > most_at_home) give_back_all(most_at_home / 2);
-    return;
-  }
+void Pool::give_back_elsewhere(Call& call) {
   bool last = false;
   {
     const std::lock_guard lock(lock_);
-    free_.push_back(index);
+    free_.push_back(&call);
     last = abandoned_ && free_.size() == used_chunks_ * chunk_calls;
   }
   if (last) delete this;
@@ -153,14 +154,27 @@ void Pool::give_back(Call& call) {
 /// What is at home, but for so many.
 void Pool::give_back_all(std::size_t but) {
   const std::lock_guard lock(lock_);
-  free_.insert(free_.end(), at_home_.begin() + static_cast<std::ptrdiff_t>(but), at_home_.end());
-  at_home_.resize(but);
+  free_.insert(free_.end(), at_home_.begin() + but, at_home_.begin() + home_count_);
+  home_count_ = but;
 }
 
 void Pool::close() {
-  node_.store(nullptr, std::memory_order_release);
+  std::vector<Errand> errands;
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    node_.store(nullptr, std::memory_order_release);
+    errands.swap(errands_);
+  }
+  for (Errand& errand : errands) {
+    if (errand.then)
+      run(errand.then);
+    else
+      errand.call->let_go();
+  }
   home_.store(nullptr, std::memory_order_relaxed);
   give_back_all(0);
+  notify();
 }
 
 void Pool::abandon() {
@@ -173,12 +187,42 @@ void Pool::abandon() {
   if (last) delete this;
 }
 
-Call* Pool::find(std::uint64_t id) {
-  const std::size_t index = id & ((1u << index_bits) - 1);
-  Chunk* const chunk = chunks_[index / chunk_calls].load(std::memory_order_acquire);
-  if (chunk == nullptr) return nullptr;
-  Call& call = (*chunk)[index % chunk_calls];
-  return call.in_flight_.load(std::memory_order_acquire) && call.id_ == id ? &call : nullptr;
+bool Pool::leave(Errand errand) {
+  const std::lock_guard lock(mutex_);
+  if (closed_) return false;
+  errands_.push_back(std::move(errand));
+  errands_left_.store(true, std::memory_order_relaxed);
+  if (errands_.back().then) node_.load(std::memory_order_relaxed)->wake();
+  return true;
+}
+
+void Pool::run_errands() {
+  std::vector<Errand> errands;
+  {
+    const std::lock_guard lock(mutex_);
+    errands.swap(errands_);
+    errands_left_.store(false, std::memory_order_relaxed);
+  }
+  for (Errand& errand : errands) {
+    if (errand.then)
+      errand.call->watch(errand.stage, std::move(errand.then));
+    else
+      errand.call->let_go();
+  }
+}
+
+void Pool::note_news() {
+  if (at_home())
+    news_ = true;
+  else
+    tell();
+}
+
+void Pool::tell() {
+  news_ = false;
+  // Pairs with the count of those who wait: either we see them, or they what there is.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (waiting_.load(std::memory_order_seq_cst) != 0) notify();
 }
 
 void Pool::notify() {
@@ -191,12 +235,11 @@ bool Pool::in_upcall() const {
   return node != nullptr && node->in_upcall();
 }
 
-bool Pool::wait(const Call& call, Call::Stage stage, Time deadline) {
+bool Pool::wait_longer(const Call& call, Call::Stage stage, Time deadline) {
   const auto there = [&] { return call.reached(stage); };
-  if (there()) return true;
   Node* const node = node_.load(std::memory_order_acquire);
   if (node == nullptr || node->in_upcall()) return there();
-  if (node->threaded()) {
+  if (threaded_) {
     waiting_.fetch_add(1, std::memory_order_seq_cst);
     std::unique_lock lock(mutex_);
     // The longest that the clock under it can say.

@@ -61,6 +61,21 @@ void encode(Encoder& to, const Type& value) {
   }
 }
 
+/// The same, and nothing else.
+template <class Type>
+void encode_into(std::vector<std::byte>& to, const Type& value) {
+  if constexpr (Raw<Type>) {
+    // One size after the other, as a rule.
+    if (to.size() != sizeof value) [[unlikely]]
+      to.resize(sizeof value);
+    std::memcpy(to.data(), &value, sizeof value);
+  } else {
+    to.clear();
+    Encoder encoder(to);
+    encode(encoder, value);
+  }
+}
+
 /// Throws, Undecodable or what the value's own code throws.
 template <class Type>
 Type decode(Decoder& from) {

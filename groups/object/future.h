@@ -20,6 +20,7 @@
 #include "core/base/ids.h"
 #include "core/base/time.h"
 #include "groups/object/call.h"
+#include "groups/object/call_handle.h"
 #include "groups/object/codec.h"
 
 namespace squall {
@@ -46,37 +47,6 @@ struct Replies {
 };
 
 namespace objects {
-
-/// Holds a call once.
-class CallHandle {
- public:
-  CallHandle() = default;
-  explicit CallHandle(Call* held) : call_(held) {}
-  explicit CallHandle(CallError refused)
-      : refused_(std::make_shared<const CallError>(std::move(refused))) {}
-  CallHandle(const CallHandle& other) : call_(other.call_), refused_(other.refused_) {
-    if (call_ != nullptr) call_->hold();
-  }
-  CallHandle(CallHandle&& other) noexcept
-      : call_(std::exchange(other.call_, nullptr)), refused_(std::move(other.refused_)) {}
-  CallHandle& operator=(CallHandle other) noexcept {
-    std::swap(call_, other.call_);
-    std::swap(refused_, other.refused_);
-    return *this;
-  }
-  ~CallHandle() {
-    if (call_ != nullptr) call_->release();
-  }
-
-  bool ready(Call::Stage stage) const { return call_ == nullptr || call_->reached(stage); }
-  /// The call at that stage, or why it never gets there, or has not.
-  CallResult<const Call*> wait(Call::Stage stage, Time deadline) const;
-  void then(Call::Stage stage, std::function<void()> next) const;
-
- private:
-  Call* call_ = nullptr;
-  std::shared_ptr<const CallError> refused_;  // never begun
-};
 
 template <class T>
 CallResult<T> decode_reply(const Reply& reply) {
@@ -152,6 +122,8 @@ class Future : public objects::FutureBase<Future<T>, Replies<T>> {
   /// The update's result at this replica, which is the first to be sure of the version: does not
   /// wait for the others.
   CallResult<T> own(Time deadline = never) const {
+    if (const auto* there = this->call_.there(objects::Call::own)) [[likely]]
+      return objects::decode_reply<T>(there->own_reply());
     auto call = this->call_.wait(objects::Call::own, deadline);
     if (!call) return tl::unexpected(std::move(call.error()));
     return objects::decode_reply<T>((*call)->own_reply());
@@ -173,7 +145,7 @@ class Future : public objects::FutureBase<Future<T>, Replies<T>> {
       const Member& member = roster.view->members[rank];
       const objects::Reply* const reply = call.reply_of(member.id);
       if (reply == nullptr) continue;
-      if (reply == &call.own_reply()) replies.own_at = replies.all.size();
+      if (member.id == roster.self) replies.own_at = replies.all.size();
       replies.all.push_back({member.name, rank, objects::decode_reply<T>(*reply)});
     }
     return replies;

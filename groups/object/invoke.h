@@ -108,23 +108,28 @@ void invoke(void* object, Bytes arguments, Outcome& outcome) {
     values = Checked::Parameters::decode_all(from);
     if (from.left() != 0) throw Undecodable();
   } catch (...) {
+    outcome.bytes.clear();
     outcome.error = undecodable(method_name<Method>());
     return;
   }
   outcome.effect = Effect::yes;
   try {
     T& self = *static_cast<T*>(object);
-    Encoder to(outcome.bytes);
     if constexpr (std::is_void_v<typename Checked::Returned>) {
       Checked::Parameters::template call<Method>(self, *values);
+      outcome.bytes.clear();
     } else {
       decltype(auto) result = Checked::Parameters::template call<Method>(self, *values);
-      if constexpr (!Unwrapped<typename Checked::Returned>::may_fail)
-        encode(to, static_cast<const typename Checked::Returned&>(result));
-      else if (!result)
+      if constexpr (!Unwrapped<typename Checked::Returned>::may_fail) {
+        encode_into(outcome.bytes, static_cast<const typename Checked::Returned&>(result));
+      } else if (!result) {
+        outcome.bytes.clear();
         outcome.error = result.error();
-      else if constexpr (!std::is_void_v<typename Checked::Value>)
-        encode(to, *result);
+      } else if constexpr (!std::is_void_v<typename Checked::Value>) {
+        encode_into(outcome.bytes, *result);
+      } else {
+        outcome.bytes.clear();
+      }
     }
   } catch (...) {
     outcome.bytes.clear();

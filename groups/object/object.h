@@ -210,12 +210,10 @@ class Object {
   template <class Encode>
   objects::CallHandle begin_small(objects::CallHeader::Kind kind, std::uint64_t method,
                                   std::size_t bytes, const Encode& encode) const {
-    constexpr std::size_t header = sizeof(objects::CallHeader);
-    std::array<std::byte, header + small_arguments> room;
-    const auto message = MutableBytes(room).first(header + bytes);
-    if (!encode(message.subspan(header))) return objects::CallHandle(objects::unencodable());
-    auto call = replica_->send(kind, method, message);
-    return call ? objects::CallHandle(*call) : objects::CallHandle(std::move(call.error()));
+    std::array<std::byte, small_arguments> room;
+    const auto all = MutableBytes(room).first(bytes);
+    if (!encode(all)) return objects::CallHandle(objects::unencodable());
+    return replica_->send(kind, method, all);
   }
 
   template <auto Method, class... Arguments>

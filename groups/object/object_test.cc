@@ -7,6 +7,7 @@
 #include <coroutine>
 #include <memory>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -88,6 +89,61 @@ TEST_CASE("what an update throws, or returns as an error, is every replica's rep
   const auto cleared_replies = cleared.get();
   REQUIRE(cleared_replies);
   for (const auto& each : cleared_replies->all) CHECK(each.result);
+}
+
+/// Whose replicas are not equal, as they should be.
+struct Odd {
+  static inline int executions = 0;
+  int odd() { return ++executions; }
+  std::string odd_text() { return std::string(100, static_cast<char>('a' + ++executions % 26)); }
+  int even() { return 7; }
+  template <class Archive>
+  void serialize(Archive&) {}
+};
+
+TEST_CASE("each replica's reply is its own, however many there are, equal or not") {
+  Members members(5);
+  auto all = members.objects<Odd>();
+  REQUIRE(members.turn_until([&] { return std::ranges::all_of(all, &Object<Odd>::ready); }));
+  const auto names = [&](const auto& replies) {
+    std::string text;
+    for (const auto& each : replies.all) text += each.member;
+    return text;
+  };
+  // More than once, since calls are used again.
+  for (int round = 0; round < 3; ++round) {
+    auto odd = all[1].update<&Odd::odd>();
+    auto even = all[1].update<&Odd::even>();
+    auto text = all[1].update<&Odd::odd_text>();
+    REQUIRE(members.turn_until([&] { return odd.ready() && even.ready() && text.ready(); }));
+    std::set<int> results;
+    const auto odd_replies = *odd.get();
+    for (const auto& each : odd_replies.all) results.insert(*each.result);
+    CHECK(names(odd_replies) == "abcde");
+    CHECK(results.size() == 5);
+    CHECK(*odd_replies.own() == *odd_replies.all[1].result);
+    const auto even_replies = *even.get();
+    CHECK(names(even_replies) == "abcde");
+    CHECK(std::ranges::all_of(even_replies.all, [](const auto& each) { return each.result == 7; }));
+    CHECK(even_replies.own_at == 1);
+    std::set<std::string> texts;
+    const auto text_replies = *text.get();
+    for (const auto& each : text_replies.all) texts.insert(*each.result);
+    CHECK(texts.size() == 5);
+  }
+}
+
+TEST_CASE("a future that is dropped before its call has an end leaves the call running") {
+  Members members(2);
+  auto stores = members.objects<Inventory>();
+  // More than there are calls, so that each is used again.
+  for (int i = 0; i < 70000; ++i) {
+    static_cast<void>(stores[0].update<&Inventory::add>("bolts", 1));
+    if (i % 500 == 0)
+      for (auto& node : members.nodes) node->poll();
+  }
+  CHECK(members.turn_until(
+      [&] { return stores[1].read<&Inventory::count>("bolts").value_or(0) == 70000; }));
 }
 
 TEST_CASE("a future is asked for the first reply, the own, or all, by waiting or by a callback") {

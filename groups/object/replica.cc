@@ -27,7 +27,9 @@ Replica::Replica(Node& node, Group& group, ClassEntry known)
       known_(std::move(known)),
       locks_(node.threaded()),
       self_id_(node.view()->members[node.rank()].id),
-      pool_(new Pool(node)) {}
+      pool_(new Pool(node)),
+      update_word_(header_of(CallHeader::Kind::update, 0, 0).last_word()),
+      in_order_read_word_(header_of(CallHeader::Kind::read, 0, 0).last_word()) {}
 
 Replica::~Replica() {
   pool_->abandon();
@@ -102,42 +104,44 @@ CallResult<Replica::Begun> Replica::begin(CallHeader::Kind kind, std::uint64_t m
     begun.call->release();
     return tl::unexpected(no_room(std::move(space.error())));
   }
-  const CallHeader header = header_of(kind, method, *begun.call);
+  const CallHeader header = header_of(kind, method, begun.call->id());
   std::memcpy(begun.space.bytes.data(), &header, sizeof header);
   begun.call->single_ = kind == CallHeader::Kind::read;
   return begun;
 }
 
-CallResult<Call*> Replica::send(CallHeader::Kind kind, std::uint64_t method, MutableBytes message) {
+CallHandle Replica::send(CallHeader::Kind kind, std::uint64_t method, Bytes arguments) {
   if (!fits_.load(std::memory_order_acquire)) [[unlikely]]
-    if (auto error = misfit(method)) return tl::unexpected(std::move(*error));
-  auto taken = take_call();
-  if (!taken) return taken;
-  Call& call = **taken;
-  const CallHeader header = header_of(kind, method, call);
-  std::memcpy(message.data(), &header, sizeof header);
-  while (true) {
-    auto sent = group_->try_send(message);
-    if (sent) [[likely]]
-      break;
-    if (sent.error().code == Code::would_block && wait_for_room()) continue;
-    call.release();
-    return tl::unexpected(no_room(std::move(sent.error())));
+    if (auto error = misfit(method)) return CallHandle(std::move(*error));
+  Call* call = closed_.load(std::memory_order_acquire) ? nullptr : pool_->take();
+  if (call == nullptr) [[unlikely]] {
+    auto taken = take_call();
+    if (!taken) return CallHandle(std::move(taken.error()));
+    call = *taken;
   }
+  // Stored and loaded word by word: see copy_words.
+  const CallHeader::Words words{
+      method, call->id(), kind == CallHeader::Kind::update ? update_word_ : in_order_read_word_};
+  const Bytes head = std::as_bytes(std::span(words));
+  if (auto sent = group_->try_send_parts(head, arguments); !sent) [[unlikely]]
+    if (auto error = send_later(std::move(sent), head, arguments)) {
+      call->release();
+      return CallHandle(std::move(*error));
+    }
   // Nobody knows of it before the next turn.
-  call.single_ = kind == CallHeader::Kind::read;
-  call.holders_.store(2, std::memory_order_relaxed);
-  call.in_flight_.store(true, std::memory_order_relaxed);
-  return taken;
+  call->single_ = kind == CallHeader::Kind::read;
+  call->in_flight_.store(true, std::memory_order_relaxed);
+  return CallHandle(call);
 }
 
-CallHeader Replica::header_of(CallHeader::Kind kind, std::uint64_t method, const Call& call) const {
-  CallHeader header;
-  header.method = method;
-  header.call = call.id();
-  header.version = known_.version;
-  header.kind = kind;
-  return header;
+/// Once there is room.
+std::optional<CallError> Replica::send_later(Result<> sent, Bytes head, Bytes arguments) {
+  while (!sent) {
+    if (sent.error().code != Code::would_block || !wait_for_room())
+      return no_room(std::move(sent.error()));
+    sent = group_->try_send_parts(head, arguments);
+  }
+  return std::nullopt;
 }
 
 CallError Replica::no_room(Error why) const {
@@ -148,7 +152,6 @@ CallError Replica::no_room(Error why) const {
 
 void Replica::commit(const Begun& begun) {
   Call& call = *begun.call;
-  call.holders_.store(2, std::memory_order_relaxed);  // nobody else has it yet
   // Either `closed` sees it in flight, or it is seen here that nobody will complete it.
   call.in_flight_.store(true, std::memory_order_seq_cst);
   group_->commit(begun.space);
@@ -165,15 +168,31 @@ void Replica::cancel(const Begun& begun) {
 
 const MethodEntry* Replica::find_method(std::uint64_t id) {
   const auto& methods = known_.methods;
-  if (last_method_ < methods.size() && methods[last_method_].id == id) [[likely]]
-    return &methods[last_method_];
   const auto found = std::ranges::lower_bound(methods, id, {}, &MethodEntry::id);
-  if (found == methods.end() || found->id != id) return nullptr;
-  last_method_ = static_cast<std::size_t>(found - methods.begin());
-  return &*found;
+  return found == methods.end() || found->id != id ? nullptr : &*found;
 }
 
+/// Hot. The usual call is one more of the update that was executed last.
 void Replica::deliver(const Delivery& message) {
+  CallHeader::Words header;
+  if (message.bytes.size() < sizeof header || usual_method_ == nullptr) [[unlikely]]
+    return deliver_other(message);
+  std::memcpy(&header, message.bytes.data(), sizeof header);
+  if (header[0] != usual_[0] || header[2] != usual_[2]) [[unlikely]]
+    return deliver_other(message);
+  outcome_.error.reset();
+  outcome_.effect = Effect::no;
+  usual_method_->invoke(object(), message.bytes.subspan(sizeof header), outcome_);
+  if (outcome_.error || outcome_.bytes.size() > small_result) [[unlikely]]
+    return executed(message, std::bit_cast<CallHeader>(header));
+  executed_.store(message.position + 1, std::memory_order_release);
+  if (message.sender != self_)
+    return reply_to(message.sender, header[1], message.position, outcome_);
+  if (Call* const call = pool_->find(header[1])) [[likely]]
+    answer_own(*call, message, call->add_reply(self_id_, false, Effect::yes, outcome_.bytes));
+}
+
+void Replica::deliver_other(const Delivery& message) {
   const auto call = parse_call(message.bytes);
   if (!call) [[unlikely]] {
     if (malformed_++ == 0)
@@ -183,22 +202,32 @@ void Replica::deliver(const Delivery& message) {
   }
   if (call->header.kind >= CallHeader::Kind::client_update)
     return deliver_of_client(message, *call);
-  const bool read = call->header.kind == CallHeader::Kind::read;
-  if (read && message.sender != self_) return;
+  if (call->header.kind == CallHeader::Kind::read) {
+    if (message.sender != self_) return;
+    run(*call, outcome_);
+    if (Call* const own = pool_->find(call->header.call))
+      answer_own(*own, message, add_reply(*own, self_id_, outcome_));
+    return;
+  }
   run(*call, outcome_);
-  if (!read) executed_.store(message.position + 1, std::memory_order_release);
-  if (message.sender == self_)
-    answer_own(message, call->header, outcome_);
-  else
-    reply_to(message.sender, call->header.call, message.position, outcome_);
+  executed(message, call->header);
+}
+
+/// What it came to is in `outcome_`.
+void Replica::executed(const Delivery& message, const CallHeader& header) {
+  check_size(outcome_, header.method, most_post_bytes_ - sizeof(RecordHeader));
+  executed_.store(message.position + 1, std::memory_order_release);
+  if (message.sender != self_)
+    reply_to(message.sender, header.call, message.position, outcome_);
+  else if (Call* const call = pool_->find(header.call))
+    answer_own(*call, message, add_reply(*call, self_id_, outcome_));
 }
 
 void Replica::run(const CallView& call, Outcome& outcome) {
-  run(call, outcome, group_->max_post_bytes() - sizeof(RecordHeader));
+  run(call, outcome, most_post_bytes_ - sizeof(RecordHeader));
 }
 
 void Replica::run(const CallView& call, Outcome& outcome, std::size_t most) {
-  outcome.bytes.clear();
   outcome.error.reset();
   outcome.effect = Effect::no;
   const MethodEntry* const method = find_method(call.header.method);
@@ -211,18 +240,28 @@ void Replica::run(const CallView& call, Outcome& outcome, std::size_t most) {
     method->invoke(object(), call.arguments, outcome);
   } else {
     method->invoke(object(), call.arguments, outcome);
+    if (method->update) {
+      usual_ = std::bit_cast<CallHeader::Words>(call.header);
+      usual_method_ = method;
+    }
   }
-  if (outcome.bytes.size() > most) [[unlikely]] {
-    outcome.error = Error{Code::too_large,
-                          fmt::format("{} of {} returned {} bytes; a reply takes at most {}",
-                                      method->name, known_.name, outcome.bytes.size(), most),
-                          "return less, or in pieces"};
-    outcome.bytes.clear();
-  }
+  check_size(outcome, call.header.method, most);
+}
+
+void Replica::check_size(Outcome& outcome, std::uint64_t method, std::size_t most) {
+  if (outcome.error || outcome.bytes.size() <= most) [[likely]]
+    return;
+  outcome.error =
+      Error{Code::too_large,
+            fmt::format("{} of {} returned {} bytes; a reply takes at most {}",
+                        find_method(method)->name, known_.name, outcome.bytes.size(), most),
+            "return less, or in pieces"};
+  outcome.bytes.clear();
 }
 
 /// What cannot be run here, and perhaps is elsewhere: then this replica is none any more.
 void Replica::run_unfit(const CallView& call, Outcome& outcome) {
+  outcome.bytes.clear();
   if (broken_.load(std::memory_order_relaxed)) {
     const std::lock_guard lock(mutex_);
     outcome.error = *broken_why_;
@@ -251,38 +290,19 @@ void Replica::run_unfit(const CallView& call, Outcome& outcome) {
     break_down(*outcome.error);
 }
 
-void Replica::answer_own(const Delivery& message, const CallHeader& header,
-                         const Outcome& outcome) {
-  Call* const call = pool_->find(header.call);
-  if (call == nullptr) [[unlikely]]
-    return;
-  Reply* const reply = call->add_reply(self_id_, message.position);
-  if (reply == nullptr) [[unlikely]]
-    return;
-  reply->take(outcome.bytes, outcome.error, outcome.effect);
-  call->own_ = reply;
-  if (call->roster_ != roster_) call->roster_ = roster_;
-  call->awaited_ = call->single_ ? 1 : static_cast<std::uint32_t>(roster_->members.size());
-  finish(*call,
-         Call::first | Call::own | (call->arrived_ >= call->awaited_ ? Call::all : Call::Stage{}));
-}
-
-void Replica::finish(Call& call, std::uint32_t stages) {
-  if ((stages & Call::all) == 0) return call.reach(stages);
-  // Until it is closed, which happens here, nobody else completes a call.
-  if (!closed_.load(std::memory_order_relaxed)) [[likely]]
-    call.in_flight_.store(false, std::memory_order_relaxed);
-  else if (!call.in_flight_.exchange(false, std::memory_order_seq_cst))
-    return;
-  call.reach(stages);
-  call.release();
+const Reply* Replica::add_reply(Call& call, NodeId member, const Outcome& outcome) {
+  if (!outcome.error) [[likely]]
+    return call.add_reply(member, false, outcome.effect, outcome.bytes);
+  std::vector<std::byte> text;
+  encode_error(text, *outcome.error);
+  return call.add_reply(member, true, outcome.effect, text);
 }
 
 void Replica::fail_call(Call& call, Error error, Effect effect) {
-  if (!call.in_flight_.exchange(false, std::memory_order_seq_cst)) return;
-  call.failure_ = std::make_unique<CallError>(with_effect(std::move(error), effect));
-  call.reach(Call::first | Call::own | Call::all | Call::failed);
-  call.release();
+  complete(call, [&] {
+    call.rest().failure = std::make_unique<CallError>(with_effect(std::move(error), effect));
+    call.reach(Call::first | Call::own | Call::all | Call::failed);
+  });
 }
 
 // --- state
@@ -355,6 +375,7 @@ void Replica::break_down(Error why) {
     const std::lock_guard lock(mutex_);
     broken_why_ = std::move(why);
     broken_.store(true, std::memory_order_release);
+    usual_method_ = nullptr;
     ready_.store(false, std::memory_order_release);
   }
   if (desk_ != nullptr) desk_->look_again(*this);

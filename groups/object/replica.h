@@ -21,15 +21,16 @@
 #include "groups/client/service.h"
 #include "groups/node.h"
 #include "groups/object/call.h"
+#include "groups/object/call_handle.h"
 #include "groups/object/read_rounds.h"
 #include "groups/object/sessions.h"
 #include "groups/object/wire.h"
 
 namespace squall::objects {
 
-/// What a method leaves: an encoded result, or an error.
+/// What a method leaves: an encoded result, or an error; then no bytes count.
 struct Outcome {
-  std::vector<std::byte> bytes;
+  std::vector<std::byte> bytes;  // of earlier outcomes, until the method has returned
   std::optional<Error> error;
   Effect effect = Effect::no;
 };
@@ -49,6 +50,9 @@ struct ClassEntry {
   std::vector<MethodEntry> methods;  // by id
 };
 
+/// Results up to this size share a record: of larger ones a header of their own is a small part.
+inline constexpr std::size_t small_result = 256;
+
 class Replica : public Attachment,
                 public clients::Service,
                 public std::enable_shared_from_this<Replica> {
@@ -62,7 +66,7 @@ class Replica : public Attachment,
   // --- calls, from any thread
 
   struct Begun {
-    Call* call = nullptr;  ///< held twice: by the replica and by the caller
+    Call* call = nullptr;  ///< held by the caller
     Reservation space;     ///< the arguments go here
   };
   /// A call through the group's order, with `bytes` of arguments. Waits for room as Group::send
@@ -71,8 +75,7 @@ class Replica : public Attachment,
   void commit(const Begun& begun);
   void cancel(const Begun& begun);
   /// All in one for what is small: without a lock or an atomic operation, as long as `turns_here`.
-  /// `message` is the arguments behind room for a CallHeader. The call is held twice.
-  CallResult<Call*> send(CallHeader::Kind kind, std::uint64_t method, MutableBytes message);
+  CallHandle send(CallHeader::Kind kind, std::uint64_t method, Bytes arguments);
   /// The node turns on the calling thread.
   bool turns_here() const { return pool_->at_home(); }
 
@@ -153,15 +156,21 @@ class Replica : public Attachment,
   void answer_client(clients::Tag tag, const Sessions::Judged& judged);
 
   void deliver(const Delivery& message);
+  void deliver_other(const Delivery& message);
   void run(const CallView& call, Outcome& outcome);
   /// `most`: bytes of a result.
   void run(const CallView& call, Outcome& outcome, std::size_t most);
   void run_unfit(const CallView& call, Outcome& outcome);
-  void answer_own(const Delivery& message, const CallHeader& header, const Outcome& outcome);
+  void executed(const Delivery& message, const CallHeader& header);
+  void check_size(Outcome& outcome, std::uint64_t method, std::size_t most);
+  void answer_own(Call& call, const Delivery& message, const Reply* reply);
   void reply_to(Rank to, std::uint64_t call, std::uint64_t version, const Outcome& outcome);
+  void reply_otherwise(Rank to, RecordHeader header, const Outcome& outcome);
 
   void posted(Rank from, Bytes message);
   void take_reply(Rank from, const RecordView& record);
+  void take_replies(Rank from, const RecordView& record);
+  void replied(Call& call);
   void answer_read(Rank from, const RecordView& record);
   void take_round(Rank posted_from, const RecordView& record);
   void take_interface(Rank from, const RecordView& record);
@@ -184,11 +193,14 @@ class Replica : public Attachment,
   void compare_interfaces();
   std::optional<CallError> misfit(std::uint64_t method);
 
+  static const Reply* add_reply(Call& call, NodeId member, const Outcome& outcome);
   void finish(Call& call, std::uint32_t stages);
+  template <class Finish>
+  void complete(Call& call, Finish finish);
   void fail_call(Call& call, Error error, Effect effect);
   bool flush();
   bool flush(Rank to);
-  std::vector<std::byte>* box_of(NodeId member);
+  RecordBox* box_of(NodeId member);
 
   StateSource save();
   Result<> load(Bytes piece, bool last);
@@ -197,8 +209,16 @@ class Replica : public Attachment,
   CallResult<Call*> take_call();
   bool wait_for_room();
   CallError closed_error() const;
+  std::optional<CallError> send_later(Result<> sent, Bytes head, Bytes arguments);
   CallError no_room(Error why) const;
-  CallHeader header_of(CallHeader::Kind kind, std::uint64_t method, const Call& call) const;
+  CallHeader header_of(CallHeader::Kind kind, std::uint64_t method, std::uint64_t call) const {
+    CallHeader header;
+    header.method = method;
+    header.call = call;
+    header.version = known_.version;
+    header.kind = kind;
+    return header;
+  }
   const MethodEntry* find_method(std::uint64_t id);
 
   std::atomic<bool> closed_{false};
@@ -208,7 +228,8 @@ class Replica : public Attachment,
   const ClassEntry known_;
   const bool locks_;
   const NodeId self_id_;
-  Pool* pool_;  // outlives this as long as calls are held
+  Pool* pool_;                                            // outlives this as long as calls are held
+  const std::uint64_t update_word_, in_order_read_word_;  // the last of a CallHeader
 
   // Where the node turns. The view is the one that the group was told last; for who is arriving the
   // node's may be later.
@@ -220,9 +241,12 @@ class Replica : public Attachment,
   std::map<NodeId, RecordHeader> so_far_;  // answers that wait for room, one for each who asked
   bool loaded_ = false;                    // a state, since the group was told of a view
   Outcome outcome_;                        // of the call that is executed
-  std::vector<std::vector<std::byte>> outbox_;  // by rank: whole records, for as long as it is here
-  bool out_ = false;                            // there is something in it
-  std::size_t last_method_ = 0;
+  std::size_t most_post_bytes_ = 0;
+  std::vector<RecordBox> outbox_;  // by rank, for as long as it is here
+  bool out_ = false;               // there is something in it
+  // What calls that need no second look have in their header; null: there is none such now.
+  CallHeader::Words usual_{};
+  const MethodEntry* usual_method_ = nullptr;
   std::vector<std::byte> loading_;
   std::uint64_t malformed_ = 0;
   Sessions sessions_;                 // of clients: a part of the state
@@ -244,5 +268,45 @@ class Replica : public Attachment,
   std::vector<Member> others_;  // in this member's shard
   std::vector<Member> peers_;   // in any shard
 };
+
+// --- the hot part of what completes calls
+
+/// Completes one that is in flight, when the node turns no more: then other threads do so, too.
+template <class Finish>
+void Replica::complete(Call& call, Finish finish) {
+  call.hold();
+  if (call.in_flight_.exchange(false, std::memory_order_seq_cst)) finish();
+  call.release();
+}
+
+inline void Replica::finish(Call& call, std::uint32_t stages) {
+  if ((stages & Call::all) == 0) return call.reach(stages);
+  if (closed_.load(std::memory_order_relaxed)) [[unlikely]]
+    return complete(call, [&] { call.reach(stages); });
+  call.reach(stages);
+  // Once it is not in flight, whoever holds it elsewhere may give it back.
+  const bool dropped = call.holders_.load(std::memory_order_relaxed) == 0;
+  call.in_flight_.store(false, std::memory_order_release);
+  if (dropped) [[unlikely]]
+    call.recycle();
+}
+
+inline void Replica::answer_own(Call& call, const Delivery& message, const Reply* reply) {
+  if (reply == nullptr) [[unlikely]]
+    return;
+  call.version_ = message.position;
+  call.own_ = reply;
+  if (call.roster_ != roster_) [[unlikely]]
+    call.roster_ = roster_;
+  call.awaited_ = call.single_ ? 1 : static_cast<std::uint16_t>(roster_->members.size());
+  finish(call, call.arrived_ >= call.awaited_ ? Call::first | Call::own | Call::all
+                                              : Call::first | Call::own);
+}
+
+/// One more to an update.
+inline void Replica::replied(Call& call) {
+  finish(call, call.reached(Call::own) && call.arrived_ >= call.awaited_ ? Call::first | Call::all
+                                                                         : Call::first);
+}
 
 }  // namespace squall::objects

@@ -26,24 +26,30 @@ std::optional<Rank> rank_in(const View& view, const Member& member) {
 
 void Replica::reply_to(Rank to, std::uint64_t call, std::uint64_t version, const Outcome& outcome) {
   auto& box = outbox_[to];
+  out_ = true;
+  if (!outcome.error && outcome.effect == Effect::yes && outcome.bytes.size() <= small_result &&
+      box.size() < most_outbox_bytes) [[likely]]
+    return box.reply(call, outcome.bytes, most_post_bytes_);
   RecordHeader header;
   header.call = call;
   header.what = version;
+  reply_otherwise(to, header, outcome);
+}
+
+void Replica::reply_otherwise(Rank to, RecordHeader header, const Outcome& outcome) {
+  auto& box = outbox_[to];
   header.effect = outcome.effect;
-  header.failed = outcome.error.has_value() ? 1 : 0;
-  out_ = true;
-  if (!outcome.error && box.size() < most_outbox_bytes) [[likely]]
-    return append_record(box, header, outcome.bytes);
+  if (!outcome.error && box.size() < most_outbox_bytes) return box.append(header, outcome.bytes);
   std::vector<std::byte> body;
   encode_error(
       body, outcome.error.value_or(Error{Code::would_block, "replies pile up at the replica", ""}));
   header.failed = 1;
-  append_record(box, header, body);
+  box.append(header, body);
 }
 
 bool Replica::flush(Rank to) {
   auto& box = outbox_[to];
-  const std::size_t most = group_->max_post_bytes();
+  const std::size_t most = most_post_bytes_;
   const auto& now = node_->view_here();
   const auto rank =
       now == roster_->view ? std::optional(to) : now->rank_of(roster_->view->members[to].id);
@@ -51,22 +57,23 @@ bool Replica::flush(Rank to) {
     box.clear();  // it is gone, as the group will be told
     return false;
   }
+  const Bytes all = box.seal();
   std::size_t sent = 0;
-  while (sent < box.size()) {
+  while (sent < all.size()) {
     std::size_t end = sent;
-    while (end < box.size()) {
+    while (end < all.size()) {
       RecordHeader header;
-      std::memcpy(&header, box.data() + end, sizeof header);
+      std::memcpy(&header, all.data() + end, sizeof header);
       const std::size_t next = end + sizeof header + header.bytes;
       if (next - sent > most && end != sent) break;
       end = next;
     }
-    const auto posted = group_->post(*rank, Bytes(box).subspan(sent, end - sent));
+    const auto posted = group_->post(*rank, all.subspan(sent, end - sent));
     if (!posted && posted.error().code == Code::would_block) break;
     // Whatever else it is, it is so for good: the callers learn of it with the next view.
     sent = end;
   }
-  box.erase(box.begin(), box.begin() + static_cast<std::ptrdiff_t>(sent));
+  box.drop_front(sent);
   return sent != 0;
 }
 
@@ -118,6 +125,9 @@ void Replica::posted(Rank posted_from, Bytes message) {
     }
     if (!told) continue;
     switch (record->header.kind) {
+      case RecordHeader::Kind::replies:
+        take_replies(from, *record);
+        break;
       case RecordHeader::Kind::reply:
         take_reply(from, *record);
         break;
@@ -145,22 +155,32 @@ void Replica::take_reply(Rank from, const RecordView& record) {
   Call* const call = pool_->find(record.header.call);
   if (call == nullptr) return;  // of before a view change: its caller was told
   const bool read = call->asks_;
-  if (read && call->asked_ != roster_->view->members[from].id) return;
-  if (read && call->shard_ && ask_next(*call, record)) return;
+  const NodeId member = roster_->view->members[from].id;
+  if (read && call->asked() != member) return;
+  if (read && call->rest_->shard && ask_next(*call, record)) return;
   if (!read && call->single_) return;
-  Reply* const reply = call->add_reply(roster_->view->members[from].id, record.header.what);
+  const Reply* const reply =
+      call->add_reply(member, record.header.failed == 1, record.header.effect, record.body);
   if (reply == nullptr) return;
-  reply->failed = record.header.failed == 1;
-  reply->effect = record.header.effect;
-  reply->bytes.assign(record.body);
-  std::uint32_t reached = Call::first;
-  if (read) {
-    call->own_ = reply;
-    reached |= Call::own | Call::all;
-  } else if (call->reached(Call::own) && call->arrived_ >= call->awaited_) {
-    reached |= Call::all;
+  if (!read) return replied(*call);
+  call->own_ = reply;
+  finish(*call, Call::first | Call::own | Call::all);
+}
+
+void Replica::take_replies(Rank from, const RecordView& record) {
+  const NodeId member = roster_->view->members[from].id;
+  const std::size_t result_bytes = record.header.what;
+  const std::size_t item_bytes = reply_item_bytes(result_bytes);
+  for (Bytes rest = record.body; !rest.empty(); rest = rest.subspan(item_bytes)) {
+    ReplyItem item;
+    std::memcpy(&item, rest.data(), sizeof item);
+    Call* const call = pool_->find(item.call);
+    if (call == nullptr || call->single_) [[unlikely]]
+      continue;
+    if (call->add_reply(member, false, record.header.effect,
+                        rest.subspan(sizeof item, result_bytes)) != nullptr) [[likely]]
+      replied(*call);
   }
-  finish(*call, reached);
 }
 
 // --- who has what
@@ -170,7 +190,7 @@ void Replica::announce(Rank to, RecordHeader::Kind kind) {
   for (const MethodEntry& method : known_.methods) mine.methods.push_back({method.id, method.name});
   RecordHeader header;
   header.kind = kind;
-  append_record(outbox_[to], header, encode_interface(mine));
+  outbox_[to].append(header, encode_interface(mine));
   out_ = true;
 }
 
@@ -191,7 +211,7 @@ void Replica::take_interface(Rank from, const RecordView& record) {
   // What was said to it before it listened is lost.
   announce(from, RecordHeader::Kind::interface);
   pool_->each([&](Call& call) {
-    if (call.asked_ == member) put_question(call);
+    if (call.asked() == member) put_question(call);
   });
   rounds_.ask_again(member);
 }
@@ -251,12 +271,13 @@ void Replica::enter(const Membership& now) {
   }
   loaded_ = false;
   // What is for those who stay still goes to them.
-  std::vector<std::vector<std::byte>> boxes(now.view->size());
+  std::vector<RecordBox> boxes(now.view->size());
   for (Rank was = 0; was < outbox_.size(); ++was)
     if (const auto is = rank_in(*now.view, roster_->view->members[was]))
       boxes[*is] = std::move(outbox_[was]);
   outbox_ = std::move(boxes);
-  roster_ = std::make_shared<const Roster>(Roster{now.view, now.members()});
+  roster_ = std::make_shared<const Roster>(Roster{now.view, now.members(), self_id_});
+  most_post_bytes_ = group_->max_post_bytes();
   shards_ = now.shards;
   shard_ = now.shard;
   self_ = *roster_->view->rank_of(self_id_);
@@ -279,9 +300,9 @@ void Replica::enter(const Membership& now) {
       if (rank != self_) announce(rank, RecordHeader::Kind::greeting);
   // Calls that were not delivered are sent again by the engine, if there is a group.
   pool_->each([&](Call& call) {
-    if (call.asked_ != NodeId{})
+    if (call.asked() != NodeId{})
       put_question(call);
-    else if (call.latest_)
+    else if (call.latest())
       return;
     else if (call.reached(Call::own))
       lose_replies(call, false);
@@ -296,15 +317,15 @@ void Replica::lose_replies(Call& call, bool of_all) {
   for (const Rank rank : call.roster_->members) {
     const Member& member = call.roster_->view->members[rank];
     if (!of_all && rank_in(*roster_->view, member)) continue;
-    Reply* const reply = call.add_reply(member.id, 0);
-    if (reply == nullptr) continue;
-    reply->take({},
-                Error{Code::lost,
-                      fmt::format("the reply of {} never came; the call took effect at all who are "
-                                  "left",
-                                  member.name),
-                      ""},
-                Effect::yes);
+    if (call.reply_of(member.id) != nullptr) continue;
+    Outcome lost;
+    lost.effect = Effect::yes;
+    lost.error =
+        Error{Code::lost,
+              fmt::format("the reply of {} never came; the call took effect at all who are left",
+                          member.name),
+              ""};
+    static_cast<void>(add_reply(call, member.id, lost));
   }
   if (call.arrived_ >= call.awaited_) finish(call, Call::all);
 }
@@ -317,7 +338,7 @@ void Replica::closed(const Error& error) {
   }
   closed_.store(true, std::memory_order_seq_cst);
   pool_->each([&](Call& call) {
-    if (call.asked_ != NodeId{} || call.single_)
+    if (call.asked() != NodeId{} || call.single_)
       fail_call(call, error, Effect::no);
     else if (call.reached(Call::own))
       lose_replies(call, true);

@@ -43,8 +43,9 @@ CallResult<Call*> Replica::ask(Call& call, const Where& where, std::uint64_t met
   header.call = call.id();
   header.what = method;
   header.bytes = static_cast<std::uint32_t>(sizeof known_.version + arguments.size());
-  call.question_.resize(sizeof header + header.bytes);
-  std::byte* at = call.question_.data();
+  auto& question = call.rest().question;
+  question.resize(sizeof header + header.bytes);
+  std::byte* at = question.data();
   std::memcpy(at, &header, sizeof header);
   std::memcpy(at += sizeof header, &known_.version, sizeof known_.version);
   if (!arguments.empty())
@@ -56,7 +57,6 @@ CallResult<Call*> Replica::ask(Call& call, const Where& where, std::uint64_t met
       call.release();
       return without_effect(std::move(placed.error()));
     }
-    call.hold();
     call.in_flight_.store(true, std::memory_order_relaxed);
     put(call);
     static_cast<void>(turned());
@@ -68,7 +68,6 @@ CallResult<Call*> Replica::ask(Call& call, const Where& where, std::uint64_t met
       call.release();
       return without_effect(std::move(placed.error()));
     }
-    call.hold();
     call.in_flight_.store(true, std::memory_order_seq_cst);
     questions_.push_back(call.id());
     asked_.store(true, std::memory_order_release);
@@ -87,21 +86,21 @@ Result<> Replica::place(Call& call, const Where& where) {
       return fail(Code::unavailable,
                   fmt::format("no other member of group {} is called {}; there are: {}",
                               group_name_, member->name, names_of(peers_)));
-    call.asked_ = found->id;
+    call.rest().asked = found->id;
   } else if (const auto* shard = std::get_if<AtShard>(&where)) {
     if (const std::size_t count = shards(); shard->number >= count)
       return fail(Code::invalid, fmt::format("no shard {} of the {} of group {}", shard->number,
                                              count, group_name_));
-    call.shard_ = shard->number;
+    call.rest().shard = shard->number;
   } else {
-    call.latest_ = true;
+    call.rest().latest = true;
   }
   return {};
 }
 
 // --- at a member
 
-std::vector<std::byte>* Replica::box_of(NodeId member) {
+RecordBox* Replica::box_of(NodeId member) {
   const auto rank = roster_->view->rank_of(member);
   return rank && *rank != self_ ? &outbox_[*rank] : nullptr;
 }
@@ -119,40 +118,42 @@ void Replica::put_questions() {
 }
 
 void Replica::put(Call& call) {
-  if (call.latest_)
+  if (call.latest())
     rounds_.add(call.id());
   else
     put_question(call);
 }
 
 void Replica::put_question(Call& call) {
-  if (call.shard_) {
+  auto& read = call.rest();
+  if (read.shard) {
     // Whoever is closest is this replica; of others, not all members ask the same.
-    if (shard_ == call.shard_ && ready_.load(std::memory_order_relaxed)) return answer_here(call);
-    const auto& members = *call.shard_ < shards_.size() ? shards_[*call.shard_] : shards_.front();
+    if (shard_ == read.shard && ready_.load(std::memory_order_relaxed)) return answer_here(call);
+    const auto& members = *read.shard < shards_.size() ? shards_[*read.shard] : shards_.front();
     if (members.empty())
       return fail_call(call,
                        {Code::unavailable,
-                        fmt::format("shard {} of group {} has no members: {}", *call.shard_,
+                        fmt::format("shard {} of group {} has no members: {}", *read.shard,
                                     group_name_, group_->membership().missing),
                         "ask when on_membership says that it has"},
                        Effect::no);
-    Rank one = members[(self_ + call.tried_) % members.size()];
-    if (one == self_) one = members[(self_ + ++call.tried_) % members.size()];
-    call.asked_ = roster_->view->members[one].id;
+    Rank one = members[(self_ + read.tried) % members.size()];
+    if (one == self_) one = members[(self_ + ++read.tried) % members.size()];
+    read.asked = roster_->view->members[one].id;
   }
-  auto* const box = box_of(call.asked_);
+  auto* const box = box_of(read.asked);
   if (box == nullptr)
     return fail_call(call, {Code::lost, "the member that was asked is in the group no more", ""},
                      Effect::no);
-  box->insert(box->end(), call.question_.begin(), call.question_.end());
+  box->append(read.question);
   out_ = true;
 }
 
 /// True: that member has no state yet, and another one is asked.
 bool Replica::ask_next(Call& call, const RecordView& reply) {
   if (reply.header.failed == 0 || decode_error(reply.body).code != Code::would_block) return false;
-  if (++call.tried_ >= 2 * shards_[std::min(*call.shard_, shards_.size() - 1)].size()) return false;
+  auto& read = call.rest();
+  if (++read.tried >= 2 * shards_[std::min(*read.shard, shards_.size() - 1)].size()) return false;
   put_question(call);
   return true;
 }
@@ -183,12 +184,12 @@ void Replica::answer_read(Rank from, const RecordView& record) {
 
 void Replica::answer_here(Call& call) {
   RecordHeader header;
-  std::memcpy(&header, call.question_.data(), sizeof header);
-  const Outcome outcome = run_read(header.what, Bytes(call.question_).subspan(sizeof header),
-                                   clients::most_reply_bytes);
-  Reply* const reply = call.add_reply(self_id_, executed_.load(std::memory_order_relaxed));
+  const Bytes question = call.rest().question;
+  std::memcpy(&header, question.data(), sizeof header);
+  const Outcome outcome =
+      run_read(header.what, question.subspan(sizeof header), clients::most_reply_bytes);
+  const Reply* const reply = add_reply(call, self_id_, outcome);
   if (reply == nullptr) return;
-  reply->take(outcome.bytes, outcome.error, Effect::no);
   call.own_ = reply;
   finish(call, Call::first | Call::own | Call::all);
 }

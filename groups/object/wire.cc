@@ -25,9 +25,13 @@ std::optional<RecordView> RecordReader::next() {
   std::memcpy(&record.header, rest_.data(), sizeof record.header);
   const RecordHeader& header = record.header;
   const bool known =
-      header.kind >= RecordHeader::Kind::reply && header.kind <= RecordHeader::Kind::so_far;
+      header.kind >= RecordHeader::Kind::reply && header.kind <= RecordHeader::Kind::replies;
   if (!known || header.failed > 1 || header.effect > Effect::unknown || header.zero != 0 ||
       header.bytes > rest_.size() - sizeof header)
+    return std::nullopt;
+  if (header.kind == RecordHeader::Kind::replies &&
+      (header.what > header.bytes || header.bytes % reply_item_bytes(header.what) != 0 ||
+       header.failed != 0))
     return std::nullopt;
   record.body = rest_.subspan(sizeof header, header.bytes);
   rest_ = rest_.subspan(sizeof header + header.bytes);
@@ -41,6 +45,54 @@ void append_record(std::vector<std::byte>& to, RecordHeader header, Bytes body) 
   to.resize(at + sizeof header + body.size());
   std::memcpy(to.data() + at, &header, sizeof header);
   if (!body.empty()) std::memcpy(to.data() + at + sizeof header, body.data(), body.size());
+}
+
+std::byte* RecordBox::room(std::size_t bytes) {
+  if (used_ + bytes > bytes_.size()) bytes_.resize(std::max(2 * bytes_.size(), used_ + bytes));
+  return bytes_.data() + used_;
+}
+
+void RecordBox::append(RecordHeader header, Bytes body) {
+  end_run();
+  header.bytes = static_cast<std::uint32_t>(body.size());
+  std::byte* const at = room(sizeof header + body.size());
+  std::memcpy(at, &header, sizeof header);
+  if (!body.empty()) std::memcpy(at + sizeof header, body.data(), body.size());
+  used_ += sizeof header + body.size();
+}
+
+void RecordBox::append(Bytes records) {
+  end_run();
+  if (records.empty()) return;
+  std::memcpy(room(records.size()), records.data(), records.size());
+  used_ += records.size();
+}
+
+void RecordBox::begin_run(std::uint64_t result_bytes, std::size_t item, std::size_t most) {
+  if (run_.what == result_bytes && used_ - run_at_ + item <= most) {
+    room(item);  // it was only full
+    return;
+  }
+  end_run();
+  run_at_ = used_;
+  room(sizeof run_ + item);
+  used_ += sizeof run_;
+  run_.kind = RecordHeader::Kind::replies;
+  run_.what = result_bytes;
+  run_.effect = Effect::yes;
+}
+
+void RecordBox::end_run() {
+  if (run_.what == no_run) return;
+  run_.bytes = static_cast<std::uint32_t>(used_ - run_at_ - sizeof run_);
+  std::memcpy(bytes_.data() + run_at_, &run_, sizeof run_);
+  run_.what = no_run;
+}
+
+void RecordBox::drop_front(std::size_t bytes) {
+  end_run();
+  used_ -= bytes;
+  if (used_ != 0) std::memmove(bytes_.data(), bytes_.data() + bytes, used_);
 }
 
 void encode_error(std::vector<std::byte>& to, const Error& error) {

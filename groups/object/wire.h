@@ -1,10 +1,14 @@
 #pragma once
 // What members of an object say to each other. Through the group's order: calls, a header and
 // encoded arguments each. Beside it, to one member: records, as many in one message as there are
-// (replies to calls, reads and their replies, interfaces). Every reader is given hostile bytes by a
-// fuzzer.
+// (replies to calls, many small ones in one record; reads and their replies; interfaces). Every
+// reader is given hostile bytes by a fuzzer.
 
+#include <array>
+#include <bit>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <span>
 #include <string>
@@ -40,6 +44,10 @@ struct CallHeader {
   std::uint32_t version = 0;
   Kind kind = Kind::update;
   std::uint8_t zero[3] = {};
+
+  /// As it lies in memory: method, number, all else.
+  using Words = std::array<std::uint64_t, 3>;
+  std::uint64_t last_word() const { return std::bit_cast<Words>(*this)[2]; }
 };
 static_assert(sizeof(CallHeader) == 24 && std::is_trivially_copyable_v<CallHeader>);
 
@@ -56,8 +64,7 @@ inline std::optional<CallView> parse_call(Bytes message) {
   using Kind = CallHeader::Kind;
   if (call.header.kind < Kind::update || call.header.kind > Kind::client_session)
     return std::nullopt;
-  for (const std::uint8_t byte : call.header.zero)
-    if (byte != 0) return std::nullopt;
+  if ((call.header.zero[0] | call.header.zero[1] | call.header.zero[2]) != 0) return std::nullopt;
   call.arguments = message.subspan(sizeof call.header);
   return call;
 }
@@ -90,6 +97,7 @@ struct RecordHeader {
     interface,  ///< the same, in answer
     how_far,    ///< how far have you executed? `call` is the number of a round (read_rounds.h)
     so_far,     ///< `what` is one more than the version; the body is the view's id, 64 bits
+    replies,    ///< of updates that returned `what` bytes each; the body is a run of ReplyItems
   };
   std::uint64_t call = 0;   ///< the caller's own number; of an interface nothing
   std::uint64_t what = 0;   ///< of a reply: the object's version; of a read: the method; or nothing
@@ -100,6 +108,15 @@ struct RecordHeader {
   std::uint8_t zero = 0;
 };
 static_assert(sizeof(RecordHeader) == 24 && std::is_trivially_copyable_v<RecordHeader>);
+
+/// One of a record of replies: the caller's own number of the call, and behind it the result.
+struct ReplyItem {
+  std::uint64_t call = 0;
+};
+/// Of one in a record of replies, with its result.
+constexpr std::uint64_t reply_item_bytes(std::uint64_t result_bytes) {
+  return sizeof(ReplyItem) + result_bytes;
+}
 
 struct RecordView {
   RecordHeader header;
@@ -120,6 +137,49 @@ class RecordReader {
 };
 
 void append_record(std::vector<std::byte>& to, RecordHeader header, Bytes body);
+/// Records that wait to be sent to one member, and a reply may join the one before it.
+class RecordBox {
+ public:
+  void append(RecordHeader header, Bytes body);
+  /// Whole records, encoded.
+  void append(Bytes records);
+  /// Of an update that returned this. Records of replies are no longer than `most` bytes.
+  void reply(std::uint64_t call, Bytes result, std::size_t most) {
+    const std::size_t item = reply_item_bytes(result.size());
+    if (result.size() != run_.what || used_ - run_at_ + item > most || used_ + item > bytes_.size())
+        [[unlikely]]
+      begin_run(result.size(), item, most);
+    std::byte* const at = bytes_.data() + used_;
+    std::memcpy(at, &call, sizeof call);
+    if (result.size() == sizeof(std::uint64_t)) [[likely]]
+      std::memcpy(at + sizeof(ReplyItem), result.data(), sizeof(std::uint64_t));
+    else if (!result.empty())
+      std::memcpy(at + sizeof(ReplyItem), result.data(), result.size());
+    used_ += item;
+  }
+
+  bool empty() const { return used_ == 0; }
+  std::size_t size() const { return used_; }
+  /// All of it; nothing joins a record of these.
+  Bytes seal() {
+    end_run();
+    return Bytes(bytes_).first(used_);
+  }
+  void drop_front(std::size_t bytes);
+  void clear() { drop_front(size()); }
+
+ private:
+  static constexpr std::uint64_t no_run = UINT64_MAX;
+  std::byte* room(std::size_t bytes);
+  void begin_run(std::uint64_t result_bytes, std::size_t item, std::size_t most);
+  void end_run();
+
+  std::vector<std::byte> bytes_;  // of which so many are used
+  std::size_t used_ = 0;
+  // The record of replies at the end that still grows: `what` is no_run if there is none.
+  RecordHeader run_{.what = no_run};
+  std::size_t run_at_ = 0;
+};
 
 /// Texts of errors are cut to this many bytes.
 inline constexpr std::size_t most_error_text = 1024;

@@ -58,6 +58,9 @@ void parse_records(Bytes message) {
   std::size_t taken = 0;
   while (const auto record = reader.next()) {
     SQUALL_ASSERT(within(record->body, message), "a record lies within its message");
+    if (record->header.kind == RecordHeader::Kind::replies)
+      SQUALL_ASSERT(record->body.size() % reply_item_bytes(record->header.what) == 0,
+                    "replies are whole");
     taken += sizeof(RecordHeader) + record->body.size();
     static_cast<void>(decode_error(record->body));
     if (const auto interface = decode_interface(record->body))

@@ -52,6 +52,72 @@ TEST_CASE("records come back in order, up to the first that is none") {
   }
 }
 
+std::vector<std::byte> contents(RecordBox& box) {
+  const Bytes all = box.seal();
+  return {all.begin(), all.end()};
+}
+
+TEST_CASE("replies of one size share a record, up to its limit; others begin one of their own") {
+  RecordBox box;
+  constexpr std::size_t most = sizeof(RecordHeader) + 2 * reply_item_bytes(3);
+  for (std::uint64_t call = 1; call <= 3; ++call) box.reply(call, as_bytes("abc"), most);
+  box.reply(4, {}, most);
+  RecordHeader read;
+  read.kind = RecordHeader::Kind::read;
+  read.call = 5;
+  box.append(read, as_bytes("x"));
+  box.reply(6, as_bytes("12345678"), 1000);
+  auto message = contents(box);
+  RecordReader reader(message);
+  std::vector<std::string> seen;
+  while (const auto record = reader.next()) {
+    CHECK(sizeof record->header + record->body.size() <= most);
+    std::string text = std::to_string(static_cast<int>(record->header.kind));
+    if (record->header.kind == RecordHeader::Kind::replies) {
+      CHECK(record->header.effect == Effect::yes);
+      const std::size_t item = reply_item_bytes(record->header.what);
+      for (std::size_t at = 0; at < record->body.size(); at += item) {
+        ReplyItem one;
+        std::memcpy(&one, record->body.data() + at, sizeof one);
+        text += " " + std::to_string(one.call) + ":" +
+                std::string(as_text(record->body.subspan(at + sizeof one, record->header.what)));
+      }
+    }
+    seen.push_back(text);
+  }
+  CHECK(reader.ok());
+  CHECK(seen == std::vector<std::string>{"7 1:abc 2:abc", "7 3:abc", "7 4:", "2", "7 6:12345678"});
+
+  // What has been sent is dropped; what comes then begins anew.
+  box.drop_front(box.size() - sizeof(RecordHeader) - reply_item_bytes(8));
+  box.reply(7, as_bytes("12345678"), 1000);
+  message = contents(box);
+  CHECK(message.size() == 2 * (sizeof(RecordHeader) + reply_item_bytes(8)));
+  box.clear();
+  CHECK(box.empty());
+}
+
+TEST_CASE("a record of replies that is no whole number of them is none") {
+  RecordBox box;
+  box.reply(1, as_bytes("abc"), 1000);
+  box.reply(2, as_bytes("abc"), 1000);
+  const auto message = contents(box);
+  const auto with = [&](auto change) {
+    RecordHeader header;
+    std::memcpy(&header, message.data(), sizeof header);
+    change(header);
+    auto changed = message;
+    std::memcpy(changed.data(), &header, sizeof header);
+    RecordReader reader(changed);
+    return reader.next().has_value();
+  };
+  CHECK(with([](RecordHeader&) {}));
+  CHECK_FALSE(with([](RecordHeader& header) { header.what = 4; }));
+  CHECK_FALSE(with([](RecordHeader& header) { header.what = UINT64_MAX - 7; }));
+  CHECK_FALSE(with([](RecordHeader& header) { header.bytes -= 1; }));
+  CHECK_FALSE(with([](RecordHeader& header) { header.failed = 1; }));
+}
+
 TEST_CASE("errors and interfaces come back, the long ones cut") {
   std::vector<std::byte> bytes;
   encode_error(bytes, {Code::too_large, std::string(5000, 'x'), "less"});
