@@ -16,6 +16,9 @@ constexpr std::string_view finished_goodbye = "finished";
 constexpr std::string_view lost_goodbye = "lost ";
 constexpr std::size_t most_goodbye_bytes = 200;
 
+/// Of large objects, on their way to one peer.
+constexpr std::size_t wide_window_bytes = std::size_t{4} << 20;
+
 }  // namespace
 
 Result<std::unique_ptr<Node>> NodeImpl::start(const Config& config) {
@@ -78,7 +81,8 @@ Result<std::unique_ptr<Node>> NodeImpl::start(const Config& config) {
 /// What it takes to move a large object, for groups that leave its way to us. Those who join later
 /// may be elsewhere; then it is only slower than it could be.
 void NodeImpl::price(const Config& config, std::vector<engine::ChannelPlan>& channels) const {
-  auto cost = multicast::bulk::default_cost(met_.fabric->capabilities());
+  const fabric::Capabilities& can = met_.fabric->capabilities();
+  auto cost = multicast::bulk::default_cost(can);
   if (config.link_latency_ns != 0) cost.latency = std::chrono::nanoseconds(config.link_latency_ns);
   if (config.link_bytes_per_second != 0)
     cost.bytes_per_second = static_cast<double>(config.link_bytes_per_second);
@@ -89,7 +93,12 @@ void NodeImpl::price(const Config& config, std::vector<engine::ChannelPlan>& cha
   for (Rank rank = 0; rank < met_.contacts.size(); ++rank) one_host &= !elsewhere(rank);
   if (one_host)
     cost = multicast::bulk::on_one_host(cost, static_cast<unsigned>(fabric::online_cores()));
-  for (engine::ChannelPlan& channel : channels) channel.bulk.cost = cost;
+  for (engine::ChannelPlan& channel : channels) {
+    channel.bulk.cost = cost;
+    // Where no processor copies, what is under way holds up nobody, and a long link wants more.
+    if (can.writes)
+      channel.bulk.window_bytes = std::max(channel.bulk.window_bytes, wide_window_bytes);
+  }
 }
 
 NodeImpl::~NodeImpl() {

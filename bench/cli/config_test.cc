@@ -36,7 +36,8 @@ TEST_CASE("each value is printed with its place, and the output is a file that s
   const std::string shown = said({"config", "--config", file, "--node-name", "b"}, 0);
   unsetenv("SQUALL_FABRIC_PROVIDER");
   unsetenv("SQUALL_GROUP_BIG_TICKS_RING_BYTES");
-  CHECK_MESSAGE(holds(shown, "provider = \"tcp\"  # variable SQUALL_FABRIC_PROVIDER\n"), shown);
+  CHECK_MESSAGE(holds(shown, "provider = \"tcp\"         # variable SQUALL_FABRIC_PROVIDER\n"),
+                shown);
   CHECK_MESSAGE(holds(shown, "# flag --node-name\n"), shown);
   CHECK_MESSAGE(holds(shown, "# " + file + ":2\n"), shown);
   CHECK_MESSAGE(holds(shown, "[group.Big-Ticks]\n"), shown);

@@ -48,7 +48,7 @@ enum class Lane : std::uint8_t { urgent, bulk };
 struct Capabilities {
   bool maps = false;    ///< replicas are the owner's memory: a push is free per peer
   bool lends = false;   ///< some peers read the owner's memory in place; all do where it maps
-  bool writes = false;  ///< one-sided: lands without the target's CPU
+  bool writes = false;  ///< large objects land without the target's CPU
   /// `wait` sleeps until woken. Otherwise it naps: at most 10 ms, 1 ms while there was traffic in
   /// the last 100 ms.
   bool can_wait = false;

@@ -24,10 +24,13 @@ constexpr Duration nap = std::chrono::milliseconds(5);
 fabric::Capabilities common(const Children& children) {
   fabric::Capabilities all = children.front()->capabilities();
   all.maps = false;
+  // Objects go by the first of these.
+  const auto network =
+      std::ranges::find_if(children, [](const auto& child) { return !child->capabilities().maps; });
+  all.writes = (*network)->capabilities().writes;
   for (const auto& child : children) {
     const fabric::Capabilities& one = child->capabilities();
     all.lends |= one.lends;
-    all.writes &= one.writes;
     all.can_wait &= one.can_wait;
     all.detects_loss &= one.detects_loss;
     all.max_message_bytes = std::min(all.max_message_bytes, one.max_message_bytes);

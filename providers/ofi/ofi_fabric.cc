@@ -58,6 +58,8 @@ class OfiFabric::Landed final : public Receiver {
 
 OfiFabric::OfiFabric(std::string name, std::unique_ptr<Transport> transport)
     : name_(std::move(name)), transport_(std::move(transport)) {
+  // What wants memory registered writes it itself; tcp's writes are messages.
+  capabilities_.writes = transport_->writes() != nullptr && transport_->writes()->registers();
   capabilities_.can_wait = transport_->queue().can_wait();
   capabilities_.detects_loss = transport_->detects_loss();
   capabilities_.max_message_bytes = max_message_bytes;

@@ -108,7 +108,8 @@ struct Scene {
 
 void urgent_beside_large_pushes(std::string_view into) {
   Scene scene(into);
-  if (scene.node->capabilities().maps) return;  // a push moves nothing there
+  // A push moves nothing there.
+  if (scene.node->capabilities().maps || (subject().maps_regions && into == "region")) return;
   // Two large pushes are always queued; an urgent stamp goes out at moments spread over them.
   std::uint64_t issued = 0, returned = 0, seen = 0;
   scene.node.on_event = [&](const Event& event) {

@@ -54,6 +54,7 @@ const Subject& subject() {
   static const Subject mixed = [] {
     Subject made;
     made.name = SQUALL_ONE_HOST ? "mixed, the pair on shm" : "mixed, the pair on tcp";
+    made.maps_regions = SQUALL_ONE_HOST;
     made.make_world = [] { return std::make_unique<RealWorld>("shm+tcp", provider); };
     return made;
   }();

@@ -133,6 +133,9 @@ struct Subject {
   /// Endpoints may live in different processes.
   bool processes = true;
   std::function<std::unique_ptr<World>()> make_world;
+  /// What one end exposes the other reads in place, though not all fabrics under it map memory: a
+  /// push moves nothing. (Objects do move.)
+  bool maps_regions = false;
   /// Why connections that say nothing are not dropped, where they are not.
   std::string_view keeps_silent_strangers;
   /// Why a dead peer holds up what is meant for others, where it does.
