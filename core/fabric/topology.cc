@@ -39,6 +39,11 @@ Topology discover() {
   if (hwloc_topology_init(&made) != 0) return nullptr;
   Topology topology(made);
   hwloc_topology_set_io_types_filter(made, HWLOC_TYPE_FILTER_KEEP_IMPORTANT);
+  // Where they are installed (Open MPI brings them): they ask X servers and GPUs, which are nothing
+  // to us, and libpciaccess, which leaks, for what the kernel's files say as well.
+  for (const char* plugin : {"gl", "opencl", "pci"})
+    static_cast<void>(
+        hwloc_topology_set_components(made, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST, plugin));
   if (hwloc_topology_load(made) != 0) return nullptr;
   return topology;
 }
