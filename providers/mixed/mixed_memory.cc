@@ -109,8 +109,11 @@ Result<> MixedFabric::push_to(PeerId id, RegionId region, std::size_t offset, st
 }
 
 void MixedFabric::note_attached(Peer& peer, Pair::LinkIndex link, RegionId region) {
-  peer.attached[region] = link;
-  if (link == peer.pair.carrier()) return;
+  // Importers move from better links to worse ones. What a better one tells late, behind what the
+  // next has told already, is of the past: pushes that went there would be lost with it.
+  const auto [at, fresh] = peer.attached.try_emplace(region, link);
+  if (!fresh) at->second = std::max(at->second, link);
+  if (at->second == peer.pair.carrier()) return;
   auto& strays = strays_[region];
   if (std::ranges::find(strays, peer.id) == strays.end()) strays.push_back(peer.id);
 }
