@@ -118,7 +118,8 @@ class Side {
   std::uint64_t seen_ = 0, seen_read_ = 0;
 };
 
-void cut_amid_traffic(std::uint64_t seed, std::size_t link, std::size_t end) {
+/// `early`: while the regions are still attaching.
+void cut_amid_traffic(std::uint64_t seed, std::size_t link, std::size_t end, bool early = false) {
   CAPTURE(seed);
   CAPTURE(link);
   CAPTURE(end);
@@ -127,7 +128,7 @@ void cut_amid_traffic(std::uint64_t seed, std::size_t link, std::size_t end) {
   Side sides[2]{Side(two, 0), Side(two, 1)};
   for (Side& side : sides) side.import();
   REQUIRE(two.all_up());
-  const std::uint64_t rounds = 200 + random.below(200), cut = random.below(rounds);
+  const std::uint64_t rounds = 200 + random.below(200), cut = random.below(early ? 25 : rounds);
   for (std::uint64_t round = 0; round < rounds; ++round) {
     for (std::size_t at = 0; at < 2; ++at) {
       if (!random.one_in(3)) sides[at].work(random);
@@ -160,6 +161,10 @@ void cut_amid_traffic(std::uint64_t seed, std::size_t link, std::size_t end) {
 
 TEST_CASE("shm is cut amid traffic: tcp goes on, and nothing is lost, repeated or reordered") {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) cut_amid_traffic(seed, shm_link, seed % 2);
+}
+
+TEST_CASE("shm is cut while regions attach: what it tells of that late counts no more") {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) cut_amid_traffic(seed, shm_link, seed % 2, true);
 }
 
 TEST_CASE("tcp is cut amid traffic: shm does not notice") {
