@@ -2,33 +2,18 @@
 #include "bench/cost/cost.h"
 
 #include <doctest/doctest.h>
-#include <sys/wait.h>
 
-#include <array>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "bench/launch/ran.h"
 #include "core/base/time.h"
 
 namespace squall::bench {
 namespace {
 
-struct Ran {
-  int status = 0;
-  std::string output;
-};
-
 Ran run(const std::string& words) {
-  FILE* pipe = popen(("bench/squall bench cost " + words + " 2>&1").c_str(), "r");
-  REQUIRE(pipe != nullptr);
-  Ran ran;
-  std::array<char, 4096> piece;
-  while (const std::size_t got = fread(piece.data(), 1, piece.size(), pipe))
-    ran.output.append(piece.data(), got);
-  const int status = pclose(pipe);
-  ran.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128;
-  return ran;
+  return run_tool("bench cost " + words);
 }
 
 TEST_CASE("a link is measured, and a line fitted, beside what auto has without it") {

@@ -1,30 +1,16 @@
 // `squall bench objects` with the real binary and short windows.
 #include <doctest/doctest.h>
-#include <sys/wait.h>
 
-#include <array>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 #include <string>
+
+#include "bench/launch/ran.h"
 
 namespace squall::bench {
 namespace {
 
-struct Ran {
-  int status = 0;
-  std::string output;
-};
-
 Ran run(const std::string& words) {
-  FILE* pipe = popen(("bench/squall bench objects " + words + " 2>&1").c_str(), "r");
-  REQUIRE(pipe != nullptr);
-  Ran ran;
-  std::array<char, 4096> piece;
-  while (const std::size_t got = fread(piece.data(), 1, piece.size(), pipe))
-    ran.output.append(piece.data(), got);
-  const int status = pclose(pipe);
-  ran.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128;
-  return ran;
+  return run_tool("bench objects " + words);
 }
 
 TEST_CASE("objects go through, and their rate stands beside its limits") {
