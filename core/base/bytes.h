@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 #include <string>
 #include <string_view>
@@ -31,21 +30,18 @@ class Writer {
  public:
   template <class T>
   requires(std::is_integral_v<T> || std::is_enum_v<T>) Writer& put(T value) {
-    const auto* first = reinterpret_cast<const std::byte*>(&value);
-    bytes_.insert(bytes_.end(), first, first + sizeof(T));
+    append(&value, sizeof(T));
     return *this;
   }
-  Writer& put(Bytes bytes) {
-    put(static_cast<std::uint32_t>(bytes.size()));
-    bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
-    return *this;
-  }
+  Writer& put(Bytes bytes);
   Writer& put(std::string_view text) { return put(as_bytes(text)); }
 
   Bytes bytes() const { return bytes_; }
   std::vector<std::byte> take() { return std::move(bytes_); }
 
  private:
+  void append(const void* from, std::size_t size);
+
   std::vector<std::byte> bytes_;
 };
 
@@ -58,28 +54,12 @@ class Reader {
   template <class T>
   requires((std::is_integral_v<T> && !std::is_same_v<T, bool>) || std::is_enum_v<T>) T get() {
     T value{};
-    if (rest_.size() < sizeof(T)) {
-      failed_ = true;
-      rest_ = {};
-      return value;
-    }
-    std::memcpy(&value, rest_.data(), sizeof(T));
-    rest_ = rest_.subspan(sizeof(T));
+    take(&value, sizeof(T));
     return value;
   }
   /// A byte run in place, at most `limit` long; it points into what is being read.
-  Bytes get_bytes(std::size_t limit) {
-    const auto size = get<std::uint32_t>();
-    if (failed_ || size > limit || size > rest_.size()) {
-      failed_ = true;
-      rest_ = {};
-      return {};
-    }
-    const Bytes run = rest_.first(size);
-    rest_ = rest_.subspan(size);
-    return run;
-  }
-  std::string get_string(std::size_t limit) { return std::string(as_text(get_bytes(limit))); }
+  Bytes get_bytes(std::size_t limit);
+  std::string get_string(std::size_t limit);
 
   bool ok() const { return !failed_; }
   /// Nothing is left over: what a well-formed message ends with.
@@ -87,6 +67,8 @@ class Reader {
   Bytes rest() const { return rest_; }
 
  private:
+  void take(void* to, std::size_t size);
+
   Bytes rest_;
   bool failed_ = false;
 };

@@ -16,7 +16,7 @@ namespace {
 using fabric::Memory;
 
 constexpr RegionId stamps{1}, large{2};
-constexpr std::size_t large_bytes = 48 << 20;
+const std::size_t large_bytes = repeats(48) << 20;
 constexpr int urgents = 60;
 
 std::uint64_t clock_now() {

@@ -54,6 +54,8 @@ std::vector<Finding> check_readme(const std::filesystem::path& root);
 std::vector<Finding> check_targets(const std::filesystem::path& root);
 // Tests with threads are under tsan: their folder tags them.
 std::vector<Finding> check_threads(const std::filesystem::path& root);
+// Fuzzers are guided by what they fuzz.
+std::vector<Finding> check_fuzzers(const std::filesystem::path& root);
 // The tool and the benchmarks are made of public headers.
 std::vector<Finding> check_public(const std::filesystem::path& root);
 // What a line and a file may look like.

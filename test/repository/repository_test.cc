@@ -53,6 +53,12 @@ TEST_CASE("tests with threads run under tsan") {
   CHECK(findings.empty());
 }
 
+TEST_CASE("fuzzers see the branches of what they fuzz") {
+  const auto findings = check_fuzzers(workspace_root());
+  INFO(report(findings));
+  CHECK(findings.empty());
+}
+
 TEST_CASE("bench includes public headers only") {
   const auto findings = check_public(workspace_root());
   INFO(report(findings));

@@ -178,6 +178,22 @@ TEST_CASE("a test with threads in a folder without the tag is found") {
   CHECK(report(check_threads(tree.root())) == "");
 }
 
+TEST_CASE("what a fuzzer is for and is not guided by is found") {
+  BadTree tree;
+  tree.add("core/a/a_fuzz.cc", "#include \"core/a/a_fuzz.h\"\n");
+  tree.add("core/a/a_fuzz.h", "#include \"core/a/parser.h\"\n#include \"core/base/bytes.h\"\n");
+  tree.add("core/a/parser.h", "");
+  tree.add("core/a/parser.cc", "");
+  tree.add("core/base/bytes.cc", "");
+  CHECK(contains(report(check_fuzzers(tree.root())), "core/a/parser.cc"));
+  tree.add(".bazelrc", "build --per_file_copt=^core/.*(wire)[a-z_]*\\.cc$@-fsanitize-coverage=x\n");
+  CHECK(contains(report(check_fuzzers(tree.root())), "core/a/parser.cc"));
+  tree.add(
+      ".bazelrc",
+      "build --per_file_copt=^core/.*(pars|_fuzz)[a-z_]*\\.cc$,-_test@-fsanitize-coverage=x\n");
+  CHECK(report(check_fuzzers(tree.root())) == "");
+}
+
 TEST_CASE("a private header in bench is found") {
   BadTree tree;
   tree.add("core/a/BUILD.bazel",
