@@ -37,6 +37,8 @@ Bytes Reader::get_bytes(std::size_t limit) {
   return run;
 }
 
-std::string Reader::get_string(std::size_t limit) { return std::string(as_text(get_bytes(limit))); }
+std::string Reader::get_string(std::size_t limit) {
+  return std::string(as_text(get_bytes(limit)));
+}
 
 }  // namespace squall
