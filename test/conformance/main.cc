@@ -28,7 +28,7 @@ std::string missing_reason() {
     Result<std::unique_ptr<fabric::Fabric>> open(std::string_view) override {
       return fail(Code::unavailable, "not a real world");
     }
-    void pass() override {}
+    void pass(Duration quiet) override { rest(quiet); }
   } idle;
   Child child("probe");
   const std::string answer = child.link().hear(idle);

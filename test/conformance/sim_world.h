@@ -23,7 +23,9 @@ class SimWorld final : public World {
   sim::Network network;
 
  private:
-  void pass() override { network.run_until(std::min(network.next_event(), network.now() + 100us)); }
+  void pass(Duration) override {
+    network.run_until(std::min(network.next_event(), network.now() + 100us));
+  }
 };
 
 }  // namespace squall::conformance

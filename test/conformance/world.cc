@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <stdexcept>
+#include <thread>
 
 #include "core/base/random.h"
 
@@ -16,8 +17,8 @@ namespace squall::conformance {
 Node::Node(std::string name, std::unique_ptr<fabric::Fabric> fabric)
     : name_(std::move(name)), fabric_(std::move(fabric)) {}
 
-void Node::turn() {
-  if (!fabric_) return;
+bool Node::turn() {
+  if (!fabric_) return false;
   // Call by call: a turn makes dozens of them.
   const auto watched = [this](auto&& call) {
     const Time start = Monotonic::now();
@@ -25,11 +26,13 @@ void Node::turn() {
     slowest_call = std::max(slowest_call, Monotonic::now() - start);
   };
   std::array<Event, 16> events;
+  bool moved = false;
   watched([&] { fabric_->flush(); });
   // Bounded: a peer that sends without end must not keep the others from turning.
   for (int batch = 0; batch < 64; ++batch) {
     std::size_t count = 0;
     watched([&] { count = fabric_->poll(events); });
+    moved = moved || count > 0 || fabric_->progressed();
     for (const Event& event : std::span(events).first(count)) {
       if (on_event)
         on_event(event);
@@ -39,6 +42,7 @@ void Node::turn() {
     }
     if (count < events.size()) break;
   }
+  return moved;
 }
 
 std::size_t Node::count(Kind kind) const {
@@ -60,17 +64,22 @@ Node& World::add(std::string_view name) {
   return nodes_.emplace_back(std::string(name), must(open(name), "open"));
 }
 
-void World::turn() {
-  for (Node& node : nodes_) node.turn();
+bool World::turn() {
+  bool moved = false;
+  for (Node& node : nodes_) moved = node.turn() || moved;
+  return moved;
 }
 
 bool World::until(const std::function<bool()>& done, Duration limit) {
-  const Time deadline = now() + limit;
+  Time moved_at = now();
+  const Time deadline = moved_at + limit;
   for (;;) {
-    turn();
+    const bool moved = turn();
     if (done()) return true;
-    if (now() >= deadline) return false;
-    pass();
+    const Time at = now();
+    if (at >= deadline) return false;
+    if (moved) moved_at = at;
+    pass(at - moved_at);
   }
 }
 
@@ -85,12 +94,19 @@ Result<std::unique_ptr<fabric::Fabric>> RealWorld::open(std::string_view name) {
   return provider_.open(options);
 }
 
-void RealWorld::pass() {
-  sched_yield();
+std::uint64_t repeats(std::uint64_t count) {
+  return emulated() ? count / 10 : count;
 }
 
-std::uint64_t repeats(std::uint64_t count) {
-  return std::getenv("SQUALL_TEST_EMULATED") == nullptr ? count : count / 10;
+bool emulated() {
+  return std::getenv("SQUALL_TEST_EMULATED") != nullptr;
+}
+
+void rest(Duration quiet) {
+  if (quiet < 10ms)
+    sched_yield();
+  else
+    std::this_thread::sleep_for(500us);  // sleep-ok: a rest between two looks
 }
 
 Ticket fresh_ticket() {

@@ -34,6 +34,11 @@ inline constexpr Duration longest_call = std::chrono::milliseconds(500);
 /// How often to repeat what is repeated only to meet a rare moment: `count` times, or a tenth of it
 /// with SQUALL_TEST_EMULATED in the environment, on a machine that is emulated by software.
 std::uint64_t repeats(std::uint64_t count);
+bool emulated();
+
+/// Between two looks, when nothing has moved for `quiet`: gives the core away, and after a while
+/// sleeps, since cases that wait for seconds would keep it from others.
+void rest(Duration quiet);
 
 /// Ends the case, or the child's role, which tells the parent: an exception, since doctest's own
 /// macros work in the parent only.
@@ -68,8 +73,9 @@ class Node {
 
   fabric::Fabric* operator->() { return fabric_.get(); }
   const std::string& name() const { return name_; }
-  /// Flushes and polls until there are no more events; they go to `seen`, or to `on_event`.
-  void turn();
+  /// Flushes and polls until there are no more events; they go to `seen`, or to `on_event`. Whether
+  /// anything moved.
+  bool turn();
   /// Ends the endpoint's life; only the destructor may follow.
   void close() { fabric_.reset(); }
   bool open() const { return fabric_ != nullptr; }
@@ -98,14 +104,15 @@ class World {
   bool until(const std::function<bool()>& done, Duration limit = patience);
   /// Turns everyone for that long: to see that something does *not* happen.
   void pass_time(Duration span);
-  void turn();
+  /// Whether anything moved.
+  bool turn();
 
   virtual Time now() const = 0;
   virtual Result<std::unique_ptr<fabric::Fabric>> open(std::string_view name) = 0;
 
  protected:
-  /// Lets a little time pass between two turns.
-  virtual void pass() = 0;
+  /// Lets a little time pass between two turns; nothing has moved for `quiet`.
+  virtual void pass(Duration quiet) = 0;
 
   std::deque<Node> nodes_;
 };
@@ -119,7 +126,7 @@ class RealWorld final : public World {
   Result<std::unique_ptr<fabric::Fabric>> open(std::string_view name) override;
 
  private:
-  void pass() override;
+  void pass(Duration quiet) override { rest(quiet); }
 
   std::string provider_name_;
   const fabric::Provider& provider_;
