@@ -2,32 +2,14 @@
 // there.
 
 #include <doctest/doctest.h>
-#include <sys/wait.h>
 
-#include <array>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "bench/launch/ran.h"
+
 namespace squall::bench {
 namespace {
-
-struct Ended {
-  int status = -1;
-  std::string output;
-};
-
-Ended run(const std::string& words) {
-  Ended ended;
-  FILE* pipe = popen(("bench/squall " + words + " 2>&1").c_str(), "r");
-  REQUIRE(pipe != nullptr);
-  std::array<char, 4096> piece;
-  while (const std::size_t got = fread(piece.data(), 1, piece.size(), pipe))
-    ended.output.append(piece.data(), got);
-  const int status = pclose(pipe);
-  ended.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128;
-  return ended;
-}
 
 TEST_CASE("a rate is above zero for every way to send, with its limits beside it") {
   for (const std::string words :
@@ -35,9 +17,9 @@ TEST_CASE("a rate is above zero for every way to send, with its limits beside it
         "throughput --members 2 --size 100000 --fabric tcp",
         "throughput --members 3 --size 16 --pin 0", "throughput --members 2 --stack fifo"}) {
     CAPTURE(words);
-    const Ended ended = run("bench " + words + " --seconds 0.2 --json");
-    REQUIRE_MESSAGE(ended.status == 0, ended.output);
-    const auto row = nlohmann::json::parse(ended.output);
+    const Ran ran = run_tool("bench " + words + " --seconds 0.2 --json");
+    REQUIRE_MESSAGE(ran.status == 0, ran.output);
+    const auto row = nlohmann::json::parse(ran.output);
     CHECK(row.at("messages_per_s") > 0);
     CHECK(row.at("limits").size() >= 2);
     CHECK(row.at("rss_bytes") > 0);
@@ -48,9 +30,9 @@ TEST_CASE("a rate is above zero for every way to send, with its limits beside it
 
 TEST_CASE("a latency has a median below its maximum") {
   for (const std::string fabric : {"shm", "tcp"}) {
-    const Ended ended = run("bench latency --members 2 --seconds 0.2 --json --fabric " + fabric);
-    REQUIRE_MESSAGE(ended.status == 0, ended.output);
-    const auto latency = nlohmann::json::parse(ended.output).at("latency_us");
+    const Ran ran = run_tool("bench latency --members 2 --seconds 0.2 --json --fabric " + fabric);
+    REQUIRE_MESSAGE(ran.status == 0, ran.output);
+    const auto latency = nlohmann::json::parse(ran.output).at("latency_us");
     CHECK(latency.at("p50") > 0);
     CHECK(latency.at("p50") <= latency.at("p99"));
     CHECK(latency.at("p99") <= latency.at("max"));
@@ -58,14 +40,14 @@ TEST_CASE("a latency has a median below its maximum") {
 }
 
 TEST_CASE("what cannot be measured is an error with its reason") {
-  const Ended large = run("bench throughput --size 1000000 --seconds 0.05");
+  const Ran large = run_tool("bench throughput --size 1000000 --seconds 0.05");
   CHECK(large.status == 1);
   CHECK_MESSAGE(large.output.find("--ring") != std::string::npos, large.output);
-  const Ended stack = run("bench throughput --stack nonsense --seconds 0.05");
+  const Ran stack = run_tool("bench throughput --stack nonsense --seconds 0.05");
   CHECK(stack.status == 1);
   CHECK_MESSAGE(stack.output.find("nonsense") != std::string::npos, stack.output);
-  CHECK(run("bench throughput --pin 100000").status == 2);
-  CHECK(run("bench latency --senders all").status == 2);
+  CHECK(run_tool("bench throughput --pin 100000").status == 2);
+  CHECK(run_tool("bench latency --senders all").status == 2);
 }
 
 }  // namespace

@@ -2,37 +2,19 @@
 // be there; that nobody was lost but who was taken is checked by the command itself.
 
 #include <doctest/doctest.h>
-#include <sys/wait.h>
 
-#include <array>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 #include <string>
+
+#include "bench/launch/ran.h"
 
 namespace squall::bench {
 namespace {
 
-struct Ended {
-  int status = -1;
-  std::string output;
-};
-
-Ended run(const std::string& words) {
-  Ended ended;
-  FILE* pipe = popen(("bench/squall bench membership " + words + " 2>&1").c_str(), "r");
-  REQUIRE(pipe != nullptr);
-  std::array<char, 4096> piece;
-  while (const std::size_t got = fread(piece.data(), 1, piece.size(), pipe))
-    ended.output.append(piece.data(), got);
-  const int status = pclose(pipe);
-  ended.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128;
-  return ended;
-}
-
 nlohmann::json run_in_json(const std::string& words) {
-  const Ended ended = run(words + " --json");
-  REQUIRE_MESSAGE(ended.status == 0, ended.output);
-  return nlohmann::json::parse(ended.output);
+  const Ran ran = run_tool("bench membership " + words + " --json");
+  REQUIRE_MESSAGE(ran.status == 0, ran.output);
+  return nlohmann::json::parse(ran.output);
 }
 
 TEST_CASE("whoever is killed, the others come to the next view and go on in it") {
@@ -111,10 +93,10 @@ TEST_CASE("of two members the second is killed, and the first goes on alone") {
 }
 
 TEST_CASE("what cannot be measured is an error with its reason") {
-  const Ended fabric = run("--event kill --count 1 --fabric nonsense");
+  const Ran fabric = run_tool("bench membership --event kill --count 1 --fabric nonsense");
   CHECK(fabric.status == 1);
   CHECK_MESSAGE(fabric.output.find("nonsense") != std::string::npos, fabric.output);
-  CHECK(run("--event explode").status == 2);
+  CHECK(run_tool("bench membership --event explode").status == 2);
 }
 
 }  // namespace

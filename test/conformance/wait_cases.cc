@@ -248,9 +248,9 @@ struct Idleness {
 };
 
 rusage usage() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  return usage;
+  rusage so_far{};
+  getrusage(RUSAGE_SELF, &so_far);
+  return so_far;
 }
 
 Duration cpu_used(const rusage& usage) {
