@@ -43,6 +43,7 @@ void Suspicion::link_lost(Rank rank, std::string_view reason) {
 
 void Suspicion::pulse(Rank from, const Pulse& pulse) {
   SQUALL_ASSERT(from < members_ && from != self_, "a peer of the view");
+  if (pulse.suspects.contains(self_)) fenced_by_.insert(from);
   if (pulse.isolated) {
     claims_.insert(from);
   } else {
@@ -110,7 +111,7 @@ void Suspicion::weigh(Rank rank, const Detector& detector) {
   Evidence& evidence = peer.evidence;
   evidence.kind = Evidence::Kind::none;
   evidence.lasted = Duration{0};
-  if (lost_.contains(rank)) {
+  if (lost_.contains(rank) && !fenced_by_.contains(rank)) {
     evidence.kind = Evidence::Kind::link_lost;
   } else if (detector.silent(rank)) {
     // Its last echo is older than its last beat, but who is only deaf goes on beating.

@@ -13,6 +13,8 @@
 //      unless it is isolated, or accused by an earlier one too.
 //   5. Who is the target of a spreading accusation is accused by an earlier rank, whoever passed it
 //      on: it accuses nobody back, sends nothing more and does not lead, but still votes.
+//      Its link to whoever has accused it is down because it was fenced, and is no evidence: only
+//      silence is.
 //   6. What a suspect says of others counts for nothing, nor what one says who accuses me, nor what
 //      one says while it is isolated.
 //
@@ -104,6 +106,7 @@ class Suspicion {
   RankSet told_;  // suspects that were fresh before
   RankSet fresh_;
   RankSet lost_;            // their link is
+  RankSet fenced_by_;       // they have said that they suspect me, which is final
   RankSet claims_;          // their newest pulse says that they are isolated
   RankSet counted_;         // those of them whose isolated_since is set
   RankSet waiting_;         // for a majority: there is evidence, since peers_[].since

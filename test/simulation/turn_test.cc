@@ -11,6 +11,8 @@
 
 #include "core/mirror/frame.h"
 #include "groups/simulation/cluster.h"
+#include "groups/stack/stack.h"
+#include "providers/sim/sim.h"
 
 namespace squall::scenarios {
 namespace {
@@ -147,6 +149,24 @@ TEST_CASE("of two, the second has no majority without the first: it delivers not
   CHECK(has(cluster.turn(1).failure(), "no majority of the view is left: member a was lost: "));
   CHECK(cluster.now() - died >= options.member.patience);
   CHECK(cluster.now() - died < options.member.patience + options.member.timing.timeout);
+}
+
+TEST_CASE("who joined and is alone before anyone told it where the order stands stops") {
+  for (const bool joins : {false, true}) {
+    sim::Network network(sim::Options{});
+    const auto fabric = network.open("a");
+    View alone;
+    alone.id = ViewId{4};
+    alone.members.push_back({NodeId{1}, Incarnation{2}, "a"});
+    Turn::Options options;
+    options.joins = joins;
+    const auto stack = Stack::parse("total | stable");
+    REQUIRE(stack);
+    engine::ChannelPlan plan{"test", {NodeId{1}}, false, 4096, stack->prepare()->stages};
+    const Turn turn(*fabric, alone, 0, {{fabric->address(), {}}}, {plan}, options, Time{});
+    CHECK((turn.phase() == Phase::stopped) == joins);
+    CHECK(has(turn.failure(), "where the order of the group's messages stands") == joins);
+  }
 }
 
 TEST_CASE("a member whose frames are damaged is named, whether or not anybody listens") {
