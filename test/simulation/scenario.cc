@@ -471,8 +471,10 @@ Scenario draw_long(std::uint64_t seed) {
     add(begins, When::time, part(length), 3 * timeout);
     for (std::size_t more = random.below(3); more > 0 && !scenario.faults.empty(); --more) {
       constexpr std::uint64_t most_us[] = {300, 3'000, 30'000, 300'000, 3'000'000};
-      add(follows, When::after, part(microseconds(most_us[random.below(std::size(most_us))])),
-          random.one_in(2) ? timeout : 2 * timeout);
+      // One after the other: compilers evaluate arguments in orders of their own.
+      const Duration most = random.one_in(2) ? timeout : 2 * timeout;
+      const Duration at = part(microseconds(most_us[random.below(std::size(most_us))]));
+      add(follows, When::after, at, most);
     }
   }
   if (Random mind(seed ^ joining_seed); scenario.stable && mind.one_in(2))
