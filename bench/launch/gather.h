@@ -11,8 +11,9 @@
 namespace squall::bench {
 
 /// Waits until each member has said `key` and hands its value to `take`; other messages are
-/// skipped. Code::lost when a member says "failed" or ends, Code::timeout at the deadline,
-/// Code::closed when `interrupted()`.
+/// skipped. Code::lost when a member says "failed" or ends; of several the one that is the cause,
+/// not whoever failed since it lost that one. Code::timeout at the deadline, Code::closed when
+/// `interrupted()`.
 Result<> gather(Crew& crew, const char* key, Time deadline,
                 const std::function<void(const nlohmann::json&)>& take);
 

@@ -6,11 +6,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <csignal>
 #include <nlohmann/json.hpp>
 
 #include "bench/launch/channel.h"
 #include "bench/launch/crew.h"
+#include "bench/launch/gather.h"
 #include "bench/launch/link.h"
 
 namespace squall::bench {
@@ -34,7 +36,12 @@ int act_as_member() {
                                           {"death", death}}));
   const std::string act = link->task().value("act", "stop");
   if (act == "exit") return link->task().value("status", 0);
-  if (act == "die") raise(SIGKILL);
+  if (act == "die late" || act == "fail late") usleep(50'000);  // sleep-ok: the others are first
+  if (act == "fail" || act == "fail late")
+    static_cast<void>(link->channel().send(
+        {{"failed", act}, {"lost_another", link->task().value("lost_another", false)}}));
+  if (act.starts_with("fail")) return 1;
+  if (act.starts_with("die")) raise(SIGKILL);
   if (act == "deaf")
     for (;;) pause();
   while (!link->told_to_stop()) usleep(1000);  // sleep-ok: between two looks
@@ -110,6 +117,23 @@ TEST_CASE("a deadline passes without news") {
   expect_news(crew);
   CHECK_FALSE(crew.next(Monotonic::now() + 5ms));
   CHECK(crew.running() == 1);
+}
+
+TEST_CASE("of members that fail, the one that lost nobody is the cause, in whatever order") {
+  const auto gathered = [](const json& first, const json& second, const json& third) {
+    Crew crew = start(3, [&](unsigned index) { return std::array{first, second, third}[index]; });
+    const auto done = gather(crew, "result", Monotonic::now() + 20s, [](const json&) {});
+    return done ? std::string() : done.error().what;
+  };
+  const json lost{{"act", "fail"}, {"lost_another", true}};
+  const json cause{{"act", "fail late"}};
+  CHECK(gathered(lost, cause, lost) == "member b: fail late");
+  CHECK(gathered(cause, lost, lost) == "member a: fail late");
+  CHECK(gathered(lost, lost, {{"act", "die late"}}) ==
+        "member c ended unexpectedly (killed by signal 9)");
+  // Nobody says why: whoever was first. One that says nothing is not waited for.
+  CHECK(gathered(lost, lost, lost).ends_with(": fail"));
+  CHECK(gathered(lost, lost, json::object()).ends_with(": fail"));
 }
 
 TEST_CASE("a configuration crosses whole") {

@@ -22,7 +22,8 @@ int play_member(const std::function<Result<>(Link&)>& play) {
     done = fabric::pin_this_thread(static_cast<fabric::Core>(core));
   if (done) done = play(*link);
   if (done) return 0;
-  static_cast<void>(link->channel().send({{"failed", done.error().text()}}));
+  static_cast<void>(link->channel().send(
+      {{"failed", done.error().text()}, {"lost_another", done.error().code == Code::lost}}));
   return 1;
 }
 
