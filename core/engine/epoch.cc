@@ -123,11 +123,6 @@ Result<> Epoch::build() {
     const ChannelPlan& plan = plans_[index];
     const Place& place = places_[index];
     if (!place.self) continue;
-    // Who was to be told by others, all of whom are gone, would deliver nothing, for ever.
-    if (place.members.size() == 1 && !inheritance_.pasts[index].position)
-      return fail(Code::lost,
-                  "no member is left that could say where the order of the group's messages stands",
-                  "start this member again");
     std::vector<fabric::PeerId> peers;
     for (const Rank rank : place.members) peers.push_back(ids[rank]);
     multicast::ChannelOptions options;

@@ -70,6 +70,11 @@ class Epoch {
   /// Whose counters or frames cannot be right, once anyone's were.
   std::optional<Rank> culprit() const;
 
+  /// In one of the channels nobody is left who knows where its order stands.
+  bool adrift() const {
+    return std::ranges::any_of(mine_, [](const Mine& mine) { return mine.channel->adrift(); });
+  }
+
   /// One of the channels has something to publish.
   bool pending() const {
     return std::ranges::any_of(mine_, [](const Mine& mine) { return mine.channel->pending(); });

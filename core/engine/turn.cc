@@ -164,6 +164,10 @@ Turn::Outcome Turn::run(Time now, std::span<const fabric::Event> events) {
     outcome_.worked = true;
   }
   if (const auto culprit = epoch_->culprit()) blame(*culprit);
+  if (epoch_->adrift())
+    stop({Code::lost,
+          "no member is left that could say where the order of the group's messages stands",
+          "start this member again"});
   if (finishing_ && phase_ == Phase::running && !handover_.arriving()) {
     outcome_.worked |= epoch_->finish();
     finished_ = epoch_->finished();

@@ -23,6 +23,9 @@ constexpr Duration quiet_delay = std::chrono::microseconds(100);
 
 // In column start_.
 constexpr std::uint32_t ring_start = 0, number_start = 1, position_start = 2;
+// Of the position, a row says nothing yet (0), or that its member does not know it, or the position
+// itself above that.
+constexpr std::uint64_t not_known = 1, known_from = 2;
 
 // How many runs an order hands out at once: enough to amortise the virtual call.
 constexpr std::size_t runs_at_once = 64;
@@ -91,11 +94,10 @@ Result<std::unique_ptr<Channel>> Channel::create(fabric::Fabric& fabric,
   if (!table) return tl::unexpected(table.error());
   channel->table_ = std::move(*table);
   if (channel->writer_ != nullptr) channel->begin_own(channel->sources_[channel->own_]);
-  if (options.past.position) {
-    channel->position_ = *options.past.position;
-    channel->position_known_ = true;
-    channel->table_->raise(channel->start_, position_start, channel->position_ + 1);
-  }
+  channel->position_known_ = options.past.position.has_value();
+  channel->position_ = options.past.position.value_or(0);
+  channel->table_->raise(channel->start_, position_start,
+                         channel->position_known_ ? channel->position_ + known_from : not_known);
   channel->table_->settle();
   channel->needed_attachments_ = std::size_t{shape.members - 1} * (channel->writer_ ? 2 : 1);
   if (options.bulk.places != nullptr)
@@ -137,13 +139,16 @@ bool Channel::begin(Source& source) {
 /// publish before it can tell so itself: else a view could end with a message that others have
 /// delivered, and that somebody who came with this view holds and cannot place.
 bool Channel::find_position() {
+  Rank ignorant = 0;
   for (Rank rank = 0; rank < shape_.members && !position_known_; ++rank) {
     const std::uint64_t told = table_->get(rank, start_, position_start);
-    if (told == 0) continue;
-    position_ = told - 1;
+    ignorant += told == not_known;
+    if (told < known_from) continue;
+    position_ = told - known_from;
     position_known_ = true;
     table_->raise(start_, position_start, told);
   }
+  adrift_ = ignorant == shape_.members;
   return position_known_;
 }
 

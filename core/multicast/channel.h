@@ -144,6 +144,9 @@ class Channel {
   /// Every member has delivered everything that this one published (and nothing is unpublished).
   bool drained();
   std::uint64_t delivered() const { return position_; }
+  /// Every member has said that it does not know where the order stands: they all came into a view
+  /// whose others died before they could tell. Nothing will ever be delivered here.
+  bool adrift() const { return adrift_; }
   /// What this member holds: what it would freeze for the next view.
   ConstFrontier received() const { return received_; }
   /// By rank, this member too. Reads everyone's row, so only for who asks.
@@ -200,8 +203,8 @@ class Channel {
   mirror::Column next_round_;  // 1: nothing more below it
   mirror::Column messages_;    // 1: the round behind my last message; from there on only skips
   mirror::Column consumed_;    // per sender: bytes that I am done with
-  // Where I stand at the view's begin, all plus 1, so that 0 is "not told yet": the ring's
-  // position, the number of my first message, the position of the next delivery.
+  // Where I stand at the view's begin: the ring's position and the number of my first message, both
+  // plus 1, so that 0 is "not told yet"; the position of the next delivery, if I know it.
   mirror::Column start_;
   mirror::Column watched_;  // what peers wait for: all but consumed_ and start_
 
@@ -221,6 +224,7 @@ class Channel {
   std::uint64_t shown_ = 0;  // by the peers in watched_, when the last exchange began
   std::uint64_t position_ = 0;
   bool position_known_ = false;
+  bool adrift_ = false;
   bool frozen_ = false;
   bool deliverable_moved_ = false;
   Time quiet_deadline_ = never;

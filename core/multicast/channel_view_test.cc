@@ -119,6 +119,26 @@ TEST_CASE("view after view, with a ring that wraps, nothing is lost or doubled")
   for (const bool renews : {false, true}) change_views(renews);
 }
 
+TEST_CASE("who know that nobody knows where the order stands say so; one who does is enough") {
+  for (const bool one_knows : {false, true}) {
+    Group group(3, {0}, false);
+    group.view = ViewId{2};
+    for (Rank rank = 0; rank < 3; ++rank)
+      group.build(
+          rank, Past{{}, one_knows && rank == 1 ? std::optional<std::uint64_t>(7) : std::nullopt});
+    // Silence is not ignorance.
+    for (Rank rank = 0; rank < 3; ++rank) group.exchange(rank);
+    for (Rank rank = 0; rank < 3; ++rank) CHECK_FALSE(group[rank].adrift());
+    group.attach_all();
+    REQUIRE(group.send(0, "m"));
+    for (int turn = 0; turn < 3; ++turn) group.turn_all();
+    for (Rank rank = 0; rank < 3; ++rank) CHECK(group[rank].adrift() == !one_knows);
+    for (const Member& member : group.members)
+      CHECK(member.positions ==
+            (one_knows ? std::vector<std::uint64_t>{7} : std::vector<std::uint64_t>{}));
+  }
+}
+
 TEST_CASE("who joins publishes nothing before it knows where the order stands, and can tell") {
   Group group(2, {0, 1});
   REQUIRE(group.send(0, "before"));

@@ -5,7 +5,10 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cstring>
+#include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -151,22 +154,44 @@ TEST_CASE("of two, the second has no majority without the first: it delivers not
   CHECK(cluster.now() - died < options.member.patience + options.member.timing.timeout);
 }
 
-TEST_CASE("who joined and is alone before anyone told it where the order stands stops") {
-  for (const bool joins : {false, true}) {
-    sim::Network network(sim::Options{});
-    const auto fabric = network.open("a");
-    View alone;
-    alone.id = ViewId{4};
-    alone.members.push_back({NodeId{1}, Incarnation{2}, "a"});
-    Turn::Options options;
-    options.joins = joins;
-    const auto stack = Stack::parse("total | stable");
-    REQUIRE(stack);
-    engine::ChannelPlan plan{"test", {NodeId{1}}, false, 4096, stack->prepare()->stages};
-    const Turn turn(*fabric, alone, 0, {{fabric->address(), {}}}, {plan}, options, Time{});
-    CHECK((turn.phase() == Phase::stopped) == joins);
-    CHECK(has(turn.failure(), "where the order of the group's messages stands") == joins);
-  }
+TEST_CASE("who joined and are alone before anyone told them where the order stands stop") {
+  const auto stack = Stack::parse("total | stable");
+  REQUIRE(stack);
+  for (const bool joins : {false, true})
+    for (const Rank count : {1, 2, 3}) {
+      CAPTURE(joins);
+      CAPTURE(count);
+      sim::Network network(sim::Options{});
+      std::vector<std::unique_ptr<fabric::Fabric>> fabrics;
+      std::vector<engine::Contact> contacts;
+      View view;
+      view.id = ViewId{4};
+      for (Rank rank = 0; rank < count; ++rank) {
+        const std::string name(1, static_cast<char>('a' + rank));
+        fabrics.push_back(network.open(name));
+        contacts.push_back({fabrics.back()->address(), {}});
+        view.members.push_back({NodeId{rank + 1u}, Incarnation{2}, name});
+      }
+      Turn::Options options;
+      options.joins = joins;
+      const engine::ChannelPlan plan{"test", {NodeId{1}}, false, 4096, stack->prepare()->stages};
+      std::vector<std::unique_ptr<Turn>> turns;
+      for (Rank rank = 0; rank < count; ++rank)
+        turns.push_back(std::make_unique<Turn>(*fabrics[rank], view, rank, contacts,
+                                               std::vector{plan}, options, Time{}));
+      while (network.now() < Time{20ms}) {
+        for (Rank rank = 0; rank < count; ++rank) {
+          std::array<fabric::Event, 64> events;
+          const std::size_t came = fabrics[rank]->poll(events);
+          turns[rank]->run(network.now(), std::span(events).first(came));
+        }
+        network.run_until(network.now() + 100us);
+      }
+      for (const auto& turn : turns) {
+        CHECK(turn->phase() == (joins ? Phase::stopped : Phase::running));
+        CHECK(has(turn->failure(), "where the order of the group's messages stands") == joins);
+      }
+    }
 }
 
 TEST_CASE("a member whose frames are damaged is named, whether or not anybody listens") {
