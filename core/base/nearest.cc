@@ -29,8 +29,11 @@ std::size_t edit_distance(std::string_view left, std::string_view right) {
 }
 
 std::string_view nearest(std::string_view word, std::span<const std::string_view> known) {
+  std::size_t longest = 0;
+  for (const std::string_view name : known) longest = std::max(longest, name.size());
+  const std::string_view begin = word.substr(0, 2 * longest);
   const auto best = std::ranges::min_element(
-      known, {}, [&](std::string_view name) { return edit_distance(word, name); });
+      known, {}, [&](std::string_view name) { return edit_distance(begin, name); });
   return best == known.end() ? std::string_view{} : *best;
 }
 

@@ -3,6 +3,8 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <cstddef>
+#include <string>
 
 namespace squall {
 namespace {
@@ -28,6 +30,13 @@ TEST_CASE("the nearest known name is found, the first of equals; of none there i
   CHECK(nearest("stabel", known) == "stable");
   CHECK(nearest("zzzz", known) == "fifo");
   CHECK(nearest("anything", {}).empty());
+}
+
+TEST_CASE("of a word of any length the beginning says which name was meant, and in no time") {
+  constexpr std::array<std::string_view, 4> known{"fifo", "stable", "total", "causal"};
+  const std::string endless(std::size_t{64} << 20, 'f');
+  CHECK(nearest("totl" + endless, known) == "total");
+  CHECK(nearest("stabel" + endless, known) == "stable");
 }
 
 }  // namespace
