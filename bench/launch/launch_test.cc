@@ -36,7 +36,7 @@ int act_as_member() {
                                           {"death", death}}));
   const std::string act = link->task().value("act", "stop");
   if (act == "exit") return link->task().value("status", 0);
-  if (act == "die late" || act == "fail late") usleep(50'000);  // sleep-ok: the others are first
+  if (act == "die late" || act == "fail late") usleep(50'000);  // sleep-ok: any order is right
   if (act == "fail" || act == "fail late")
     static_cast<void>(link->channel().send(
         {{"failed", act}, {"lost_another", link->task().value("lost_another", false)}}));
@@ -131,7 +131,7 @@ TEST_CASE("of members that fail, the one that lost nobody is the cause, in whate
   CHECK(gathered(cause, lost, lost) == "member a: fail late");
   CHECK(gathered(lost, lost, {{"act", "die late"}}) ==
         "member c ended unexpectedly (killed by signal 9)");
-  // Nobody says why: whoever was first. One that says nothing is not waited for.
+  // Nobody says why: whoever was first. One that says nothing is waited for, but not for long.
   CHECK(gathered(lost, lost, lost).ends_with(": fail"));
   CHECK(gathered(lost, lost, json::object()).ends_with(": fail"));
 }
