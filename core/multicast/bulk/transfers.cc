@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/base/assert.h"
+#include "core/base/ring_math.h"
 
 namespace squall::multicast::bulk {
 namespace {
@@ -218,7 +219,8 @@ bool Transfers::show(const mirror::Outbox::Item& item, Outgoing& outgoing) {
 
 /// For what was offered and has none: in the order of each sender's objects, and no more of one
 /// sender than keep the links busy. Whoever is delivered soon gives its place to the next, which is
-/// better than memory that nobody has touched yet.
+/// better than memory that nobody has touched yet. The first of a sender gets one whatever the
+/// limit says, so that it is delivered however much the others have sent.
 bool Transfers::find_places() {
   bool worked = false;
   std::uint32_t origin = own_;
@@ -230,7 +232,9 @@ bool Transfers::find_places() {
     const bool is_first = before++ == 0;
     if (!incoming.spread.buffer && under_way < most_under_way) {
       const auto bytes = static_cast<std::size_t>(incoming.spread.terms.bytes);
-      auto place = is_first ? home_.places->take_anyway(bytes) : home_.places->take(bytes);
+      auto place = home_.places->take(bytes);
+      if (!place && is_first && place.error().code == Code::would_block && may_have(origin, bytes))
+        place = home_.places->take_anyway(bytes);
       if (place) {
         incoming.spread.buffer = std::make_shared<const mirror::Buffer>(std::move(*place));
         for (const auto& [rank, region] : incoming.sources) take_in(incoming, rank, region);
@@ -243,6 +247,19 @@ bool Transfers::find_places() {
     if (!incoming.spread.transfer.whole()) ++under_way;
   }
   return worked;
+}
+
+/// A sender keeps each object until all have consumed it, in memory that has the same limit. So one
+/// that needs more than that here, with what is delivered and still passed on, cannot be right.
+bool Transfers::may_have(std::uint32_t origin, std::size_t bytes) const {
+  // What it has is counted in pages of its own, what is here in the smallest that there are.
+  constexpr std::size_t least_page = 4096, largest_page = 65536;
+  std::size_t kept = 0;
+  for (auto at = incoming_.lower_bound({origin, 0}); at != incoming_.end(); ++at) {
+    if (at->first.first != origin) break;
+    if (at->second.spread.buffer) kept += round_up(at->second.spread.buffer->size(), least_page);
+  }
+  return kept + bytes <= home_.places->limit() + largest_page;
 }
 
 /// To those who get blocks of it from here.

@@ -140,6 +140,7 @@ class Transfers {
   bool begin_sending();
   bool show(const mirror::Outbox::Item& item, Outgoing& outgoing);
   bool find_places();
+  bool may_have(std::uint32_t origin, std::size_t bytes) const;
   bool offer(Spread& spread);
   bool push_blocks();
   bool push_block(Spread& spread);

@@ -56,8 +56,8 @@ struct Scene {
   Transfers transfers;
 };
 
-Word landed(Block block) {
-  return {.kind = Word::Kind::landed, .block = block};
+Word landed(Block block, std::uint64_t number = 0) {
+  return {.kind = Word::Kind::landed, .number = number, .block = block};
 }
 
 TEST_CASE("an object is there when all of its blocks have landed, and not before") {
@@ -72,6 +72,24 @@ TEST_CASE("an object is there when all of its blocks have landed, and not before
   CHECK_FALSE(scene.transfers.find(0, scene.frame(5001)));
   CHECK(scene.transfers.due());
   scene.transfers.delivered(0, scene.frame());
+}
+
+TEST_CASE("beyond the limit a sender has one place, also while what it was for is passed on") {
+  Scene scene;
+  const std::size_t bytes = scene.places->limit();
+  for (std::uint64_t number = 0; number < 3; ++number) {
+    Word offer = scene.offer(bytes);
+    offer.number = number;
+    REQUIRE(scene.say(0, offer));
+    scene.transfers.turn(0);
+    CHECK(scene.places->bytes() == bytes);
+    // The next in the chain takes nothing, as one would that lies: what it gets cannot go.
+    for (Block block = 0; block < bytes / 4096; ++block)
+      CHECK(scene.say(0, landed(block, number)) == (number == 0));
+    if (number != 0) continue;
+    REQUIRE(scene.transfers.find(0, scene.frame(bytes)));
+    scene.transfers.delivered(0, scene.frame(bytes));
+  }
 }
 
 TEST_CASE("words that make no sense are told from those that do") {
