@@ -159,14 +159,19 @@ Epoch::Turned Epoch::turn(Time now, const Upcalls& upcalls, bool hold) {
     // What may not be delivered now is no work: who is isolated sleeps.
     turned.worked |= exchanged.worked || (exchanged.deliverable && !hold && upcalls[index]);
     turned.deadline = std::min(turned.deadline, exchanged.deadline);
+    turned.upset |= channel->upset();
   }
   // Before the upcalls: what peers wait for leaves first.
   fabric_.flush();
-  for (std::size_t at = 0; at < mine_.size() && !hold; ++at)
-    if (const auto& upcall = upcalls[mine_[at].index]; upcall && mine_[at].channel->deliverable())
-      turned.worked |= pace_.run(now, deliveries_at_once, [&](std::size_t limit) {
-        return mine_[at].channel->deliver(upcall, limit);
-      }) != 0;
+  for (std::size_t at = 0; at < mine_.size() && !hold; ++at) {
+    multicast::Channel& channel = *mine_[at].channel;
+    const auto& upcall = upcalls[mine_[at].index];
+    if (!upcall || !channel.deliverable()) continue;
+    turned.worked |= pace_.run(now, deliveries_at_once, [&](std::size_t limit) {
+      return channel.deliver(upcall, limit);
+    }) != 0;
+    turned.upset |= channel.upset();
+  }
   return turned;
 }
 

@@ -59,6 +59,7 @@ class Epoch {
 
   struct Turned {
     bool worked = false;
+    bool upset = false;  ///< there may be a culprit, or it is adrift
     Time deadline = never;
   };
   /// Exchanges, flushes, delivers. Nothing is delivered while `hold` says so.

@@ -4,6 +4,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace squall::engine {
 namespace {
@@ -59,10 +60,15 @@ void Loop::push_early() {
 bool Loop::turn() {
   in_turn_ = true;
   turning_thread_.store(this_thread(), std::memory_order_relaxed);
-  now_ = Monotonic::now();
-  // What was committed since the last turn leaves at once: a poll may cost system calls. But every
-  // other turn polls, and so does the look before a sleep; with more engines than cores every turn.
-  polled_ = !polled_ || crowded_ || armed_.load(std::memory_order_relaxed) || !turn_.pending();
+  // What was committed since the last turn leaves at once, and counters that have come are answered
+  // at once: a poll may cost system calls. But every other turn polls, and so do the looks before
+  // and after a sleep; with more engines than cores every turn.
+  polled_ = !polled_ || crowded_ || armed_.load(std::memory_order_relaxed) || !turn_.news();
+  // Nor does either wait for the clock, which costs as much as half a trip to another core. Whoever
+  // spun until something came read it a moment before; had it lost its core since then, that would
+  // be no different from losing it right behind the reading.
+  read_clock_ = polled_ && !(std::exchange(woken_, false) && read_clock_);
+  if (read_clock_) now_ = Monotonic::now();
   const std::size_t count = polled_ ? fabric_.poll(events_) : 0;
   const bool progressed = polled_ && fabric_.progressed();
   // A loss makes it due at once: it may know who died first.
@@ -113,7 +119,8 @@ void Loop::spin() {
   int left = looks ? looks_between_turns : 1;
   do {
     pause_core();
-  } while (--left > 0 && !turn_.news() && !fabric_.message_waits());
+    woken_ = looks && (turn_.news() || fabric_.message_waits());
+  } while (--left > 0 && !woken_);
 }
 
 Time Loop::next_sleep_end() const {
@@ -149,6 +156,7 @@ bool Loop::arm() {
 }
 
 void Loop::disarm() {
+  polled_ = false;  // so the next turn does
   armed_.store(false, std::memory_order_relaxed);
   fabric_.disarm();
 }

@@ -95,13 +95,15 @@ class Loop {
   bool crowded_;
   Companion companion_;
   std::array<fabric::Event, 64> events_;
-  Time now_{};  // as of the last turn: one clock read each
+  Time now_{};  // as of the last reading of the clock: one for each turn, or every other one
   Time deadline_ = never;
   Time idle_since_ = never;
   Time companion_due_{};
   int unwanted_yields_ = enough_unwanted_yields;  // in a row
   bool in_turn_ = false;
   bool polled_ = false;         // by the last turn
+  bool read_clock_ = false;     // the same
+  bool woken_ = false;          // something ended the last spin
   std::optional<Alarm> alarm_;  // for who sleeps on fd()
   std::atomic<bool> armed_{false};
   std::atomic<const void*> turning_thread_{nullptr};

@@ -163,11 +163,8 @@ Turn::Outcome Turn::run(Time now, std::span<const fabric::Event> events) {
     formed_once_ = stirred_ = true;
     outcome_.worked = true;
   }
-  if (const auto culprit = epoch_->culprit()) blame(*culprit);
-  if (epoch_->adrift())
-    stop({Code::lost,
-          "no member is left that could say where the order of the group's messages stands",
-          "start this member again"});
+  if (turned.upset) [[unlikely]]
+    look_into_channels();
   if (finishing_ && phase_ == Phase::running && !handover_.arriving()) {
     outcome_.worked |= epoch_->finish();
     finished_ = epoch_->finished();

@@ -203,6 +203,7 @@ class Turn {
   void last_deliveries();
   void send_pulse(Rank to, membership::Beat beat, bool answer);
   void keep_majority(Time now);
+  void look_into_channels();
   void blame(Rank culprit);
 
   void agree(Time now);

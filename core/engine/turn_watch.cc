@@ -176,6 +176,14 @@ void Turn::keep_majority(Time now) {
              "the others may have gone on; start this member again to join them"});
 }
 
+void Turn::look_into_channels() {
+  if (const auto culprit = epoch_->culprit()) blame(*culprit);
+  if (epoch_->adrift())
+    stop({Code::lost,
+          "no member is left that could say where the order of the group's messages stands",
+          "start this member again"});
+}
+
 void Turn::blame(Rank culprit) {
   constexpr std::string_view damage =
       "its counters or frames cannot be right: its memory is damaged or it runs other code";

@@ -305,7 +305,7 @@ void Channel::freeze(Time now) {
   // Once more: whatever everyone is known to hold is held by all who survive.
   Time deadline = never;
   step(now, deadline);
-  frozen_ = true;
+  frozen_ = stirred_ = true;
 }
 
 bool Channel::close(ConstFrontier trim) {
@@ -350,7 +350,10 @@ void Channel::step(Time now, Time& deadline) {
     deadline = std::min(deadline, output.deadline);
   }
   if (!stages_.above.empty()) stages_.order->close(scratch_);
-  if (scratch_ != deliverable_) {
+  bool moved = false;
+  for (std::size_t sender = 0; sender < scratch_.size(); ++sender)
+    moved |= scratch_[sender] != deliverable_[sender];
+  if (moved) {
     deliverable_.swap(scratch_);
     deliverable_moved_ = true;
   }

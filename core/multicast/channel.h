@@ -141,6 +141,9 @@ class Channel {
   /// The rank of a member whose ring or counters cannot be right, once one was seen.
   std::optional<Rank> culprit() const { return culprit_; }
 
+  /// There is a culprit, or it is adrift.
+  bool upset() const { return culprit_.has_value() || adrift_; }
+
   /// Every member has delivered everything that this one published (and nothing is unpublished).
   bool drained();
   std::uint64_t delivered() const { return position_; }
