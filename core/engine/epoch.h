@@ -76,11 +76,7 @@ class Epoch {
     return std::ranges::any_of(mine_, [](const Mine& mine) { return mine.channel->adrift(); });
   }
 
-  /// One of the channels has something to publish.
-  bool pending() const {
-    return std::ranges::any_of(mine_, [](const Mine& mine) { return mine.channel->pending(); });
-  }
-  /// Publishes it and flushes, between two turns.
+  /// Publishes what there is and flushes, between two turns.
   void publish_now();
 
   /// Every member has everyone's replicas, as far as this member can tell.

@@ -73,12 +73,10 @@ class Turn {
   /// One turn. `events` are what the fabric's poll just returned.
   Outcome run(Time now, std::span<const fabric::Event> events);
 
-  /// A turn is due, as far as the channels can tell. Cheap enough to spin on; mapped fabrics only.
+  /// A turn is due, as far as the channels can tell. Cheap enough to spin on.
   bool news() const { return epoch_ && epoch_->news(); }
 
-  /// Messages of this member wait for a turn to publish them.
-  bool pending() const { return phase_ == Phase::running && epoch_->pending(); }
-  /// Publishes and flushes them; all else is left to the next turn.
+  /// Publishes and flushes what this member has committed; all else is left to the next turn.
   void publish_now() {
     if (phase_ == Phase::running) epoch_->publish_now();
   }
