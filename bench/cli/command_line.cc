@@ -242,6 +242,7 @@ void add_objects(CLI::App& bench, bench::ObjectsOptions& options) {
       ->check(number(0.05, max_seconds))
       ->capture_default_str();
   command->add_flag("--in-place", options.in_place, "Receivers read the bytes where they lie");
+  command->add_flag("--fill", options.fill, "The sender writes all bytes of each object");
   command->add_flag("--beside", options.beside,
                     "Small messages of another member meanwhile, and alone");
   command->add_flag("--json", options.json, "One line of JSON");

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <nlohmann/json.hpp>
@@ -36,6 +37,7 @@ class Taker {
         small_(*node.group(beside_group)),
         size_(link.task().at("size_bytes")),
         sends_(link.task().at("sends")),
+        fills_(link.task().at("fills")),
         asks_(link.task().at("asks")) {
     // Over a network what is delivered is a copy of one's own already.
     const bool shares = node.fabric() == "shm";
@@ -65,7 +67,7 @@ class Taker {
   Group& group_;
   Group& small_;
   std::size_t size_;
-  bool sends_, asks_;
+  bool sends_, fills_, asks_;
   std::vector<std::byte> copy_;
   Buffer filling_;
   std::size_t stamped_ = 0;  // of it
@@ -98,6 +100,9 @@ Result<> Taker::send_some() {
   }
   for (std::size_t stamp = 0; stamp < stamps_at_once; ++stamp, stamped_ += stamp_every) {
     if (stamped_ + sizeof sent_ <= size_) {
+      if (fills_)
+        std::memset(filling_.bytes().data() + stamped_, static_cast<int>(sent_ % 251),
+                    std::min(stamp_every, size_ - stamped_));
       std::memcpy(filling_.bytes().data() + stamped_, &sent_, sizeof sent_);
       continue;
     }

@@ -66,6 +66,7 @@ std::string as_json(const ObjectsOptions& asked, const Objects& ours,
   line["schedule"] = asked.schedule;
   line["block_bytes"] = asked.block_bytes;
   line["in_place"] = asked.in_place;
+  line["fill"] = asked.fill;
   line["messages_per_s"] = ours.objects_per_s;
   line["bytes_per_s"] = ours.objects_per_s * static_cast<double>(asked.size_bytes);
   if (asked.beside)
@@ -80,9 +81,10 @@ std::string as_json(const ObjectsOptions& asked, const Objects& ours,
 std::string for_people(const ObjectsOptions& asked, const Objects& ours,
                        const std::vector<Limit>& limits, double moved) {
   std::string text =
-      fmt::format("objects of {} B over {}, {} members, {} in blocks of {} B, {}\n",
+      fmt::format("objects of {} B over {}, {} members, {} in blocks of {} B, {}{}\n",
                   asked.size_bytes, asked.fabric, asked.members, asked.schedule, asked.block_bytes,
-                  asked.in_place ? "read in place" : "each to memory of its own");
+                  asked.in_place ? "read in place" : "each to memory of its own",
+                  asked.fill ? ", all bytes written by the sender" : "");
   text +=
       fmt::format("  delivered at every member  {:.1f} /s, {:.2f} GB/s; moved {:.2f} GB/s\n",
                   ours.objects_per_s,

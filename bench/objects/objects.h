@@ -22,6 +22,8 @@ struct ObjectsOptions {
   /// Receivers read where the bytes lie; else whoever shares memory with the sender copies them
   /// out, so that each ends with bytes of its own, as it does over a network anyway.
   bool in_place = false;
+  /// The sender writes all bytes of each object, as one that makes it; else eight in 64 KiB.
+  bool fill = false;
   bool beside = false;  ///< measure small messages of another member meanwhile, and before
   bool json = false;
 };

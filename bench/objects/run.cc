@@ -57,6 +57,7 @@ Result<Objects> run_objects(const ObjectsOptions& asked) {
                              const bool pins = cores.size() >= asked.members;
                              return json{{"size_bytes", asked.size_bytes},
                                          {"copies", !asked.in_place},
+                                         {"fills", asked.fill},
                                          {"sends", index == 0},
                                          {"asks", asked.beside && index == 1},
                                          {"core", pins ? static_cast<int>(cores[index]) : -1}};
