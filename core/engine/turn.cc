@@ -133,6 +133,10 @@ Turn::Outcome Turn::run(Time now, std::span<const fabric::Event> events) {
     return outcome_;
   }
   detector_->turned(now);
+  if (leave_by_ != never) {
+    take_leave(now, events);
+    return outcome_;
+  }
   for (const fabric::Event& event : events) handle(now, event);
   // Between heartbeats, and while nobody says anything, membership costs a message nothing.
   if (phase_ != Phase::stopped && !finished_ && (stirred_ || now >= watch_due_)) {
@@ -307,6 +311,33 @@ bool Turn::is_decision(Bytes message) {
   return ballot && ballot->kind == Message::Kind::decided;
 }
 
+/// Whoever leaves stays until all who go on know that they do: if so many leave that the others are
+/// no majority, nobody else could tell them.
+void Turn::take_leave(Time now, std::span<const fabric::Event> events) {
+  answer_late(now, events);
+  for (const fabric::Event& event : events) {
+    if (event.kind == fabric::Event::Kind::completed) control_.completed(event.token);
+    const auto rank = control_.rank_of(event.peer);
+    if (rank && event.kind == fabric::Event::Kind::message && is_decision(event.bytes))
+      untold_.erase(*rank);
+  }
+  if (detector_->beat_due()) ask_untold();
+  for (Rank rank = 0; rank < view_.size(); ++rank)
+    if (!control_.up(rank)) untold_.erase(rank);
+  note(std::min(leave_by_, detector_->deadline()));
+  if (!untold_.empty() && now < leave_by_) return;
+  left_ = true;
+  phase_ = Phase::stopped;
+}
+
+/// Who is in the next view answers a pulse of this one with what was decided.
+void Turn::ask_untold() {
+  const membership::Beat beat = detector_->next_beat();
+  for (Rank rank = 0; rank < view_.size(); ++rank)
+    if (untold_.contains(rank)) send_pulse(rank, beat, false);
+  fabric_.flush();
+}
+
 /// Who has left still says what the others decided, to whoever missed it.
 void Turn::answer_late(Time now, std::span<const fabric::Event> events) {
   for (const fabric::Event& event : events) {
@@ -315,6 +346,7 @@ void Turn::answer_late(Time now, std::span<const fabric::Event> events) {
     if (event.kind == fabric::Event::Kind::message && !is_decision(event.bytes))
       answer_old_view(event.peer);
   }
+  fabric_.flush();
 }
 
 /// Whoever is still in an earlier view learns how the last one began.

@@ -190,6 +190,8 @@ class Turn {
   void malformed(std::optional<Rank> from, const Error& error);
   void answer_old_view(fabric::PeerId peer);
   static bool is_decision(Bytes message);
+  void take_leave(Time now, std::span<const fabric::Event> events);
+  void ask_untold();
   void answer_late(Time now, std::span<const fabric::Event> events);
 
   void watch(Time now);
@@ -269,10 +271,12 @@ class Turn {
   bool finished_ = false;
   bool leaving_ = false;
   bool left_ = false;
-  bool drained_ = false;  // leaving, and nothing of this view is left to do
-  RankSet leavers_;       // who says that it is in that state
-  Time now_{};            // of the current turn
-  Outcome outcome_;       // of the current turn
+  RankSet untold_;         // of those who go on, who may not know yet that this member leaves
+  Time leave_by_ = never;  // whether they know or not, once it is decided
+  bool drained_ = false;   // leaving, and nothing of this view is left to do
+  RankSet leavers_;        // who says that it is in that state
+  Time now_{};             // of the current turn
+  Outcome outcome_;        // of the current turn
 };
 
 }  // namespace squall::engine

@@ -83,9 +83,10 @@ void Turn::install(Time now) {
   decided.change = change;
   last_decision_ = membership::encode(decided);
   if (change.leaving.contains(self_)) {
-    left_ = true;
-    phase_ = Phase::stopped;
-    fabric_.flush();
+    closing_ = false;
+    untold_ = change.kept;
+    leave_by_ = now + options_.patience;
+    ask_untold();
     return;
   }
 

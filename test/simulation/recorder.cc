@@ -29,6 +29,7 @@ void Recorder::begin(Rank node, Incarnation run, const View& view) {
 void Recorder::install(Rank node, const View& view) {
   trace_.add(checker::install(nodes_[node].process, view.id, processes_of(view)));
   last_view_ = std::max(last_view_, raw(view.id));
+  last_accepted_ = std::max(last_accepted_, last_view_);
   nodes_[node].view = view;
 }
 
@@ -53,6 +54,7 @@ void Recorder::look(Rank node, const engine::Turn& turn) {
   if (view == nullptr || of.ended) return;
   auto vote = checker::accept(of.process, view->id, processes_of(*view));
   if (vote == of.vote) return;
+  last_accepted_ = std::max(last_accepted_, raw(view->id));
   trace_.add(vote);
   of.vote = std::move(vote);
 }

@@ -43,6 +43,8 @@ class Recorder {
   const Past& past(Rank node) const { return nodes_[node].past; }
   /// The last view that anyone has installed.
   std::uint64_t last_view() const { return last_view_; }
+  /// The last view that anyone is known to have voted for, or installed.
+  std::uint64_t last_accepted() const { return last_accepted_; }
   const checker::Checker& trace() const { return trace_; }
 
  private:
@@ -57,7 +59,7 @@ class Recorder {
 
   std::deque<Of> nodes_;
   checker::Checker trace_;
-  std::uint64_t last_view_ = 0;
+  std::uint64_t last_view_ = 0, last_accepted_ = 0;
 };
 
 /// State as its application would have it, of bytes that are there at once; `padding` zeros before

@@ -269,5 +269,45 @@ TEST_CASE("one that goes as soon as it is finished leaves nobody behind with an 
   }
 }
 
+/// Two of three leave, and what they have decided cannot reach the third.
+struct Departure {
+  Departure() : cluster(Options{}, ignore) {
+    REQUIRE(cluster.start(limit));
+    for (const Rank rank : {0, 1}) cluster.turn(rank).leave();
+    REQUIRE(cluster.run_until([&] { return cluster.turn(2).accepted() != nullptr; }, limit));
+    for (const char* name : {"a", "b"}) cluster.network().cut(name, "c");
+    began = cluster.network().now();
+  }
+  Duration lasts() { return cluster.network().now() - began; }
+  /// Whoever has left is gone.
+  bool gone() {
+    for (const Rank rank : {0, 1})
+      if (cluster.alive(rank) && cluster.turn(rank).left()) cluster.crash(rank);
+    return !cluster.alive(0) && !cluster.alive(1);
+  }
+
+  Cluster cluster;
+  Time began{};
+};
+
+TEST_CASE("whoever leaves stays until those who go on know it, or could not go on") {
+  Departure departure;
+  Cluster& cluster = departure.cluster;
+  REQUIRE(cluster.run_until([&] { return departure.gone() || departure.lasts() >= 100ms; }, limit));
+  CHECK(cluster.alive(0));
+  CHECK(cluster.alive(1));
+  for (const char* name : {"a", "b"}) cluster.network().heal(name, "c");
+  REQUIRE(cluster.run_until([&] { return departure.gone() && cluster.turn(2).view().size() == 1; },
+                            limit));
+  CHECK(departure.lasts() < 150ms);
+  CHECK(cluster.turn(2).phase() == Phase::running);
+}
+
+TEST_CASE("whoever leaves does not wait for ever for those whom it cannot tell") {
+  Departure departure;
+  REQUIRE(departure.cluster.run_until([&] { return departure.gone(); }, limit));
+  CHECK(departure.lasts() < 4 * membership::fast.timeout);
+}
+
 }  // namespace
 }  // namespace squall::scenarios
