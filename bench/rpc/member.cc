@@ -21,9 +21,11 @@ namespace {
 using nlohmann::json;
 
 constexpr Duration listen_every = 1ms;
-/// Updates between two turns, and updates that are waited for at a time.
+/// Updates between two turns.
 constexpr unsigned burst = 1024;
-constexpr std::size_t most_waited_for = 16384;
+/// Updates that are waited for at a time: each is two cache lines here, and these fit into a core's
+/// own cache.
+constexpr std::size_t most_waited_for = 4096;
 /// A clock read would cost more than a local read.
 constexpr unsigned reads_a_sample = 1000;
 
