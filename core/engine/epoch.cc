@@ -83,8 +83,16 @@ Result<> Epoch::handle(Rank rank, const fabric::Event& event) {
   if (frozen_ || lost_.contains(rank)) return {};
   if (event.kind == Kind::connected) {
     peers_[rank].connected = true;
-    if (!table_ && std::ranges::all_of(peers_, [](const Peer& peer) { return peer.connected; }))
-      return build();
+    if (!table_ && !given_up_ &&
+        std::ranges::all_of(peers_, [](const Peer& peer) { return peer.connected; })) {
+      auto built = build();
+      if (built) return {};
+      mine_.clear();
+      table_.reset();
+      given_up_ = true;
+      // Somebody has gone since it connected: an event of its own says so, and the view ends.
+      if (built.error().code != Code::lost) return built;
+    }
   } else if (event.kind == Kind::attached && table_) {
     if (event.region == table_->region()) {
       table_->push_to(event.peer);
@@ -132,7 +140,7 @@ Result<> Epoch::build() {
     options.ranks = place.members;
     options.ring_bytes = plan.ring_bytes;
     options.writer = inheritance_.writers[index];
-    options.past = std::move(inheritance_.pasts[index]);
+    options.past = inheritance_.pasts[index];
     options.codecs = plan.codecs;
     options.bulk = inheritance_.homes[index];
     auto channel = multicast::Channel::create(fabric_, peers, options, plan.factory);

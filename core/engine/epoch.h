@@ -150,6 +150,7 @@ class Epoch {
   RankSet lost_;
   bool frozen_ = false;
   bool finished_ = false;
+  bool given_up_ = false;  // to be built: it ends before
   std::unique_ptr<mirror::Table> table_;
   mirror::Column leaving_;     // 0, or one of the stages in epoch.cc
   std::vector<Place> places_;  // by channel

@@ -14,17 +14,21 @@ namespace {
 
 /// A group whose state is the text of everything delivered.
 struct World {
-  explicit World(Rank members, std::uint64_t seed = 1, std::size_t ballast = 0)
-      : cluster(options(members, seed, ballast), [this](Rank member, const auto& message) {
-          text_of(member) += as_text(message.bytes);
-        }) {
+  explicit World(Rank members, std::uint64_t seed = 1, std::size_t ballast = 0,
+                 std::uint64_t laziness = 1)
+      : cluster(options(members, seed, ballast, laziness),
+                [this](Rank member, const auto& message) {
+                  text_of(member) += as_text(message.bytes);
+                }) {
     cluster.set_came([this](Rank member) { text_of(member).clear(); });
   }
 
-  Options options(Rank members, std::uint64_t seed, std::size_t ballast) {
+  Options options(Rank members, std::uint64_t seed, std::size_t ballast, std::uint64_t laziness) {
     Options options;
     options.seed = options.network.seed = seed;
     options.members = members;
+    options.laziness.assign(members, laziness);
+    if (laziness > 1) options.network.loss_detection = Duration{0};
     options.state = [this, ballast](Rank member) {
       engine::StateHooks hooks;
       hooks.save = [this, member, ballast]() -> engine::StateSource {
@@ -136,6 +140,25 @@ TEST_CASE("joiner_dies_during_state_transfer") {
     world.run(20ms);
     world.expect_everywhere("on");
   }
+}
+
+TEST_CASE("a joiner that dies while the others connect to it costs none of them its place") {
+  // Who turns seldom hears of the connection and of its end at once.
+  for (const std::uint64_t laziness : {1, 20})
+    for (Duration after{0}; after < 400us; after += 4us) {
+      CAPTURE(after.count());
+      World world(3, 1 + static_cast<std::uint64_t>(after.count()), 0, laziness);
+      REQUIRE(world.cluster.start(Time{} + 1s));
+      const Rank d = world.cluster.join();
+      REQUIRE(world.cluster.run_until([&] { return raw(world.cluster.state(0).view().id) == 2; },
+                                      world.cluster.now() + 5s));
+      world.run(after);
+      world.cluster.crash(d);
+      world.settle(3);
+      world.send(0, "on");
+      world.run(20ms);
+      world.expect_everywhere("on");
+    }
 }
 
 TEST_CASE("whoever sends the state dies: another goes on, and messages of meanwhile are not lost") {
