@@ -318,7 +318,7 @@ void Turn::take_leave(Time now, std::span<const fabric::Event> events) {
   for (const fabric::Event& event : events) {
     if (event.kind == fabric::Event::Kind::completed) control_.completed(event.token);
     const auto rank = control_.rank_of(event.peer);
-    if (rank && event.kind == fabric::Event::Kind::message && is_decision(event.bytes))
+    if (rank && event.kind == fabric::Event::Kind::message && knows_the_end(event.bytes))
       untold_.erase(*rank);
   }
   if (detector_->beat_due()) ask_untold();
@@ -330,7 +330,17 @@ void Turn::take_leave(Time now, std::span<const fabric::Event> events) {
   phase_ = Phase::stopped;
 }
 
-/// Who is in the next view answers a pulse of this one with what was decided.
+/// Whoever said this knows how this view ends.
+bool Turn::knows_the_end(Bytes message) const {
+  if (is_decision(message)) return true;
+  if (message.empty() || static_cast<Control::Kind>(message.front()) != Control::Kind::pulse)
+    return false;
+  const auto pulse = membership::decode_pulse(message.subspan(1));
+  return pulse && pulse->view == view_.id && pulse->closing;
+}
+
+/// Who is in the next view answers a pulse of this one with what was decided; who still delivers
+/// the rest of this one says so in its own.
 void Turn::ask_untold() {
   const membership::Beat beat = detector_->next_beat();
   for (Rank rank = 0; rank < view_.size(); ++rank)

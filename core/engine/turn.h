@@ -192,6 +192,7 @@ class Turn {
   static bool is_decision(Bytes message);
   void take_leave(Time now, std::span<const fabric::Event> events);
   void ask_untold();
+  bool knows_the_end(Bytes message) const;
   void answer_late(Time now, std::span<const fabric::Event> events);
 
   void watch(Time now);

@@ -303,6 +303,21 @@ TEST_CASE("whoever leaves stays until those who go on know it, or could not go o
   CHECK(cluster.turn(2).phase() == Phase::running);
 }
 
+TEST_CASE(
+    "whoever leaves does not wait for one that knows it and still delivers what came before") {
+  Options options;
+  options.upcalls = {0ms, 0ms, 5ms};
+  Cluster cluster(options, ignore);
+  REQUIRE(cluster.start(limit));
+  for (int count = 0; count < 60; ++count) REQUIRE(cluster.try_send(1, as_bytes("much to do")));
+  cluster.run_until([] { return false; }, cluster.now() + 1ms);
+  cluster.turn(0).leave();
+  REQUIRE(cluster.run_until([&] { return cluster.turn(0).left(); }, limit));
+  CHECK(cluster.turn(1).view().size() == 2);
+  CHECK(cluster.turn(2).view().size() == 3);
+  REQUIRE(cluster.run_until([&] { return cluster.turn(2).view().size() == 2; }, limit + 2s));
+}
+
 TEST_CASE("whoever leaves does not wait for ever for those whom it cannot tell") {
   Departure departure;
   REQUIRE(departure.cluster.run_until([&] { return departure.gone(); }, limit));
