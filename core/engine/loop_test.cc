@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/fabric/null_fabric.h"
 #include "core/multicast/stage.h"
 
 namespace squall::engine {
@@ -31,47 +32,11 @@ class Received final : public multicast::Order {
   }
 };
 
-class SilentFabric final : public fabric::Fabric {
+class SilentFabric final : public fabric::NullFabric {
  public:
-  const fabric::Capabilities& capabilities() const override { return capabilities_; }
-  std::string_view name() const override { return "silent"; }
-  std::string address() const override { return {}; }
-  Result<fabric::PeerId> connect(std::string_view, const fabric::Ticket&) override {
-    return fabric::PeerId{};
-  }
-  void disconnect(fabric::PeerId) override {}
-  void forget(fabric::PeerId) override {}
-  Result<> send(fabric::PeerId, fabric::Lane, Bytes, fabric::Token) override { return {}; }
-  Result<> expose(fabric::RegionId, const fabric::Memory&) override { return {}; }
-  void conceal(fabric::RegionId) override {}
-  Result<const std::byte*> import(fabric::PeerId, fabric::RegionId, std::size_t) override {
-    return nullptr;
-  }
-  Result<const std::byte*> import_object(fabric::PeerId, fabric::RegionId, std::size_t,
-                                         fabric::Memory*) override {
-    return nullptr;
-  }
-  void release(fabric::PeerId, fabric::RegionId) override {}
-  Result<> push(fabric::RegionId, std::size_t, std::size_t, fabric::Lane, fabric::Token) override {
-    return {};
-  }
-  Result<> push_to(fabric::PeerId, fabric::RegionId, std::size_t, std::size_t, fabric::Lane,
-                   fabric::Token) override {
-    return {};
-  }
-  void flush() override {}
   std::size_t poll(std::span<fabric::Event>) override { return ++polls, 0; }
-  bool progressed() const override { return false; }
-  void arm() override {}
-  void disarm() override {}
-  void wait(Time) override {}
-  void wake() override {}
-  int fd() const override { return -1; }
 
   int polls = 0;
-
- private:
-  fabric::Capabilities capabilities_;
 };
 
 struct Scene {

@@ -11,33 +11,20 @@
 
 #include "core/base/assert.h"
 #include "core/base/bytes.h"
-#include "core/fabric/fabric.h"
+#include "core/fabric/null_fabric.h"
 #include "core/mirror/ring_writer.h"
 #include "core/multicast/bulk/transfers.h"
 
 namespace squall::multicast::bulk {
 
 /// Takes everything and tells nothing; or says now and then that a lane is full.
-class DeafFabric final : public fabric::Fabric {
+class DeafFabric final : public fabric::NullFabric {
  public:
   explicit DeafFabric(bool maps) { capabilities_.maps = maps; }
 
-  const fabric::Capabilities& capabilities() const override { return capabilities_; }
-  std::string_view name() const override { return "deaf"; }
-  std::string address() const override { return {}; }
-  Result<fabric::PeerId> connect(std::string_view, const fabric::Ticket&) override {
-    return fabric::PeerId{};
-  }
-  void disconnect(fabric::PeerId) override {}
-  void forget(fabric::PeerId) override {}
   Result<> send(fabric::PeerId, fabric::Lane, Bytes, fabric::Token) override {
     if (++sent_ % 7 == 0) return fail(Code::would_block, {});
     return {};
-  }
-  Result<> expose(fabric::RegionId, const fabric::Memory&) override { return {}; }
-  void conceal(fabric::RegionId) override {}
-  Result<const std::byte*> import(fabric::PeerId, fabric::RegionId, std::size_t) override {
-    return fail(Code::unavailable, {});
   }
   Result<const std::byte*> import_object(fabric::PeerId, fabric::RegionId, std::size_t bytes,
                                          fabric::Memory* landing) override {
@@ -45,28 +32,15 @@ class DeafFabric final : public fabric::Fabric {
     SQUALL_ASSERT(bytes <= landing->size(), "a place is as large as what lands there");
     return landing->data();
   }
-  void release(fabric::PeerId, fabric::RegionId) override {}
-  Result<> push(fabric::RegionId, std::size_t, std::size_t, fabric::Lane, fabric::Token) override {
-    return {};
-  }
   Result<> push_to(fabric::PeerId, fabric::RegionId, std::size_t, std::size_t, fabric::Lane,
                    fabric::Token token) override {
     tokens.push_back(token);
     return {};
   }
-  void flush() override {}
-  std::size_t poll(std::span<fabric::Event>) override { return 0; }
-  bool progressed() const override { return false; }
-  void arm() override {}
-  void disarm() override {}
-  void wait(Time) override {}
-  void wake() override {}
-  int fd() const override { return -1; }
 
   std::vector<fabric::Token> tokens;
 
  private:
-  fabric::Capabilities capabilities_;
   // Never written, and the same for all: making it anew was much of the time of an input.
   inline static const std::vector<std::byte> shown_{std::size_t{1} << 20};
   std::size_t sent_ = 0;
