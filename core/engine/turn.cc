@@ -322,6 +322,7 @@ void Turn::take_leave(Time now, std::span<const fabric::Event> events) {
       untold_.erase(*rank);
   }
   if (detector_->beat_due()) ask_untold();
+  // Whoever cannot be reached is gone itself, or is told by those whom it can reach.
   for (Rank rank = 0; rank < view_.size(); ++rank)
     if (!control_.up(rank)) untold_.erase(rank);
   note(std::min(leave_by_, detector_->deadline()));

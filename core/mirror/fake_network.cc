@@ -3,21 +3,20 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/fabric/null_fabric.h"
+
 namespace squall::mirror {
 
-class FakeNetwork::Node final : public fabric::Fabric {
+class FakeNetwork::Node final : public fabric::NullFabric {
  public:
   Node(FakeNetwork& network, Rank rank) : network_(network), rank_(rank) {}
 
   const fabric::Capabilities& capabilities() const override { return network_.capabilities_; }
   std::string_view name() const override { return "fake"; }
-  std::string address() const override { return {}; }
 
   Result<fabric::PeerId> connect(std::string_view, const fabric::Ticket&) override {
     return fail(Code::unavailable, "fake nodes are connected already");
   }
-  void disconnect(fabric::PeerId) override {}
-  void forget(fabric::PeerId) override {}
   Result<> send(fabric::PeerId, fabric::Lane, Bytes, fabric::Token) override {
     return fail(Code::unavailable, "fake nodes send no messages");
   }
@@ -72,15 +71,6 @@ class FakeNetwork::Node final : public fabric::Fabric {
     if (replica != replicas_.end() && !push.bytes.empty())
       std::memcpy(replica->second.at.data() + push.offset, push.bytes.data(), push.bytes.size());
   }
-
-  void flush() override {}
-  std::size_t poll(std::span<fabric::Event>) override { return 0; }
-  bool progressed() const override { return false; }
-  void arm() override {}
-  void disarm() override {}
-  void wait(Time) override {}
-  void wake() override {}
-  int fd() const override { return -1; }
 
   std::map<fabric::RegionId, const fabric::Memory*> exposed_;
 
