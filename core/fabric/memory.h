@@ -4,6 +4,7 @@
 // (memfd_create(2), F_SEAL_FUTURE_WRITE in fcntl(2)). Movable, not copyable.
 
 #include <cstddef>
+#include <memory>
 #include <utility>
 
 #include "core/base/bytes.h"
@@ -23,17 +24,19 @@ class Memory {
   Memory() = default;
   Memory(Memory&& other) noexcept { *this = std::move(other); }
   Memory& operator=(Memory&& other) noexcept;
-  ~Memory();
 
   std::byte* data() const { return data_; }
   std::size_t size() const { return size_; }
-  /// Valid as long as this object.
-  int fd() const { return fd_; }
+  /// Valid as long as the pages; -1 if they are lent.
+  int fd() const;
+  /// Keeps the pages where they are, whatever becomes of this object. Null if they are lent.
+  std::shared_ptr<const void> pages() const { return pages_; }
 
  private:
+  struct Pages;
+  std::shared_ptr<const Pages> pages_;
   std::byte* data_ = nullptr;
   std::size_t size_ = 0;
-  int fd_ = -1;  // none if it is lent
 };
 
 }  // namespace squall::fabric

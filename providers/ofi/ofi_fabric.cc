@@ -171,10 +171,10 @@ Result<> OfiFabric::expose(RegionId id, const fabric::Memory& memory) {
   Region& region = regions_[raw(id)];
   if (region.exposed)
     return fail(Code::invalid, fmt::format("region {} is exposed already", raw(id)));
-  auto mapping = Mapping::create(memory);
-  if (!mapping) return tl::unexpected(mapping.error());
+  auto source = Source::create(memory);
+  if (!source) return tl::unexpected(source.error());
   region.exposed = true;
-  region.memory = std::move(*mapping);
+  region.memory = std::move(*source);
   const auto waiting = std::exchange(region.importers, {});
   for (const auto& importer : waiting) {
     --find(importer.peer)->imports;  // counted again
@@ -308,7 +308,7 @@ void OfiFabric::queue_push(RegionId id, Region& mine, const Region::Importer& im
     const TokenIndex last = offset + step == end ? token : 0;
     if (writes && step >= least_write_bytes)
       batch(peer, lane)
-          .write(id, offset, mine.memory.source().subspan(offset, step),
+          .write(id, offset, mine.memory.bytes().subspan(offset, step),
                  {*importer.target, mine.memory.descriptor()}, last);
     else
       batch(peer, lane).push(id, offset, mine.memory.bytes().subspan(offset, step), last);

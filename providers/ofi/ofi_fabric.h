@@ -77,7 +77,7 @@ class OfiFabric final : public fabric::Fabric, private Transport::Sink {
       std::size_t lane;
       std::uint64_t last;
     };
-    Mapping memory;
+    Source memory;
     std::vector<Flight> flights;
   };
 

@@ -11,43 +11,25 @@
 
 namespace squall::ofi {
 
-Result<Mapping> Mapping::create(const fabric::Memory& memory) {
-  Mapping mapping;
-  // The seal forbids later writable mappings, not readable ones.
-  void* mapped = mmap(nullptr, memory.size(), PROT_READ, MAP_SHARED, memory.fd(), 0);
-  if (mapped == MAP_FAILED)
-    return fail_errno(fmt::format("cannot map a region of {} bytes", memory.size()), errno);
-  mapping.data_ = static_cast<const std::byte*>(mapped);
-  mapping.bytes_ = memory.size();
-  mapping.origin_ = memory.data();
-  return mapping;
+Result<Source> Source::create(const fabric::Memory& memory) {
+  Source source;
+  source.pages_ = memory.pages();
+  if (source.pages_ == nullptr)
+    return fail(Code::invalid, "what is exposed is not memory of this node's own");
+  source.bytes_ = {memory.data(), memory.size()};
+  return source;
 }
 
-Mapping& Mapping::operator=(Mapping&& other) noexcept {
-  std::swap(data_, other.data_);
-  std::swap(bytes_, other.bytes_);
-  std::swap(origin_, other.origin_);
-  std::swap(source_, other.source_);
-  std::swap(registration_, other.registration_);
-  return *this;
-}
-
-bool Mapping::writable_from(Domain& domain) {
-  if (source_ == Source::untried) {
-    // Before Linux 6.2 verbs registers no shared mapping that cannot be written, as this one.
-    auto registered = domain.register_memory({origin_, bytes_}, FI_WRITE);
-    source_ = registered ? Source::ready : Source::refused;
+bool Source::writable_from(Domain& domain) {
+  if (state_ == State::untried) {
+    auto registered = domain.register_memory(bytes_, FI_WRITE);
+    state_ = registered ? State::ready : State::refused;
     if (registered)
       registration_ = std::move(*registered);
     else
       log(Level::warning, "a region is sent instead of written: {}", registered.error().text());
   }
-  return source_ == Source::ready;
-}
-
-Mapping::~Mapping() {
-  registration_.reset();
-  if (data_ != nullptr) munmap(const_cast<std::byte*>(data_), bytes_);
+  return state_ == State::ready;
 }
 
 Result<Replica> Replica::create(std::size_t bytes) {

@@ -16,28 +16,23 @@
 
 namespace squall::ofi {
 
-/// Another view of an owner's memory, so that what is in flight from it survives `conceal`.
-class Mapping {
+/// The pages of a region of mine, kept as long as something is in flight from them: longer than
+/// `conceal`, and than the owner's `Memory`.
+class Source {
  public:
-  static Result<Mapping> create(const fabric::Memory& memory);
-  Mapping() = default;
-  Mapping(Mapping&& other) noexcept { *this = std::move(other); }
-  Mapping& operator=(Mapping&& other) noexcept;
-  ~Mapping();
+  /// Code::invalid for memory that is lent.
+  static Result<Source> create(const fabric::Memory& memory);
+  Source() = default;
 
-  Bytes bytes() const { return {data_, bytes_}; }
-  /// Makes it a source of writes, once; false if the host will not have it.
+  Bytes bytes() const { return bytes_; }
+  /// Registers them for `write`s, once; false if the host will not have it.
   bool writable_from(Domain& domain);
-  /// What `write`s read, once it is a source, and its descriptor. Where it is registered these are
-  /// the owner's own addresses, which name the registered pages even after the owner unmapped them.
-  Bytes source() const { return {registration_ ? origin_ : data_, bytes_}; }
   void* descriptor() const { return ofi::descriptor(registration_); }
 
  private:
-  const std::byte* data_ = nullptr;
-  std::size_t bytes_ = 0;
-  const std::byte* origin_ = nullptr;  ///< the owner's mapping
-  enum class Source : std::uint8_t { untried, ready, refused } source_{};
+  std::shared_ptr<const void> pages_;  // longer than the registration
+  Bytes bytes_;
+  enum class State : std::uint8_t { untried, ready, refused } state_{};
   Fid<fid_mr> registration_;
 };
 
@@ -48,7 +43,7 @@ struct Region {
     std::uint64_t bytes = 0;
     std::optional<WriteTarget> target{};
   };
-  Mapping memory;  ///< empty until it is exposed
+  Source memory;  ///< empty until it is exposed
   bool exposed = false;
   std::vector<Importer> importers;  ///< attached if exposed, else waiting
 };

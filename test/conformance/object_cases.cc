@@ -232,6 +232,28 @@ TEST_CASE("one object after another is imported and released, more than may be i
   CHECK(scene.owner.count(Kind::lost) == 0);
 }
 
+TEST_CASE("an object may be concealed and its memory go while it is pushed") {
+  Scene scene;
+  for (std::uint64_t round = 0; round < 20; ++round) {
+    Memory memory = filled(scene.bytes);
+    const RegionId region{100 + round};
+    must(scene.owner->expose(region, memory), "expose");
+    must(scene.reader->import_object(scene.pair.second_to_first, region, object_bytes,
+                                     &scene.landing),
+         "import_object");
+    REQUIRE(scene.attached(1 + round));
+    must(scene.owner->push(region, 0, object_bytes, Lane::bulk), "push");
+    scene.owner->flush();
+    scene.owner->conceal(region);
+    memory = {};
+    must(scene.owner->send(scene.pair.first_to_second, Lane::bulk, as_bytes("all")), "send");
+    REQUIRE(scene.told(1 + round));
+    scene.reader->release(scene.pair.second_to_first, region);
+  }
+  CHECK(scene.reader.count(Kind::lost) == 0);
+  CHECK(scene.owner.count(Kind::lost) == 0);
+}
+
 TEST_CASE("a fence does not copy an object, and nothing lands after it") {
   Scene scene;
   must(scene.owner->expose(object, scene.memory), "expose");
