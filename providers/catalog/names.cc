@@ -15,22 +15,23 @@ constexpr std::array<std::string_view, 4> plain{automatic, "shm", "tcp", "verbs"
 // What people may write without the prefix: libfabric's own names.
 constexpr std::array<std::string_view, 8> libfabric_names{"efa", "psm2",    "psm3", "cxi",
                                                           "opx", "sockets", "net",  "tcp;ofi_rxm"};
-// Farther away than this it is another word, not a slip.
-constexpr std::size_t slip = 2;
+// Farther away than this it is another word, not a slip. Libfabric's names are many and short: most
+// words of four letters are two away from one.
+constexpr std::size_t slip = 2, slip_of_libfabric = 1;
 
 std::string suggest(std::string_view name) {
   std::string best;
   std::size_t least = slip + 1;
-  const auto consider = [&](std::string_view candidate, std::string suggestion) {
+  const auto consider = [&](std::string_view candidate, std::size_t most, std::string suggestion) {
     const std::size_t distance = edit_distance(name, candidate);
     // A suggestion must keep at least something of what was written.
-    if (distance >= least || distance >= candidate.size()) return;
+    if (distance > most || distance >= least || distance >= candidate.size()) return;
     least = distance;
     best = std::move(suggestion);
   };
-  for (const std::string_view known : plain) consider(known, std::string(known));
+  for (const std::string_view known : plain) consider(known, slip, std::string(known));
   for (const std::string_view known : libfabric_names)
-    consider(known, fmt::format("{}{}", libfabric_prefix, known));
+    consider(known, slip_of_libfabric, fmt::format("{}{}", libfabric_prefix, known));
   return best;
 }
 

@@ -29,6 +29,8 @@ TEST_CASE("an unknown name is refused with the nearest known one and the list") 
   CHECK(remedy("verb") == "did you mean verbs? " + list);
   CHECK(remedy("smh") == "did you mean shm? " + list);
   CHECK(remedy("efa") == "did you mean ofi:efa? " + list);
+  CHECK(remedy("psm") == "did you mean ofi:psm2? " + list);
+  CHECK(remedy("nope") == list);
   CHECK(remedy("carrier pigeon") == list);
   CHECK(remedy("") == list);
   CHECK(remedy(std::string(100'000, 't')) == list);
