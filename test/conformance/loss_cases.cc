@@ -119,7 +119,10 @@ struct Work {
     }
   }
   void check_returned(World& world) {
-    CHECK(world.until([&] { return returned.size() == last; }));
+    const auto all = [&] { return returned.size() == last; };
+    // On a busy machine it may take long; that nothing at all comes back may not.
+    for (std::size_t before = 0; !world.until(all) && returned.size() != before;)
+      before = returned.size();
     CHECK(returned.size() == last);
     for (const auto& [token, times] : returned) {
       REQUIRE(token >= 1);
