@@ -10,7 +10,7 @@
 namespace squall::fabric {
 namespace {
 
-constexpr std::size_t page = 4096;
+const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
 
 bool zeroed(const Memory& memory) {
   return std::all_of(memory.data(), memory.data() + memory.size(),

@@ -15,8 +15,8 @@ constexpr std::array<std::string_view, 4> plain{automatic, "shm", "tcp", "verbs"
 // What people may write without the prefix: libfabric's own names.
 constexpr std::array<std::string_view, 8> libfabric_names{"efa", "psm2",    "psm3", "cxi",
                                                           "opx", "sockets", "net",  "tcp;ofi_rxm"};
-// Farther away than this it is another word, not a slip. Libfabric's names are many and short: most
-// words of four letters are two away from one.
+// Farther away than this it is another word, not a slip. Libfabric's names are many and short: one
+// or another is two away from many a word of four letters.
 constexpr std::size_t slip = 2, slip_of_libfabric = 1;
 
 std::string suggest(std::string_view name) {
