@@ -22,6 +22,12 @@ std::optional<mirror::ObjectFrame> frame_of(Bytes bytes) {
   return frame;
 }
 
+/// What its sender needs for an object at least: it counts in pages of its own.
+std::size_t least_room(std::uint64_t bytes) {
+  constexpr std::size_t least_page = 4096;
+  return round_up(std::max<std::size_t>(1, static_cast<std::size_t>(bytes)), least_page);
+}
+
 }  // namespace
 
 Transfers::Transfers(fabric::Fabric& fabric, std::vector<fabric::PeerId> peers, Options options)
@@ -32,7 +38,8 @@ Transfers::Transfers(fabric::Fabric& fabric, std::vector<fabric::PeerId> peers, 
       senders_(std::move(options.senders)),
       home_(options.home),
       own_(static_cast<std::uint32_t>(std::ranges::find(senders_, self_) - senders_.begin())),
-      maps_(fabric.capabilities().maps) {
+      maps_(fabric.capabilities().maps),
+      needed_(senders_.size()) {
   for (std::size_t rank = 0; rank < peers_.size(); ++rank)
     windows_.push_back(std::make_shared<Window>());
 }
@@ -81,9 +88,11 @@ bool Transfers::on_offer(Rank from, const Word& word) {
   const Name name{word.origin, word.number};
   auto found = incoming_.find(name);
   if (found == incoming_.end()) {
+    if (!can_have(word.origin, least_room(word.bytes))) return false;
     Transfer transfer(word.schedule, members(), place_of(self_, word.origin), word.bytes,
                       word.block_bytes);
     found = incoming_.emplace(name, Incoming{Spread(std::move(transfer), word)}).first;
+    needed_[word.origin] += least_room(word.bytes);
   }
   Incoming& incoming = found->second;
   const auto& parents = incoming.spread.transfer.parents();
@@ -145,6 +154,7 @@ bool Transfers::attached(fabric::PeerId id, fabric::RegionId region) {
 
 bool Transfers::turn(Position consumed) {
   bool worked = say_rest();
+  drop_done();
   if (home_.outbox != nullptr) {
     if (news()) home_.outbox->collect();
     // First: what a view before has delivered is offered to nobody.
@@ -155,11 +165,7 @@ bool Transfers::turn(Position consumed) {
   for (auto& [name, incoming] : incoming_)
     if (incoming.spread.buffer) worked |= offer(incoming.spread);
   worked |= push_blocks();
-  for (auto at = incoming_.begin(); at != incoming_.end();) {
-    worked |= finish(at->second);
-    const bool done = at->second.delivered && at->second.spread.transfer.finished();
-    at = done ? incoming_.erase(at) : std::next(at);
-  }
+  for (auto& [name, incoming] : incoming_) worked |= finish(incoming);
   worked |= settle();
   let_go();
   active_ = !outgoing_.empty() || !incoming_.empty() || !waiting_.empty();
@@ -233,7 +239,7 @@ bool Transfers::find_places() {
     if (!incoming.spread.buffer && under_way < most_under_way) {
       const auto bytes = static_cast<std::size_t>(incoming.spread.terms.bytes);
       auto place = home_.places->take(bytes);
-      if (!place && is_first && place.error().code == Code::would_block && may_have(origin, bytes))
+      if (!place && is_first && place.error().code == Code::would_block)
         place = home_.places->take_anyway(bytes);
       if (place) {
         incoming.spread.buffer = std::make_shared<const mirror::Buffer>(std::move(*place));
@@ -249,17 +255,21 @@ bool Transfers::find_places() {
   return worked;
 }
 
-/// A sender keeps each object until all have consumed it, in memory that has the same limit. So one
-/// that needs more than that here, with what is delivered and still passed on, cannot be right.
-bool Transfers::may_have(std::uint32_t origin, std::size_t bytes) const {
-  // What it has is counted in pages of its own, what is here in the smallest that there are.
-  constexpr std::size_t least_page = 4096, largest_page = 65536;
-  std::size_t kept = 0;
-  for (auto at = incoming_.lower_bound({origin, 0}); at != incoming_.end(); ++at) {
-    if (at->first.first != origin) break;
-    if (at->second.spread.buffer) kept += round_up(at->second.spread.buffer->size(), least_page);
-  }
-  return kept + bytes <= home_.places->limit() + largest_page;
+/// A sender keeps each object until all have consumed it, in memory that has the same limit.
+bool Transfers::can_have(std::uint32_t origin, std::size_t bytes) {
+  constexpr std::size_t largest_page = 65536;
+  const std::size_t most = home_.places->limit() + largest_page;
+  if (needed_[origin] + bytes > most) drop_done();
+  return needed_[origin] + bytes <= most;
+}
+
+/// What was delivered and passed on.
+void Transfers::drop_done() {
+  std::erase_if(incoming_, [this](const auto& named) {
+    const auto& [name, incoming] = named;
+    if (incoming.done()) needed_[name.first] -= least_room(incoming.spread.terms.bytes);
+    return incoming.done();
+  });
 }
 
 /// To those who get blocks of it from here.

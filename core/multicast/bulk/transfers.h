@@ -15,7 +15,8 @@
 //
 // Room. Each member has a limit for what it takes in; what is over it waits at those who offer it.
 // The first object of each sender that is not delivered yet gets its place whatever the limit says:
-// else two members could each wait for what the other has given its room to.
+// else two members could each wait for what the other has given its room to. A sender has the same
+// limit for what it sends, so it cannot have offered more than that: who does is wrong.
 
 #include <cstdint>
 #include <map>
@@ -110,6 +111,8 @@ class Transfers {
     std::map<Rank, fabric::RegionId> sources{};  // by who offered it
     bool told = false;                           // its sender knows that it is whole
     bool delivered = false;
+
+    bool done() const { return delivered && spread.transfer.finished(); }
   };
   struct Shown {
     const std::byte* data = nullptr;
@@ -140,7 +143,8 @@ class Transfers {
   bool begin_sending();
   bool show(const mirror::Outbox::Item& item, Outgoing& outgoing);
   bool find_places();
-  bool may_have(std::uint32_t origin, std::size_t bytes) const;
+  bool can_have(std::uint32_t origin, std::size_t bytes);
+  void drop_done();
   bool offer(Spread& spread);
   bool push_blocks();
   bool push_block(Spread& spread);
@@ -163,6 +167,7 @@ class Transfers {
   std::vector<std::shared_ptr<Window>> windows_;  // by rank
   std::map<std::uint64_t, Outgoing> outgoing_;    // by number
   std::map<Name, Incoming> incoming_;
+  std::vector<std::size_t> needed_;  // by origin: at least, at the sender, for what is in incoming_
   std::map<fabric::RegionId, RankSet> holders_;  // mapped: who has mapped this region of mine
   std::map<std::pair<Rank, fabric::RegionId>, Shown> shown_;  // mapped: what others have shown me
   std::vector<Waiting> waiting_;                              // words for which a lane had no room
