@@ -11,9 +11,8 @@
 namespace squall {
 namespace {
 
-/// Longer values are not shown whole, and longer words are near nothing.
+/// Longer values are not shown whole.
 constexpr std::size_t max_shown_bytes = 100;
-constexpr std::size_t max_guessed_bytes = 100;
 
 std::string_view trimmed(std::string_view text) {
   const auto begin = text.find_first_not_of(" \t\n");
@@ -112,12 +111,9 @@ bool is_utf8(std::string_view text) {
 }
 
 std::string did_you_mean(std::string_view wrong, const std::vector<std::string>& known) {
-  if (wrong.size() > max_guessed_bytes) return {};
   const std::vector<std::string_view> words(known.begin(), known.end());
   const std::string_view near = nearest(wrong, words);
-  if (near.empty() || edit_distance(wrong, near) > std::max<std::size_t>(2, wrong.size() / 2))
-    return {};
-  return fmt::format("did you mean '{}'?", near);
+  return near.empty() ? "" : fmt::format("did you mean '{}'?", near);
 }
 
 std::string suggestion(std::string_view wrong, const std::vector<std::string>& known) {

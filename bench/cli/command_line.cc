@@ -26,8 +26,6 @@ constexpr unsigned max_idle_groups = 1000;
 constexpr unsigned max_events = 1'000'000;
 constexpr unsigned least_timeout_ms = 10;
 constexpr unsigned max_timeout_ms = 3'600'000;
-/// Longer flags are near nothing.
-constexpr std::size_t max_guessed_bytes = 100;
 
 /// Where CLI11 puts what it reads.
 struct Parsed {
@@ -64,6 +62,12 @@ CLI::Validator number(double least, double most) {
             return fmt::format("'{}' is no number from {} to {}", text, least, most);
           },
           fmt::format("FLOAT in [{} - {}]", least, most), "number"};
+}
+
+/// CLI11 takes an empty word for any other, and an option that is empty for one that was not given.
+CLI::Validator filled() {
+  return {[](std::string& text) { return std::string(text.empty() ? "it is empty" : ""); }, "",
+          "filled"};
 }
 
 /// A short word for a key that has a long one.
@@ -104,6 +108,7 @@ void add_replicate(CLI::App& app, Parsed& parsed) {
           "shm, tcp, verbs, ofi:NAME or auto (on this host: shm)")
       ->type_name("NAME");
   command->add_option("--stack", options.stack, "Modules of the group (\"total | stable\")")
+      ->check(filled())
       ->type_name("STACK");
   command
       ->add_option("--kill", options.kill,
@@ -133,7 +138,9 @@ void add_figure(CLI::App& bench, const char* name, const char* help, Parsed& par
   command->add_option("--senders", parsed.senders, "Who sends")
       ->check(CLI::IsMember({"one", "all"}))
       ->capture_default_str();
-  command->add_option("--stack", asked.stack, "Modules of the group")->capture_default_str();
+  command->add_option("--stack", asked.stack, "Modules of the group")
+      ->check(filled())
+      ->capture_default_str();
   command->add_option("--seconds", asked.seconds, "Length of the window")
       ->check(number(0.05, max_seconds))
       ->capture_default_str();
@@ -181,6 +188,7 @@ void add_by_hand(CLI::App& app, const char* name, const char* help, Parsed& pars
   add_key(*command, parsed, "--fabric", "fabric.provider", "shm, tcp, verbs, ofi:NAME or auto")
       ->type_name("NAME");
   command->add_option("--stack", options.stack, "Modules of the group (\"total | stable\")")
+      ->check(filled())
       ->type_name("STACK");
   command->add_option("--group", options.group, "Which group is typed into (the first)")
       ->type_name("NAME");
@@ -328,9 +336,10 @@ std::optional<Say> unknown_command(const std::vector<std::string>& words) {
   const std::string_view word(inner ? words[1] : words[0]);
   if (word.empty() || word.front() == '-' || (!inner && word == "member")) return std::nullopt;
   if (std::find(known.begin(), known.end(), word) != known.end()) return std::nullopt;
-  return wrong(
-      fmt::format("squall{}: there is no command '{}' (did you mean '{}'? There are: {})\n",
-                  inner ? " bench" : "", word, nearest(word, known), fmt::join(known, ", ")));
+  const std::string_view near = nearest(word, known);
+  return wrong(fmt::format(
+      "squall{}: there is no command '{}' ({}there are {})\n", inner ? " bench" : "", word,
+      near.empty() ? "" : fmt::format("did you mean '{}'? ", near), fmt::join(known, ", ")));
 }
 
 /// For flags that no command has: the nearest of this one's.
@@ -341,11 +350,10 @@ std::string nearest_flag(const CLI::App& app, const std::vector<std::string>& le
   std::string text;
   for (const std::string& word : left) {
     const std::string_view flag = std::string_view(word).substr(0, word.find('='));
-    if (!flag.starts_with("--") || flag.size() > max_guessed_bytes) continue;
+    if (!flag.starts_with("--")) continue;
     const std::string_view near =
         nearest(flag, std::vector<std::string_view>(known.begin(), known.end()));
-    if (edit_distance(flag, near) <= std::max<std::size_t>(2, flag.size() / 3))
-      text += fmt::format("did you mean {} for {}?\n", near, flag);
+    if (!near.empty()) text += fmt::format("did you mean {} for {}?\n", near, flag);
   }
   return text;
 }

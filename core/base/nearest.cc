@@ -29,12 +29,17 @@ std::size_t edit_distance(std::string_view left, std::string_view right) {
 }
 
 std::string_view nearest(std::string_view word, std::span<const std::string_view> known) {
-  std::size_t longest = 0;
-  for (const std::string_view name : known) longest = std::max(longest, name.size());
-  const std::string_view begin = word.substr(0, 2 * longest);
-  const auto best = std::ranges::min_element(
-      known, {}, [&](std::string_view name) { return edit_distance(begin, name); });
-  return best == known.end() ? std::string_view{} : *best;
+  std::string_view best;
+  std::size_t least = std::max<std::size_t>(2, word.size() / 3) + 1;
+  for (const std::string_view name : known) {
+    // Each is at least this far away, and the time is the product of both lengths.
+    if (word.size() >= name.size() + least) continue;
+    const std::size_t distance = edit_distance(word, name);
+    if (distance >= least || distance >= name.size()) continue;
+    least = distance;
+    best = name;
+  }
+  return best;
 }
 
 }  // namespace squall

@@ -10,9 +10,9 @@ namespace squall {
 /// Insertions, deletions and replacements between two words (Levenshtein), ignoring case.
 std::size_t edit_distance(std::string_view left, std::string_view right);
 
-/// The known name nearest to `word`; empty if there is none. Of a word that is more than twice as
-/// long as the longest name only so much counts: the text is anybody's, and the time is the product
-/// of both lengths.
+/// The known name that was meant, if `word` is a slip of the hand: the nearest (the first of
+/// equals) if two letters or a third of them would have to change, and not all of it. Else empty.
+/// `word` may be anybody's, of any length.
 std::string_view nearest(std::string_view word, std::span<const std::string_view> known);
 
 }  // namespace squall

@@ -24,19 +24,29 @@ TEST_CASE("the distance is the same both ways") {
       CHECK(edit_distance(left, right) == edit_distance(right, left));
 }
 
-TEST_CASE("the nearest known name is found, the first of equals; of none there is none") {
-  constexpr std::array<std::string_view, 4> known{"fifo", "stable", "total", "causal"};
+TEST_CASE("a slip of the hand is told from another word") {
+  constexpr std::array<std::string_view, 5> known{"fifo", "stable", "total", "causal", "of"};
   CHECK(nearest("totl", known) == "total");
   CHECK(nearest("stabel", known) == "stable");
-  CHECK(nearest("zzzz", known) == "fifo");
+  CHECK(nearest("fifi", known) == "fifo");
+  CHECK(nearest("zzzz", known).empty());
+  CHECK(nearest("nope", known).empty());  // four letters of which one stays
+  CHECK(nearest("xy", known).empty());    // nothing stays
+  CHECK(nearest("", known).empty());
   CHECK(nearest("anything", {}).empty());
+  CHECK(nearest("of", known) == "of");
 }
 
-TEST_CASE("of a word that is far longer than every name, only the beginning says which was meant") {
-  constexpr std::array<std::string_view, 4> known{"fifo", "stable", "total", "causal"};
-  const std::string far(std::size_t{1} << 20, 'f');
-  CHECK(nearest("totl" + far + "stable", known) == "total");
-  CHECK(nearest("stabel" + far + "total", known) == "stable");
+TEST_CASE("of equals it is the first") {
+  constexpr std::array<std::string_view, 3> known{"ring", "bring", "king"};
+  CHECK(nearest("sring", known) == "ring");
+}
+
+TEST_CASE("in a long word more may be wrong, and a very long one is near nothing, at once") {
+  constexpr std::array<std::string_view, 2> known{"failure_timeout", "name"};
+  CHECK(nearest("failure_timeout_ms", known) == "failure_timeout");
+  CHECK(nearest("failure_timeout_seconds", known).empty());
+  CHECK(nearest(std::string(std::size_t{1} << 24, 'n'), known).empty());
 }
 
 }  // namespace

@@ -8,8 +8,6 @@
 #include <optional>
 #include <span>
 
-#include "core/base/nearest.h"
-
 namespace squall::modules {
 namespace {
 
@@ -75,9 +73,7 @@ Result<Argument> parse_argument(const Parameter& parameter, std::string_view tex
       return Argument{0, std::string(text)};
     case Kind::choice:
       if (std::ranges::find(parameter.choices, text) == parameter.choices.end())
-        return refuse(fmt::format("did you mean \"{}\"? There are: {}",
-                                  nearest(text, parameter.choices),
-                                  fmt::join(parameter.choices, ", ")));
+        return refuse(fmt::format("{}", fmt::join(parameter.choices, ", or ")));
       return Argument{0, std::string(text)};
     case Kind::bytes:
     case Kind::microseconds:

@@ -54,12 +54,17 @@ std::string example(const Module& module) {
 }
 
 Result<const Module*> find_module(std::string_view name) {
+  if (name.empty())
+    return fail(Code::invalid, "the name of a module is missing",
+                "names stand between bars: total | stable");
   if (const Module* module = modules::find(name)) return module;
   std::vector<std::string_view> known;
   for (const Module* each : modules::modules()) known.push_back(each->name);
-  return fail(Code::invalid, fmt::format("there is no module \"{}\"", name),
-              fmt::format("did you mean \"{}\"? There are: {}", nearest(name, known),
-                          fmt::join(known, ", ")));
+  const std::string_view near = nearest(name, known);
+  return fail(
+      Code::invalid, fmt::format("there is no module \"{}\"", name),
+      fmt::format("{}there are {}", near.empty() ? "" : fmt::format("did you mean \"{}\"? ", near),
+                  fmt::join(known, ", ")));
 }
 
 Result<Arguments> parse_arguments(const Module& module, std::optional<std::string_view> inside) {

@@ -40,7 +40,7 @@ TEST_CASE("a misfit is refused with the reason and the nearest stack that fits")
   CHECK(refuse("stable").find("requires an order") != std::string::npos);
   CHECK(refuse("total | fifo").find("must be the lowest") != std::string::npos);
   CHECK(refuse("total | stable | stable").find("\"total | stable\"") != std::string::npos);
-  CHECK(refuse("").find("no module \"\"") != std::string::npos);
+  CHECK(refuse("").find("a module is missing") != std::string::npos);
   // What was given in parentheses stays, and what is added has an example's.
   CHECK(refuse("batch(1 KiB, 20) | causal").find("\"causal | batch(1 KiB, 20 us)\"") !=
         std::string::npos);
@@ -88,13 +88,15 @@ TEST_CASE("a wrong parameter is refused with its name, what was expected and the
       {"total | batch(99999999999999999999, 1)", "bytes of batch is", "a size"},
       {"total | batch(18014398509481984 KiB, 1)", "bytes of batch is", "a size"},
       {"total | batch(, 1)", "bytes of batch is \"\"", "a size"},
-      {"total | compress(lz5)", "algorithm of compress is \"lz5\"",
-       "did you mean \"lz4\"? There are: lz4"},
+      {"total | compress(lz5)", "algorithm of compress is \"lz5\"", "lz4"},
       {"total | trace()", "trace has 1 parameter (file), and none is given", "write trace("},
       {"total | batch(16 KiB, 50 us", "has no \")\"", "one pair of parentheses"},
       {"total | batch 16 KiB)", "has no \"(\"", "one pair of parentheses"},
       {"total | trace((a))", "parentheses in its parameters", "no value can have any"},
-      {"total | bach(1, 2)", "no module \"bach\"", "did you mean \"batch\""},
+      {"total | bach(1, 2)", "no module \"bach\"", "did you mean \"batch\"? there are batch, "},
+      {"total | nope", "no module \"nope\"", "there are batch, "},
+      {"total || stable", "the name of a module is missing", "total | stable"},
+      {"total |", "the name of a module is missing", "total | stable"},
   };
   for (const auto& [text, what, remedy] : table) {
     CAPTURE(text);
