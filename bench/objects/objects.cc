@@ -90,7 +90,7 @@ std::string for_people(const ObjectsOptions& asked, const Objects& ours,
                   ours.objects_per_s,
                   ours.objects_per_s * static_cast<double>(asked.size_bytes) / 1e9, moved / 1e9);
   for (const Limit& limit : limits)
-    text += fmt::format("  {:<50}{:.2f} GB/s   ours is {:.2f} of it\n", limit.what,
+    text += fmt::format("  {:<60}{:.2f} GB/s   ours is {:.2f} of it\n", limit.what,
                         limit.value / 1e9, moved / limit.value);
   if (asked.beside)
     text += fmt::format(
