@@ -285,8 +285,8 @@ void Core::sleep(Time until) {
 }
 
 void Core::quiet_doorbell() {
-  std::uint64_t rung = 0;
-  static_cast<void>(read(doorbell_, &rung, sizeof rung));
+  eventfd_t rung = 0;
+  eventfd_read(doorbell_, &rung);
 }
 
 int Core::fd() {
@@ -300,8 +300,7 @@ int Core::fd() {
 }
 
 void Core::wake() {
-  const std::uint64_t one = 1;
-  static_cast<void>(write(doorbell_, &one, sizeof one));
+  eventfd_write(doorbell_, 1);
 }
 
 bool Core::wait(const Ask& ask, Time deadline) {

@@ -148,6 +148,9 @@ TEST_CASE("strings and comments may name what code may not") {
   CHECK(finding(check_style, "core/a.cc", "/* never\n volatile */") == "");
   CHECK(finding(check_style, "core/a.cc", "auto a = \"\\\" volatile\";") == "");
   CHECK(contains(finding(check_style, "core/a.cc", "/* x */ volatile int n = 1'000;"), "uses"));
+  CHECK(
+      contains(finding(check_style, "core/a.cc", "  static_cast<void>(read(fd, p, 8));"), "uses"));
+  CHECK(finding(check_style, "core/a.cc", "  static_cast<void>(read_all(fd));") == "");
   // A column is a letter, however many bytes it has.
   std::string accents = "// ";
   for (int i = 0; i < 90; ++i) accents += "\u00b5";
