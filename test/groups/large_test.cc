@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::size_t block_bytes = 8192;
 /// Where somebody is stopped.
-constexpr Duration timeout = std::chrono::milliseconds(500);
+constexpr Duration timeout = std::chrono::milliseconds(sanitized ? 3000 : 500);
 
 struct LargeSeats : Seats {
   LargeSeats(std::size_t members, Schedule schedule) : Seats(members, fabric_under_test()) {

@@ -21,7 +21,7 @@ namespace {
 
 const std::string fabric_name = fabric_under_test();
 /// Silence counts from a heartbeat before the stop; a busy machine has `notice` beyond it.
-const Duration timeout = std::chrono::seconds(emulated() ? 6 : sanitized ? 2 : 1);
+const Duration timeout = std::chrono::seconds(emulated() ? 6 : sanitized ? 5 : 1);
 
 std::vector<std::unique_ptr<Process>> flowing(Seats& seats, const Play& play) {
   seats.each([](Config& config) { config.failure_timeout = timeout; });
