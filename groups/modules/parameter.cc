@@ -73,7 +73,7 @@ Result<Argument> parse_argument(const Parameter& parameter, std::string_view tex
       return Argument{0, std::string(text)};
     case Kind::choice:
       if (std::ranges::find(parameter.choices, text) == parameter.choices.end())
-        return refuse(fmt::format("{}", fmt::join(parameter.choices, ", or ")));
+        return refuse(fmt::format("one of: {}", fmt::join(parameter.choices, ", ")));
       return Argument{0, std::string(text)};
     case Kind::bytes:
     case Kind::microseconds:

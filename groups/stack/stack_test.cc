@@ -88,7 +88,7 @@ TEST_CASE("a wrong parameter is refused with its name, what was expected and the
       {"total | batch(99999999999999999999, 1)", "bytes of batch is", "a size"},
       {"total | batch(18014398509481984 KiB, 1)", "bytes of batch is", "a size"},
       {"total | batch(, 1)", "bytes of batch is \"\"", "a size"},
-      {"total | compress(lz5)", "algorithm of compress is \"lz5\"", "lz4"},
+      {"total | compress(lz5)", "algorithm of compress is \"lz5\"", "one of: lz4"},
       {"total | trace()", "trace has 1 parameter (file), and none is given", "write trace("},
       {"total | batch(16 KiB, 50 us", "has no \")\"", "one pair of parentheses"},
       {"total | batch 16 KiB)", "has no \"(\"", "one pair of parentheses"},
