@@ -24,7 +24,7 @@ echo "{\"case\":\"$2\",\"fabric\":\"$3\",\"members\":$4,\"size_bytes\": $5,\"byt
 FAKE
   chmod +x "fakes/$1"
 }
-fake mpirun mpi '${@: -1}' '${@: -5:1}' '${@: -3:1}'
+fake mpirun mpi '${@: -1}' '${@: -6:1}' '${@: -4:1}'
 fake squall squall '$8' '$4' '$6'
 printf '#!/bin/bash\n' > fakes/mpicxx
 chmod +x fakes/mpicxx
@@ -67,7 +67,8 @@ check 'over loopback only' grep -q -- \
 
 rates mpi 1e9 1e9 2e9 2e9
 rates squall 1e9 2e9 4e9 6e9
-run "${one_case[@]}" --rounds 4
+run "${one_case[@]}" --rounds 4 --buffers 8
+check 'MPI is told how many buffers' grep -q '^mpi .*/bcast 1000000 1 8 tcp$' order
 check 'of an even count, the mean of the middle two' \
   grep -Eq '^tcp, 4 members, 1000000 B +1.50 GB/s +3.00 GB/s +2.00 +1.00 to 3.00$' out
 
@@ -110,6 +111,8 @@ refused 'takes shm and tcp, not tcp,verbs' --fabrics tcp,verbs
 refused 'members takes 2 to 64, not 1' --members 2,1
 refused 'sizes takes whole numbers' --sizes 1MB
 refused 'sizes takes 32 to 1073741824' --sizes 16
+refused 'buffers takes 1 to 64' --buffers 0
+refused 'buffers takes 1 to 64' --buffers 65
 refused 'no program at .*nowhere' --squall "$here/nowhere"
 
 # Hardly any program on the PATH: no MPI, and no apt-get to install it with.
