@@ -22,6 +22,8 @@ std::optional<mirror::ObjectFrame> frame_of(Bytes bytes) {
   return frame;
 }
 
+constexpr std::size_t largest_page = 65536;
+
 /// What its sender needs for an object at least: it counts in pages of its own.
 std::size_t least_room(std::uint64_t bytes) {
   constexpr std::size_t least_page = 4096;
@@ -80,6 +82,7 @@ bool Transfers::on_offer(Rank from, const Word& word) {
   if (maps_) {
     if (from != origin_rank(word.origin)) return false;
     const auto bytes = static_cast<std::size_t>(word.region_bytes);
+    if (!can_show(from, region, bytes)) return false;
     // Where the peer is lost meanwhile, a view without it is on its way.
     if (auto data = fabric_.import_object(peers_[from], region, bytes, nullptr))
       shown_[{from, region}] = {*data, bytes};
@@ -257,10 +260,21 @@ bool Transfers::find_places() {
 
 /// A sender keeps each object until all have consumed it, in memory that has the same limit.
 bool Transfers::can_have(std::uint32_t origin, std::size_t bytes) {
-  constexpr std::size_t largest_page = 65536;
   const std::size_t most = home_.places->limit() + largest_page;
   if (needed_[origin] + bytes > most) drop_done();
   return needed_[origin] + bytes <= most;
+}
+
+/// What a sender shows has the limit of what it sends; and what it has given up may still be shown
+/// beside that which takes its place, as it says so last.
+bool Transfers::can_show(Rank from, fabric::RegionId region, std::size_t bytes) const {
+  const std::size_t most = 2 * (home_.places->limit() + largest_page);
+  if (bytes > most) return false;
+  std::size_t shown = least_room(bytes);
+  for (auto at = shown_.lower_bound({from, fabric::RegionId{}});
+       at != shown_.end() && at->first.first == from; ++at)
+    if (at->first.second != region) shown += least_room(at->second.bytes);
+  return shown <= most;
 }
 
 /// What was delivered and passed on.

@@ -16,7 +16,8 @@
 // Room. Each member has a limit for what it takes in; what is over it waits at those who offer it.
 // The first object of each sender that is not delivered yet gets its place whatever the limit says:
 // else two members could each wait for what the other has given its room to. A sender has the same
-// limit for what it sends, so it cannot have offered more than that: who does is wrong.
+// limit for what it sends, so it cannot have offered more than that, nor shown more than that twice
+// over: who does is wrong.
 
 #include <cstdint>
 #include <map>
@@ -144,6 +145,7 @@ class Transfers {
   bool show(const mirror::Outbox::Item& item, Outgoing& outgoing);
   bool find_places();
   bool can_have(std::uint32_t origin, std::size_t bytes);
+  bool can_show(Rank from, fabric::RegionId region, std::size_t bytes) const;
   void drop_done();
   bool offer(Spread& spread);
   bool push_blocks();

@@ -104,6 +104,22 @@ TEST_CASE("no sender has more objects under way than it has pages") {
   CHECK(taken == (scene.places->limit() + 65536) / 4096);
 }
 
+TEST_CASE("where memory is mapped, no sender shows more than it can have and has just given up") {
+  Scene scene(true);
+  const std::size_t most = 2 * (scene.places->limit() + 65536);
+  Word next = scene.offer(65536);
+  std::size_t shown = 0;
+  for (; scene.say(0, next) && shown < 4 * most; ++next.region, ++next.number) shown += 65536;
+  CHECK(shown == most);
+  --next.region;
+  CHECK(scene.say(0, next));  // again, and no more
+  CHECK(scene.say(0, {.kind = Word::Kind::retired, .region = next.region}));
+  ++next.region;
+  CHECK(scene.say(0, next));
+  next.region_bytes = std::uint64_t{1} << 63;
+  CHECK_FALSE(scene.say(0, next));
+}
+
 TEST_CASE("words that make no sense are told from those that do") {
   Scene scene;
   REQUIRE(scene.say(0, scene.offer()));
