@@ -194,9 +194,7 @@ bool NodeImpl::crowded() const {
 
 /// A member that stops because of another says which, so that it is not taken for the first to go.
 void NodeImpl::said_goodbye(Rank member, std::string_view text) {
-  // It finished because everyone here had come as far as it needs; its last word to us may still
-  // have been queued when it went, and not every fabric tells that it is gone.
-  if (text == finished_goodbye) return turn_->lose(member, "it has finished");
+  if (text == finished_goodbye) return turn_->peer_finished(member);
   if (text.starts_with(lost_goodbye)) {
     const auto first = rank_of(text.substr(lost_goodbye.size()));
     if (first && *first != turn_->self())

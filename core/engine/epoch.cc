@@ -256,9 +256,11 @@ bool Epoch::drained() const {
   return std::ranges::all_of(mine_, [](const Mine& mine) { return mine.channel->drained(); });
 }
 
+/// Who is lost and not excused holds it up: it died and may have sent what only some have, or it
+/// has frozen. A view without it, or one that it is in again, comes first.
 bool Epoch::all_at(std::uint64_t stage) const {
   for (Rank rank = 0; rank < peers_.size(); ++rank)
-    if (!lost_.contains(rank) && table_->get(rank, leaving_) < stage) return false;
+    if (!excused_.contains(rank) && table_->get(rank, leaving_) < stage) return false;
   return true;
 }
 
@@ -278,9 +280,18 @@ bool Epoch::finish() {
   return mine != before;
 }
 
-bool Epoch::excused(Rank rank) const {
-  return table_ && !frozen_ && table_->get(rank, leaving_) >= all_sent_delivered &&
-         table_->get(self_, leaving_) >= all_sent_delivered;
+bool Epoch::finish_behind_another() {
+  finished_ |= table_ && table_->get(self_, leaving_) == all_drained;
+  return finished_;
+}
+
+bool Epoch::excuse(Rank rank) {
+  if (!table_ || frozen_ || table_->get(rank, leaving_) < all_sent_delivered ||
+      table_->get(self_, leaving_) < all_sent_delivered)
+    return false;
+  excused_.insert(rank);
+  lose(rank);
+  return true;
 }
 
 RankSet Epoch::unfinished() const {

@@ -109,8 +109,12 @@ class Epoch {
   /// Goes on with leaving together; true if it got a step further.
   bool finish();
   bool finished() const { return finished_; }
-  /// `rank` has drained, and so has this member: it needs nothing more, and may be gone.
-  bool excused(Rank rank) const;
+  /// Another member has finished, so everyone here has drained, and knows it: nobody needs this one
+  /// any more, though no counter says so where a view is ending. False if this one does not know
+  /// it.
+  bool finish_behind_another();
+  /// `rank` is gone. True if that needs no other view: it has drained, and so has this member.
+  bool excuse(Rank rank);
   /// Those that have not drained.
   RankSet unfinished() const;
 
@@ -148,6 +152,7 @@ class Epoch {
   std::vector<Peer> peers_;  // by rank
   std::vector<std::pair<Rank, Error>> unreachable_;
   RankSet lost_;
+  RankSet excused_;  // of these
   bool frozen_ = false;
   bool finished_ = false;
   bool given_up_ = false;  // to be built: it ends before

@@ -169,7 +169,7 @@ Turn::Outcome Turn::run(Time now, std::span<const fabric::Event> events) {
   }
   if (turned.upset) [[unlikely]]
     look_into_channels();
-  if (finishing_ && phase_ == Phase::running && !handover_.arriving()) {
+  if (finishing_ && !finished_ && phase_ == Phase::running && !handover_.arriving()) {
     outcome_.worked |= epoch_->finish();
     finished_ = epoch_->finished();
   }

@@ -161,6 +161,8 @@ class Turn {
   /// every member has done the same and everything is delivered everywhere.
   void finish() { finishing_ = true; }
   bool finished() const { return finished_; }
+  /// The rendezvous brings a member's last word: it has finished.
+  void peer_finished(Rank member);
   /// The members that have not finished yet, by name.
   std::string unfinished() const;
   /// Begins to leave alone: no sends from here on. `left` becomes true once all that this member

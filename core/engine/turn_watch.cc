@@ -15,9 +15,17 @@ using membership::Pulse;
 void Turn::lose(Rank member, std::string_view reason) {
   stirred_ = true;
   if (member == self_ || phase_ == Phase::stopped || finished_) return;
-  if (finishing_ && epoch_->excused(member)) return epoch_->lose(member);
+  if (finishing_ && epoch_->excuse(member)) return;
   if (formed_once_ && !options_.fixed) return suspicion_->link_lost(member, reason);
   stop_without(member, reason);
+}
+
+void Turn::peer_finished(Rank member) {
+  stirred_ = true;
+  if (finishing_ && phase_ != Phase::stopped) finished_ |= epoch_->finish_behind_another();
+  // Its last word to us may still have been queued when it went, and not every fabric tells that it
+  // is gone.
+  lose(member, "it has finished");
 }
 
 /// The first view is formed by all of its members or not at all, and a fixed one stays so.
