@@ -110,8 +110,7 @@ class Epoch {
   bool finish();
   bool finished() const { return finished_; }
   /// Another member has finished, so everyone here has drained, and knows it: nobody needs this one
-  /// any more, though no counter says so where a view is ending. False if this one does not know
-  /// it.
+  /// any more, though no counter says so where a view is ending. False if this one was not told.
   bool finish_behind_another();
   /// `rank` is gone. True if that needs no other view: it has drained, and so has this member.
   bool excuse(Rank rank);
