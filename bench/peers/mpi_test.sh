@@ -113,6 +113,7 @@ refused 'sizes takes whole numbers' --sizes 1MB
 refused 'sizes takes 32 to 1073741824' --sizes 16
 refused 'buffers takes 1 to 64' --buffers 0
 refused 'buffers takes 1 to 64' --buffers 65
+refused '5 buffers of 1073741824 bytes are over 4 GiB' --sizes 32,1073741824 --buffers 5
 refused 'no program at .*nowhere' --squall "$here/nowhere"
 
 # Hardly any program on the PATH: no MPI, and no apt-get to install it with.
