@@ -38,8 +38,10 @@ Result<Window> await_window(Link& link, const json& ready, const TurnNode& turn)
 
 Result<> finish_window(Link& link, Node& node, const json& result, const TurnNode& turn) {
   if (auto said = link.channel().send({{"result", result}}); !said) return said;
-  while (!link.told_to_stop() && !node.stopped())
+  while (!link.told_to_stop()) {
+    if (const auto stopped = node.stopped()) return tl::unexpected(*stopped);
     if (auto turned = turn(); !turned) return turned;
+  }
   static_cast<void>(node.shutdown(Monotonic::now() + good_order));
   return {};
 }

@@ -112,6 +112,10 @@ void SimNode::execute(std::function<void()> work) {
   wake();
 }
 
+clients::Service* SimNode::for_clients() {
+  return attached_.empty() ? nullptr : attached_.front()->for_clients();
+}
+
 void SimNode::before_turn() {
   for (const auto& work : std::exchange(mailbox_, {})) work();
 }

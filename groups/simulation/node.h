@@ -117,6 +117,7 @@ class SimNode final : public squall::Node {
   bool runs() const { return cluster_.alive(member_) && cluster_.run_of(member_) == run_; }
   Error why_closed() const;
   void wait_a_little();
+  clients::Service* for_clients();
   void before_turn();
   void after_turn();
 

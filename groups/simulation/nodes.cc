@@ -42,6 +42,10 @@ squall::Node* Nodes::node(Rank member) {
   return member < nodes_.size() ? nodes_[member].get() : nullptr;
 }
 
+clients::Service* Nodes::for_clients(Rank member) {
+  return node(member) != nullptr ? nodes_[member]->for_clients() : nullptr;
+}
+
 void Nodes::come(Rank member) {
   if (member >= nodes_.size()) nodes_.resize(member + 1);
   nodes_[member] = std::make_unique<SimNode>(cluster_, member, group_, provides_, timing_);

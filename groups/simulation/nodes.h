@@ -38,6 +38,9 @@ class Nodes {
   /// though whoever made them is no more.
   squall::Node* node(Rank member);
 
+  /// What it has for clients that are no members (groups/client/service.h); nullptr: nothing.
+  clients::Service* for_clients(Rank member);
+
   /// Called for each node that there is, and for each that comes (or comes again) before it turns:
   /// what its application does first. Who comes calls nothing that waits there.
   void on_node(std::function<void(Rank member, squall::Node& node)> begin);

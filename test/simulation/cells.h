@@ -3,6 +3,7 @@
 // says whether two replicas have executed the same. Every execution is told to a witness, who
 // compares the replicas and remembers the one order.
 
+#include <array>
 #include <cereal/types/map.hpp>
 #include <cereal/types/string.hpp>
 #include <cstddef>
@@ -18,6 +19,10 @@
 namespace squall::scenarios {
 
 using Values = std::map<std::string, std::int64_t>;
+
+/// Those that are called: registers first, then counters.
+inline const std::array<std::string, 5> cells{"left", "right", "top", "hits", "misses"};
+inline constexpr std::uint32_t registers = 3;
 
 /// What a call returns: how many updates the replica has executed by then, and its own result.
 struct Made {

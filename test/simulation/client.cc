@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
 namespace squall::scenarios {
 namespace {
@@ -11,9 +10,6 @@ namespace {
 using Kind = checker::Operation::Kind;
 
 constexpr std::size_t most_told = 8;  // violations
-// Registers first, then counters.
-const std::array<std::string, 5> cells{"left", "right", "top", "hits", "misses"};
-constexpr std::uint32_t registers = 3;
 
 }  // namespace
 

@@ -14,6 +14,7 @@
 #include "test/simulation/cells.h"
 #include "test/simulation/client.h"
 #include "test/simulation/trouble.h"
+#include "test/simulation/visitors.h"
 
 namespace squall::scenarios {
 namespace {
@@ -41,14 +42,20 @@ class ObjectRun {
   }
 
   Outcome go() {
+    if (scenario_.visitors != 0)
+      visitors_ = std::make_unique<Visitors>(scenario_, shared_, nodes_, [this] { return calm(); });
     nodes_.on_node([this](Rank member, Node& node) { come(member, node); });
     nodes_.set_application([this](Rank member) { return before_turn(member); });
     nodes_.set_after_turn([this](Rank member) { look_at(member); });
     trouble_.begin();
+    if (visitors_) visitors_->begin();
     // What happens on the way may move the limit.
     bool done = false;
     for (Time until = limit(); !done && cluster_.now() < until; until = limit())
       done = cluster_.run_until([this] { return complete(); }, until);
+    if (done && visitors_)
+      done = cluster_.run_until([this] { return complete() && visited(); },
+                                cluster_.now() + visitors_->patience());
     if (turns_ > most_turns)
       shared_.complain(
           fmt::format("liveness: {} turns in {} ms", turns_, (cluster_.now() - Time{}) / 1ms));
@@ -68,6 +75,7 @@ class ObjectRun {
     const Duration gap = scenario_.gaps[member % scenario_.gaps.size()];
     members_[member] = {};
     members_[member].application = std::make_unique<Application>(shared_, node, member, calls, gap);
+    if (visitors_) visitors_->came(member);
     // Whatever a call takes.
     traffic_end_ =
         std::max(traffic_end_, cluster_.now() + 50ms + gap * static_cast<Duration::rep>(calls));
@@ -100,6 +108,7 @@ class ObjectRun {
     of.formed |= turn.phase() == engine::Turn::Phase::running;
     last_view_ = std::max(last_view_, raw(turn.view().id));
     if (cluster_.alive(member)) of.application->look();
+    if (cluster_.alive(member) && visitors_) visitors_->turned(member, of.leaving);
     if (cluster_.alive(member) && !stopped) return;
     of.ended = true;
     if (const auto& failure = turn.failure(); failure && failure->code == Code::invalid)
@@ -151,6 +160,13 @@ class ObjectRun {
     return true;
   }
 
+  /// Clients that are no members have their answers, if anybody is left to give them.
+  bool visited() const {
+    for (Rank rank = 0; rank < cluster_.node_count(); ++rank)
+      if (!out(rank) && visitors_->know(rank)) return visitors_->quiet();
+    return true;
+  }
+
   void late() {
     std::string text =
         fmt::format("liveness: at {} us, {} ms after the last fault, not done:",
@@ -167,6 +183,7 @@ class ObjectRun {
       if (!out(rank)) text += members_[rank].application->text();
       if (turn.failure()) text += ", " + turn.failure()->text();
     }
+    if (visitors_) text += visitors_->text();
     shared_.complain(text + fmt::format("\n    of {} updates", shared_.witness.last()));
   }
 
@@ -200,6 +217,7 @@ class ObjectRun {
   std::uint64_t last_view_ = 0;
   std::size_t told_ = 0;  // executions
   Time traffic_end_{};
+  std::unique_ptr<Visitors> visitors_;  // replicas know its desks
   simulation::Nodes nodes_;
   Cluster& cluster_;
   Trouble trouble_;

@@ -13,6 +13,7 @@
 //                        have had one was executed; nothing is executed twice
 //   local reads          see the state of one moment of the order, and never an earlier one than
 //                        before, nor than an own update that has returned
+//   clients              that are no members: see visitors.h
 //   liveness             as in run.h, and every call of who is still there comes to an end
 
 #include <cstdint>
@@ -30,7 +31,11 @@ enum class Slip : std::uint8_t {
   lost_update,   ///< every replica forgets some additions
   one_forgets,   ///< one replica of all forgets one
   thin_state,    ///< the state that joiners get lacks something
+  says_again,    ///< clients that are no members begin anew what they are not answered
 };
+
+/// As `draw_objects`; and one to three clients that are no members call it too (visitors.h).
+Scenario draw_clients(std::uint64_t seed);
 
 /// `Outcome::deliveries` are the executions of updates; of `events` there are none.
 Outcome run_objects(const Scenario& scenario, Slip slip = Slip::none);

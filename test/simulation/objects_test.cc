@@ -16,9 +16,10 @@ namespace squall::scenarios {
 namespace {
 
 /// The first seed that shows `property` broken, or 0.
-std::uint64_t found_at(Slip slip, std::string_view property, std::uint64_t most) {
+std::uint64_t found_at(Slip slip, std::string_view property, std::uint64_t most,
+                       Scenario (*draw)(std::uint64_t) = draw_objects) {
   for (std::uint64_t seed = 1; seed <= most; ++seed) {
-    const Scenario scenario = draw_objects(seed);
+    const Scenario scenario = draw(seed);
     const Outcome wrong = run_objects(scenario, slip);
     for (const std::string& violation : wrong.violations) {
       if (!violation.starts_with(property)) continue;
@@ -49,6 +50,16 @@ TEST_CASE("an update that one replica forgets: found within 5 seeds") {
 
 TEST_CASE("a state for joiners that lacks something: found within 10 seeds") {
   CHECK(found_at(Slip::thin_state, "replica equality", 10) != 0);
+}
+
+TEST_CASE("clients that begin anew what they are not answered: found within 10 seeds") {
+  CHECK(found_at(Slip::says_again, "effects", 10, draw_clients) != 0);
+}
+
+TEST_CASE("replicas and a state with a mistake: found where clients are no members, too") {
+  CHECK(found_at(Slip::lost_update, "linearizability", 5, draw_clients) != 0);
+  CHECK(found_at(Slip::one_forgets, "replica equality", 5, draw_clients) != 0);
+  CHECK(found_at(Slip::thin_state, "replica equality", 10, draw_clients) != 0);
 }
 
 TEST_CASE("what is drawn: seeds with crashes, joins and partitions, and many operations") {

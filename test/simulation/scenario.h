@@ -61,7 +61,8 @@ struct Scenario {
   std::vector<Duration> gaps;
   /// Nobody sends before its first view is running.
   bool waits_for_start = true;
-  std::size_t padding = 0;  ///< bytes that a state has besides what was delivered
+  std::size_t visitors = 0;  ///< clients that are no members (visitors.h)
+  std::size_t padding = 0;   ///< bytes that a state has besides what was delivered
   std::vector<Fault> faults;
   /// How soon after the last fault all must be well: by timeouts, and what the slowest application
   /// takes for everything.

@@ -51,6 +51,7 @@ std::string Scenario::text() const {
       seed, options.stack, options.members, senders(), options.ring_bytes, messages, most_bytes,
       options.laziness, upcalls, spans, options.network.latency.count(),
       options.network.jitter.count(), options.network.bandwidth_bytes_per_s);
+  if (visitors != 0) line += fmt::format(", {} clients that are no members", visitors);
   for (const Fault& fault : faults) line += "; " + fault.text();
   return line;
 }

@@ -31,6 +31,7 @@ struct Arguments {
   bool change = false;
   bool joins = false;
   bool objects = false;
+  bool clients = false;
   bool large = false;
   bool lengthy = false;
   bool trace = false;
@@ -47,6 +48,7 @@ Scenario draw_right(const Arguments& arguments, std::uint64_t seed) {
   if (arguments.stacks) return draw_stacks(seed);
   if (arguments.change) return draw_change(seed);
   if (arguments.joins) return draw_join(seed);
+  if (arguments.clients) return draw_clients(seed);
   if (arguments.objects) return draw_objects(seed);
   if (arguments.large) return draw_large(seed);
   if (arguments.lengthy) return draw_long(seed);
@@ -63,7 +65,7 @@ Scenario draw_as(const Arguments& arguments, std::uint64_t seed) {
 }
 
 Outcome run_as(const Arguments& arguments, const Scenario& scenario) {
-  return arguments.objects ? run_objects(scenario) : run(scenario);
+  return arguments.objects || arguments.clients ? run_objects(scenario) : run(scenario);
 }
 
 int run_one(const Arguments& arguments) {
@@ -138,6 +140,7 @@ int main(int argc, char** argv) {
   app.add_flag("--change", arguments.change, "faults in the middle of view changes, in every seed");
   app.add_flag("--join", arguments.joins, "nodes join and run again, in every seed");
   app.add_flag("--objects", arguments.objects, "clients call an object, in every seed");
+  app.add_flag("--clients", arguments.clients, "and clients that are no members call it, too");
   app.add_flag("--large", arguments.large, "large objects, in every seed");
   app.add_flag("--long", arguments.lengthy, "five members, 60 s of faults");
   app.add_option("--bug", arguments.bug, "a deliberate mistake, by its number in membership::Bug");
