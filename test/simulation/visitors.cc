@@ -43,7 +43,7 @@ Visitors::Visitors(const Scenario& scenario, Shared& shared, simulation::Nodes& 
       gap_(std::chrono::microseconds(random_.below(10'000))),
       latency_(std::chrono::microseconds(20 + random_.below(500))),
       silence_(3 * scenario.options.member.timing.timeout) {
-  if (random_.one_in(2)) breaks_ = 20 + random_.below(2000);
+  if (random_.one_in(2)) breaks_ = 5 + random_.below(100);
   std::vector<std::string> names;
   for (Rank contact = 0; contact < contacts_; ++contact)
     names.push_back(simulation::Cluster::name(contact));
