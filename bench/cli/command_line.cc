@@ -311,6 +311,9 @@ void add_bench(CLI::App& app, Parsed& parsed) {
   rpc->add_option("--seconds", parsed.rpc.seconds, "Length of each case's window")
       ->check(number(0.05, max_seconds))
       ->capture_default_str();
+  add_failure_timeout(*rpc, parsed.rpc.timeout_ms)
+      ->description("Silence until an idle member is suspected: fast, safe, or milliseconds")
+      ->capture_default_str();
   add_schedules(*bench, parsed.schedules);
   auto* suite = bench->add_subcommand("suite", "The table of bars, in about a minute");
   suite->add_option("--seconds", parsed.suite.seconds, "Length of each case's window")

@@ -25,13 +25,14 @@ std::string name_of(Calls calls) {
   return names[static_cast<std::size_t>(calls)];
 }
 
-Result<Called> run_calls(Calls calls, const std::string& fabric, double seconds, unsigned groups) {
+Result<Called> run_calls(Calls calls, const CallsPlan& plan) {
   Config config;
-  config.provider = fabric;
+  config.provider = plan.fabric;
+  config.failure_timeout = plan.failure_timeout;
   GroupConfig group;
   group.name = "bench";
   config.groups = {group};
-  for (unsigned other = 1; other < groups; ++other) {
+  for (unsigned other = 1; other < plan.groups; ++other) {
     group.name = fmt::format("idle{}", other);
     config.groups.push_back(group);
   }
@@ -55,7 +56,7 @@ Result<Called> run_calls(Calls calls, const std::string& fabric, double seconds,
       *crew,
       {.to_be_ready = config.start_timeout + grace,
        .warm_up = warm_up,
-       .seconds = seconds,
+       .seconds = plan.seconds,
        .grace = grace},
       [](const json&) {}, take);
   if (!done) return tl::unexpected(done.error());

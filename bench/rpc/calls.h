@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/base/error.h"
+#include "core/base/time.h"
 
 namespace squall::bench {
 
@@ -23,8 +24,12 @@ struct Called {
   std::uint64_t rss_bytes = 0;  ///< of the larger member
 };
 
-/// `groups`: on the node, the object's included.
-Result<Called> run_calls(Calls calls, const std::string& fabric, double seconds,
-                         unsigned groups = 1);
+struct CallsPlan {
+  std::string fabric;
+  double seconds = 1;
+  unsigned groups = 1;            ///< on the node, the object's included
+  Duration failure_timeout = 5s;  ///< those who call keep the cores busy
+};
+Result<Called> run_calls(Calls calls, const CallsPlan& plan);
 
 }  // namespace squall::bench

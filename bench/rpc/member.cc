@@ -159,8 +159,6 @@ int call_as_member() {
   return play_member([](Link& link) -> Result<> {
     Config config = link.config();
     config.survive_losses = false;
-    // Those who call keep both cores busy; who idles does so at the pace that applications have.
-    if (link.task().at("calls") != "none") config.failure_timeout = 5s;
     auto node = Node::start(config);
     if (!node) return tl::unexpected(node.error());
     auto counter = (*node)->object<Counter>("bench");

@@ -21,7 +21,8 @@ constexpr unsigned idle_groups = 10, many_groups = 64;
 
 class Rpc {
  public:
-  explicit Rpc(const RpcOptions& options) : seconds_(options.seconds / runs_of_a_case) {}
+  explicit Rpc(const RpcOptions& options)
+      : seconds_(options.seconds / runs_of_a_case), timeout_(options.timeout_ms * 1ms) {}
 
   int run() {
     std::vector<double> updates, of_messages, here_us, there_shm, there_tcp, beside, core, memory;
@@ -38,7 +39,8 @@ class Rpc {
       const double trip_tcp = limit(measure_tcp_round_trip(argument_bytes, window()));
       there_tcp.push_back(calls(Calls::read_there, "tcp").median_ns / 1e3 / trip_tcp);
       beside.push_back(2 * messages(3, idle_groups) / (messages(3) + messages(3)));
-      const Called idle = calls(Calls::none, "shm", many_groups);
+      // At the pace that applications have.
+      const Called idle = called(Calls::none, {"shm", seconds_, many_groups, timeout_});
       core.push_back(100 * idle.core_share);
       memory.push_back(static_cast<double>(idle.rss_bytes) / (1 << 20));
     }
@@ -68,8 +70,11 @@ class Rpc {
     failed_ = true;
     return {};
   }
-  Called calls(Calls what, const char* fabric, unsigned groups = 1) {
-    return failed_ ? Called{} : or_failed(run_calls(what, fabric, seconds_, groups));
+  Called called(Calls what, const CallsPlan& plan) {
+    return failed_ ? Called{} : or_failed(run_calls(what, plan));
+  }
+  Called calls(Calls what, const char* fabric) {
+    return called(what, {.fabric = fabric, .seconds = seconds_});
   }
   double limit(Result<Limit> measured) { return or_failed(std::move(measured)).value; }
   /// Of as many bytes as the argument, in the same stack, from one of the members.
@@ -88,6 +93,7 @@ class Rpc {
   }
 
   double seconds_;
+  Duration timeout_;
   bool failed_ = false;
   unsigned bars_ = 0, reached_ = 0;
 };

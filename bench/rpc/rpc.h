@@ -5,7 +5,8 @@
 namespace squall::bench {
 
 struct RpcOptions {
-  double seconds = 1;  ///< of each case, all its runs together
+  double seconds = 1;         ///< of each case, all its runs together
+  unsigned timeout_ms = 200;  ///< of silence, until an idle member is suspected
 };
 
 /// Prints the table of bars; gives the exit status: 0 when everything ran, also when a bar was

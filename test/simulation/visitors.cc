@@ -83,7 +83,7 @@ void Visitors::complain(const Visitor& visitor, const std::string& text) {
 /// All that happens without a member's turn.
 void Visitors::step() {
   const Time now = cluster_.now();
-  if (breaks_ != 0 && random_.one_in(breaks_)) break_one();
+  if (breaks_ != 0 && !calm_() && random_.one_in(breaks_)) break_one();
   for (auto& [id, line] : lines_) carry(id, line);
   std::erase_if(lines_, [](const auto& each) { return !each.second.here && !each.second.there; });
   for (std::size_t at = 0; at < visitors_.size(); ++at) {
