@@ -29,7 +29,8 @@ namespace squall::scenarios {
 
 class Visitors {
  public:
-  /// `calm`: no more calls begin. All references outlive it.
+  /// `calm`: no more calls begin, and no line ends by itself. It goes after `nodes`, whose replicas
+  /// know its desks, and does not touch those then.
   Visitors(const Scenario& scenario, Shared& shared, simulation::Nodes& nodes,
            std::function<bool()> calm);
 
