@@ -36,6 +36,7 @@ class Taker {
         group_(*node.group(objects_group)),
         small_(*node.group(beside_group)),
         size_(link.task().at("size_bytes")),
+        first_(link.task().at("first")),
         sends_(link.task().at("sends")),
         fills_(link.task().at("fills")),
         asks_(link.task().at("asks")) {
@@ -52,6 +53,7 @@ class Taker {
 
  private:
   void take(const Delivery& delivery);
+  Result<> take_first();
   Result<> send_some();
   Result<> ask(Time now, Samples& samples);
   Result<> turn(Time now) {
@@ -67,6 +69,7 @@ class Taker {
   Group& group_;
   Group& small_;
   std::size_t size_;
+  std::uint64_t first_;  // objects, before the window
   bool sends_, fills_, asks_;
   std::vector<std::byte> copy_;
   Buffer filling_;
@@ -114,6 +117,17 @@ Result<> Taker::send_some() {
   return {};
 }
 
+/// Until it has the objects that come before everything else.
+Result<> Taker::take_first() {
+  while (taken_ < first_) {
+    if (sends_ && sent_ < first_)
+      if (auto sent = send_some(); !sent) return sent;
+    if (auto turned = turn(Monotonic::now()); !turned) return turned;
+    if (link_.told_to_stop()) return fail(Code::closed, "the command is gone");
+  }
+  return {};
+}
+
 /// A small message, as soon as the one before is there.
 Result<> Taker::ask(Time now, Samples& samples) {
   if (asked_at_ && !answered_) return {};
@@ -125,6 +139,7 @@ Result<> Taker::ask(Time now, Samples& samples) {
 }
 
 Result<> Taker::run() {
+  if (auto taken = take_first(); !taken) return taken;
   const auto turn_now = [&] { return turn(Monotonic::now()); };
   const auto window = await_window(link_, {{"fabric", node_.fabric()}}, turn_now);
   if (!window) return tl::unexpected(window.error());

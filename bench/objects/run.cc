@@ -16,13 +16,27 @@ namespace {
 
 using nlohmann::json;
 
-/// Small messages alone, before anything else; then objects before they count: pools and pages
-/// fill.
+/// Small messages alone; then objects before they count: links and clocks settle.
 constexpr Duration lonely = 300ms, warm_up = 700ms;
 /// Over everything else, before a run counts as hung.
 constexpr Duration grace = 30s;
-/// Objects that a sender may have under way at once.
-constexpr std::size_t under_way = 3;
+/// Objects that a sender may have under way at once: one travels while the next is filled. More are
+/// no quicker, and memory that is used again sooner is still in the caches.
+constexpr std::size_t under_way = 2;
+
+/// Those that fill every buffer once, before anything else: memory that nobody has touched yet is
+/// several times slower, and what counts is what comes after.
+std::size_t first_objects(std::size_t large_memory, std::size_t size_bytes) {
+  constexpr std::size_t least_page = 4096;
+  return large_memory / std::max(least_page, size_bytes) + 1;
+}
+
+/// Slower than any machine takes them.
+Duration longest_for(std::size_t objects, std::size_t size_bytes) {
+  constexpr double bytes_per_second = 50e6;
+  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(
+      static_cast<double>(objects) * static_cast<double>(size_bytes) / bytes_per_second));
+}
 
 std::optional<Schedule> schedule_named(const std::string& name) {
   if (name == "auto") return Schedule::automatic;
@@ -49,6 +63,7 @@ Result<Objects> run_objects(const ObjectsOptions& asked) {
   group.block_bytes = asked.block_bytes;
   constexpr std::size_t least = std::size_t{1} << 20;
   group.large_memory = std::bit_ceil(std::max(under_way * asked.size_bytes, least));
+  const std::size_t first = first_objects(group.large_memory, asked.size_bytes);
   GroupConfig beside;
   beside.name = beside_group;
   config.groups = {group, beside};
@@ -56,6 +71,7 @@ Result<Objects> run_objects(const ObjectsOptions& asked) {
   auto crew = Crew::start({{"member", "objects"}, asked.members, config, [&](unsigned index) {
                              const bool pins = cores.size() >= asked.members;
                              return json{{"size_bytes", asked.size_bytes},
+                                         {"first", first},
                                          {"copies", !asked.in_place},
                                          {"fills", asked.fill},
                                          {"sends", index == 0},
@@ -64,21 +80,21 @@ Result<Objects> run_objects(const ObjectsOptions& asked) {
                            }});
   if (!crew) return tl::unexpected(crew.error());
   Objects objects;
-  bool first = true;
+  bool is_first = true;
   const auto take = [&](const json& from) {
     const double rate = from.at("taken").get<double>() / from.at("seconds").get<double>();
-    objects.objects_per_s = first ? rate : std::min(objects.objects_per_s, rate);
+    objects.objects_per_s = is_first ? rate : std::min(objects.objects_per_s, rate);
     objects.rss_bytes = std::max(objects.rss_bytes, from.at("rss_bytes").get<std::uint64_t>());
     objects.cpu_s += from.at("cpu_s").get<double>();
     objects.idle_p50 =
         std::max(objects.idle_p50, Duration(from.at("idle_ns").get<Duration::rep>()));
     objects.beside_p50 =
         std::max(objects.beside_p50, Duration(from.at("beside_ns").get<Duration::rep>()));
-    first = false;
+    is_first = false;
   };
   auto done = run_window(
       *crew,
-      {.to_be_ready = config.start_timeout + grace,
+      {.to_be_ready = config.start_timeout + grace + longest_for(first, asked.size_bytes),
        .alone = lonely,
        .warm_up = warm_up,
        .seconds = asked.seconds,
