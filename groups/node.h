@@ -272,8 +272,9 @@ class Node {
   /// `until`; picks up where it was at the next call, and starts over after a poll that worked.
   virtual void idle(Time until) = 0;
   /// For a loop of the embedder's: readable when a poll is due (something came, or a heartbeat has
-  /// to go out), after `arm` returned true. -1 on fabrics that cannot wait (ofi:*): poll there, at
-  /// least ten times in a failure_timeout.
+  /// to go out), after `arm` returned true. -1 on fabrics that cannot wait (ofi:*), or where the
+  /// host is out of descriptors: poll there, at least ten times in a failure_timeout. -1 where the
+  /// engine has a thread of its own.
   virtual int fd() const = 0;
   /// Announces that the caller will sleep on fd(); false: there is work, poll again instead.
   virtual bool arm() = 0;

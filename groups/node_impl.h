@@ -63,7 +63,7 @@ class NodeImpl final : public Node, public GroupHost {
   void idle(Time until) override {
     if (!threaded()) loop_->idle(until);
   }
-  int fd() const override { return loop_->fd(); }
+  int fd() const override { return threaded() ? -1 : loop_->fd(); }
   bool arm() override { return loop_->arm_fd(); }
   void wake() override { loop_->wake(); }
   void execute(std::function<void()> work) override {

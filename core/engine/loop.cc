@@ -1,6 +1,5 @@
 #include "core/engine/loop.h"
 
-#include <poll.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -22,10 +21,6 @@ constexpr int looks_between_turns = 32;
 // than this. What it tells are hints; what must be quick, the fabric tells.
 constexpr Duration longest_sleep = std::chrono::milliseconds(100);
 
-timespec to_timespec(Duration::rep ns) {
-  return {ns / 1'000'000'000, ns % 1'000'000'000};
-}
-
 void pause_core() {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();
@@ -35,10 +30,7 @@ void pause_core() {
 }  // namespace
 
 Loop::Loop(fabric::Fabric& fabric, Turn& turn, bool crowded, Companion companion)
-    : fabric_(fabric), turn_(turn), crowded_(crowded), companion_(std::move(companion)) {
-  // Out of descriptors: an embedder is told so by fd(), and everything else works without.
-  if (fabric_.fd() >= 0) alarm_ = Alarm::over({fabric_.fd(), companion_.fd});
-}
+    : fabric_(fabric), turn_(turn), crowded_(crowded), companion_(std::move(companion)) {}
 
 Loop::~Loop() = default;
 
@@ -130,18 +122,22 @@ Time Loop::next_sleep_end() const {
 
 /// Until the fabric or the companion has something.
 void Loop::sleep(Time until) {
-  if (companion_.fd < 0 || fabric_.fd() < 0) return fabric_.wait(until);
-  pollfd ready[]{{fabric_.fd(), POLLIN, 0}, {companion_.fd, POLLIN, 0}};
-  const auto ns = std::max(Duration::zero(), until - Monotonic::now()).count();
-  const timespec timeout = to_timespec(ns);
-  if (ppoll(ready, 2, &timeout, nullptr) > 0 && ready[1].revents != 0) companion_due_ = Time{};
-  fabric_.wait(Time{});  // it takes note of what woke it
+  if (companion_.fd < 0) return fabric_.wait(until);
+  if (fabric_.wait_beside(companion_.fd, until)) companion_due_ = Time{};
 }
 
 bool Loop::arm_fd() {
   if (!arm()) return false;
   if (alarm_) alarm_->set(next_sleep_end());
   return true;
+}
+
+int Loop::fd() {
+  if (!alarm_ && fabric_.fd() >= 0) {
+    alarm_ = Alarm::over({fabric_.fd(), companion_.fd});
+    if (alarm_ && armed_.load(std::memory_order_relaxed)) alarm_->set(next_sleep_end());
+  }
+  return alarm_ ? alarm_->fd() : -1;
 }
 
 bool Loop::arm() {

@@ -50,8 +50,9 @@ class Loop {
   /// Announces a sleep on fd(): false if there is work and a poll is due instead.
   bool arm_fd();
   /// Readable when a poll is due, after `arm_fd` returned true: when something arrived, or when a
-  /// heartbeat is due. -1 where the fabric cannot wait; poll it then. Owned by the loop.
-  int fd() const { return alarm_ ? alarm_->fd() : -1; }
+  /// heartbeat is due. -1 where the fabric cannot wait, or the host is out of descriptors; poll it
+  /// then. Owned by the loop.
+  int fd();
 
   /// The caller is the thread that turned the loop last.
   bool turning_here() const {
@@ -104,7 +105,7 @@ class Loop {
   bool polled_ = false;         // by the last turn
   bool read_clock_ = false;     // the same
   bool woken_ = false;          // something ended the last spin
-  std::optional<Alarm> alarm_;  // for who sleeps on fd()
+  std::optional<Alarm> alarm_;  // once somebody sleeps on fd()
   std::atomic<bool> armed_{false};
   std::atomic<const void*> turning_thread_{nullptr};
 };

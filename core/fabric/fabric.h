@@ -49,8 +49,8 @@ struct Capabilities {
   bool maps = false;    ///< replicas are the owner's memory: a push is free per peer
   bool lends = false;   ///< some peers read the owner's memory in place; all do where it maps
   bool writes = false;  ///< large objects land without the target's CPU
-  /// `wait` sleeps until woken. Otherwise it naps: at most 10 ms, 1 ms while there was traffic in
-  /// the last 100 ms.
+  /// `wait` sleeps until woken. Otherwise it naps: for at most 1 ms while there was traffic in the
+  /// last 100 ms, 10 ms for the rest of a second, then 20 ms.
   bool can_wait = false;
   bool detects_loss = false;  ///< a dead peer becomes a `lost` event by itself
   std::size_t max_message_bytes = 0;
@@ -172,10 +172,14 @@ class Fabric {
   /// Sleeps until something came since `arm`, `wake` was called, or `until`; may return early. Who
   /// slept on `fd` instead calls it with a time in the past, so that the fabric takes note.
   virtual void wait(Time until) = 0;
+  /// The same beside a descriptor of the caller's own: true if that is readable. Without `can_wait`
+  /// nobody looks at it.
+  virtual bool wait_beside(int descriptor, Time until);
   /// From any thread: the current or the next `wait` returns.
   virtual void wake() = 0;
   /// One descriptor for epoll or poll(2), for embedders with a loop of their own; readable between
-  /// `arm` and `disarm` when there is something. -1 without `can_wait`.
+  /// `arm` and `disarm` when there is something. -1 without `can_wait`. Ask only if you sleep on
+  /// it: from then on it is kept up to date, which may cost every message that comes a little.
   virtual int fd() const = 0;
 };
 

@@ -421,9 +421,9 @@ void OfiFabric::arm() {
   if (next_ready_ != ready_.size()) wake();
 }
 
-void OfiFabric::wait(Time until) {
-  if (next_ready_ != ready_.size()) return;
-  transport_->queue().wait(std::min(until, transport_->deadline()));
+bool OfiFabric::wait_beside(int descriptor, Time until) {
+  if (next_ready_ != ready_.size()) return false;
+  return transport_->queue().wait_beside(descriptor, std::min(until, transport_->deadline()));
 }
 
 fabric::Event& OfiFabric::ready(Event::Kind kind, PeerId peer) {

@@ -52,7 +52,8 @@ class OfiFabric final : public fabric::Fabric, private Transport::Sink {
 
   void arm() override;
   void disarm() override { transport_->queue().disarm(); }
-  void wait(Time until) override;
+  void wait(Time until) override { wait_beside(-1, until); }
+  bool wait_beside(int descriptor, Time until) override;
   void wake() override { transport_->queue().wake(); }
   int fd() const override { return transport_->queue().fd(); }
 

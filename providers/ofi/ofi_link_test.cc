@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <rdma/fabric.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -80,14 +81,42 @@ TEST_CASE("a sleeping reader is woken every time, and by wake") {
   }
 }
 
+/// Of the socket pairs that this process has, libfabric's signals: those in which a byte waits.
+int pending_signals() {
+  int pending = 0;
+  for (int fd = 0; fd < 256; ++fd) {
+    int domain = 0, bytes = 0;
+    socklen_t size = sizeof domain;
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0 || domain != AF_UNIX) continue;
+    pending += ioctl(fd, FIONREAD, &bytes) == 0 && bytes > 0;
+  }
+  return pending;
+}
+
 TEST_CASE("tcp of libfabric 1.17 is muted, so that messages cost no signals") {
   if (FI_MAJOR(fi_version()) != 1 || FI_MINOR(fi_version()) != 17) return;
-  auto transport = MsgTransport::open("tcp", {});
-  REQUIRE(transport);
-  CHECK((*transport)->queue().muted());
   auto as_verbs = MsgTransport::open("tcp", {}, true);
   REQUIRE(as_verbs);
   CHECK(!(*as_verbs)->queue().muted());
+  auto transport = MsgTransport::open("tcp", {});
+  REQUIRE(transport);
+  CHECK((*transport)->queue().muted());
+
+  Pair pair(all_kinds().front());
+  const Time settled = Monotonic::now() + 50ms;
+  while (Monotonic::now() < settled) {
+    pair.a.turn();
+    pair.b.turn();
+  }
+  const int before = pending_signals();
+  std::size_t signalled = 0;
+  for (std::size_t round = 1; round <= 20; ++round) {
+    REQUIRE(pair.b.fabric->send(pair.a_at_b, Lane::urgent, as_bytes("x"), round));
+    pair.b.fabric->flush();  // completes, and nobody has read that yet
+    signalled += pending_signals() != before;
+    REQUIRE(pair.until([&] { return pair.a.count(Kind::message) == round; }));
+  }
+  CHECK(signalled == 0);
 }
 
 TEST_CASE("who sleeps on the descriptor learns of what was sent after arming") {
@@ -113,6 +142,52 @@ TEST_CASE("who sleeps on the descriptor learns of what was sent after arming") {
         }
       }
       pair.a.fabric->disarm();
+    }
+  }
+}
+
+TEST_CASE("the descriptor tells of those who came after it was asked for, whose sockets are new") {
+  for (const Kin& kind : all_kinds()) {
+    INFO(kind.name);
+    Node a(opened(kind));
+    if (!a.fabric->capabilities().can_wait) continue;
+    REQUIRE(a.fabric->fd() >= 0);
+    // One after another: sockets get the numbers of those that are gone.
+    for (std::uint64_t round = 1; round <= 5; ++round) {
+      CAPTURE(round);
+      Node b(opened(kind));
+      fabric::Ticket ticket{};
+      ticket[0] = static_cast<std::byte>(round);
+      const PeerId b_at_a = *a.fabric->connect(b.fabric->address(), ticket);
+      const PeerId a_at_b = *b.fabric->connect(a.fabric->address(), ticket);
+      const auto until = [&](const std::function<bool()>& condition) {
+        const Time end = Monotonic::now() + patience;
+        while (!condition() && Monotonic::now() < end) {
+          a.turn();
+          b.turn();
+        }
+        return condition();
+      };
+      REQUIRE(until([&] { return a.count(Kind::connected) == round && b.count(Kind::connected); }));
+      for (std::uint64_t said = 1; said <= 10; ++said) {
+        a.fabric->arm();
+        a.turn();
+        REQUIRE(b.fabric->send(a_at_b, Lane::urgent, as_bytes("x")));
+        b.turn();
+        const Time end = Monotonic::now() + patience;
+        while (a.count(Kind::message) < 10 * (round - 1) + said) {
+          pollfd slept{a.fabric->fd(), POLLIN, 0};
+          REQUIRE(::poll(&slept, 1, 5000) == 1);
+          REQUIRE(Monotonic::now() < end);
+          a.fabric->wait(Time{});
+          a.turn();
+          a.fabric->arm();
+          a.turn();
+        }
+        a.fabric->disarm();
+      }
+      a.fabric->disconnect(b_at_a);
+      a.fabric->forget(b_at_a);
     }
   }
 }

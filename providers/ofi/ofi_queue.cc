@@ -9,9 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
-#include <fstream>
 #include <utility>
 
 #include "core/base/log.h"
@@ -23,17 +21,22 @@ constexpr std::size_t most_completions = 32;
 // Outstanding work is bounded by us per lane; this is for many peers.
 constexpr std::size_t queue_entries = 4096;
 
-/// The only descriptor that an epoll descriptor watches; -1 if there are others, or none.
-int only_watched(int epoll) {
-  std::ifstream lines(fmt::format("/proc/self/fdinfo/{}", epoll));
-  int found = -1;
-  for (std::string line; std::getline(lines, line);) {
-    int fd = -1;
-    if (std::sscanf(line.c_str(), "tfd: %d", &fd) != 1) continue;
-    if (found >= 0) return -1;
-    found = fd;
-  }
-  return found;
+/// A muted queue's list begins with two signals of libfabric's own, that the list has changed and
+/// that something has completed. In their place we put what else there is to sleep on.
+constexpr std::size_t changed_at = 0, completed_at = 1, first_socket = 2;
+constexpr std::size_t wake_at = 0, events_at = 1;
+
+/// Where nothing would end a sleep: the longer nothing has come, the longer. A nap costs some 100
+/// us of processor time where the core had to wake up for it.
+Duration nap_after(Duration quiet) {
+  return quiet < 100ms ? 1ms : quiet < 1s ? 10ms : 20ms;
+}
+
+bool watch(int epoll, int fd, short events, int operation) {
+  epoll_event event{};
+  event.events = static_cast<std::uint32_t>(events);  // the same bits: see epoll_ctl(2)
+  event.data.fd = fd;
+  return epoll_ctl(epoll, operation, fd, &event) == 0;
 }
 
 }  // namespace
@@ -44,28 +47,11 @@ Result<std::unique_ptr<Queue>> Queue::open(Domain& domain, bool with_events, boo
   queue->epoll_ = epoll_create1(EPOLL_CLOEXEC);
   queue->wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (queue->epoll_ < 0 || queue->wake_ < 0) return fail_errno("epoll or eventfd", errno);
+  if (!watch(queue->epoll_, queue->wake_, POLLIN, EPOLL_CTL_ADD))
+    return fail_errno("epoll_ctl", errno);
 
-  const auto watch = [&](int fd) {
-    epoll_event event{};
-    event.events = EPOLLIN;
-    event.data.fd = fd;
-    return epoll_ctl(queue->epoll_, EPOLL_CTL_ADD, fd, &event) == 0;
-  };
-  if (!watch(queue->wake_)) return fail_errno("epoll_ctl", errno);
-
-  fi_cq_attr attributes{};
-  attributes.format = FI_CQ_FORMAT_MSG;
-  attributes.size = queue_entries;
-  attributes.wait_obj = FI_WAIT_FD;
-  fid_cq* cq = nullptr;
-  queue->can_wait_ = fi_cq_open(domain.domain(), &attributes, &cq, nullptr) == 0;
-  if (!queue->can_wait_) {
-    attributes.wait_obj = FI_WAIT_NONE;
-    if (const int failed = fi_cq_open(domain.domain(), &attributes, &cq, nullptr); failed != 0)
-      return fail(Code::unavailable, fi_text("fi_cq_open", failed));
-  }
-  queue->cq_.reset(cq);
-
+  if (auto opened = queue->open_completions(domain, quiet); !opened)
+    return tl::unexpected(opened.error());
   if (with_events) {
     fi_eq_attr events{};
     events.wait_obj = FI_WAIT_FD;
@@ -73,15 +59,39 @@ Result<std::unique_ptr<Queue>> Queue::open(Domain& domain, bool with_events, boo
     if (const int failed = fi_eq_open(domain.fabric(), &events, &eq, nullptr); failed != 0)
       return fail(Code::unavailable, fi_text("fi_eq_open", failed));
     queue->eq_.reset(eq);
+    if (fi_control(&eq->fid, FI_GETWAIT, &queue->events_fd_) != 0) queue->can_wait_ = false;
   }
-  const auto watch_fid = [&](fid_t fid) {
-    int fd = -1;
-    return fi_control(fid, FI_GETWAIT, &fd) == 0 && watch(fd);
-  };
-  if (queue->can_wait_)
-    queue->can_wait_ = watch_fid(&cq->fid) && (!queue->eq_ || watch_fid(&queue->eq_->fid));
-  if (queue->can_wait_ && quiet && domain.signals_itself()) queue->mute();
+  for (const int fd : {queue->completions_fd_, queue->events_fd_})
+    if (queue->can_wait_ && fd >= 0)
+      queue->can_wait_ = watch(queue->epoll_, fd, POLLIN, EPOLL_CTL_ADD);
   return queue;
+}
+
+/// Muted if it is to be quiet and can be; else with a descriptor if it has one.
+Result<> Queue::open_completions(Domain& domain, bool quiet) {
+  const auto open = [&](fi_wait_obj kind) {
+    fi_cq_attr attributes{};
+    attributes.format = FI_CQ_FORMAT_MSG;
+    attributes.size = queue_entries;
+    attributes.wait_obj = kind;
+    fid_cq* cq = nullptr;
+    const int failed = fi_cq_open(domain.domain(), &attributes, &cq, nullptr);
+    if (failed == 0) cq_.reset(cq);
+    return failed;
+  };
+  if (quiet && domain.signals_itself()) {
+    muted_ = open(FI_WAIT_POLLFD) == 0 && mute();
+    log(Level::debug, "the completion queue {}", muted_ ? "is muted" : "signals every completion");
+    can_wait_ = muted_;
+    if (muted_) return {};
+    cq_.reset();
+  }
+  can_wait_ = open(FI_WAIT_FD) == 0 && fi_control(&cq_->fid, FI_GETWAIT, &completions_fd_) == 0;
+  if (can_wait_) return {};
+  cq_.reset();
+  if (const int failed = open(FI_WAIT_NONE); failed != 0)
+    return fail(Code::unavailable, fi_text("fi_cq_open", failed));
+  return {};
 }
 
 Queue::~Queue() {
@@ -146,15 +156,60 @@ bool Queue::read_event(ConnectionEvent& event) {
   }
 }
 
-void Queue::mute() {
-  int wait_fd = -1;
-  if (fi_control(&cq_->fid, FI_GETWAIT, &wait_fd) != 0) return;
-  // Nothing is connected yet: it watches its own end of the signal, and nothing else.
-  const int signal = only_watched(wait_fd);
-  if (signal < 0 || fi_cq_signal(cq_.get()) != 0) return;
+bool Queue::mute() {
+  // Nothing is connected yet, so there are the two signals alone, once a look has made them so.
+  fi_cq_msg_entry none;
+  fi_cq_read(cq_.get(), &none, 0);
+  std::array<pollfd, first_socket> signals{};
+  fi_wait_pollfd list{};
+  list.nfds = signals.size();
+  list.fd = signals.data();
+  if (fi_control(&cq_->fid, FI_GETWAIT, &list) != 0 || list.nfds != signals.size()) return false;
+  if (fi_cq_signal(cq_.get()) != 0) return false;
   char byte;
-  muted_ = recv(signal, &byte, 1, MSG_DONTWAIT) == 1;
-  log(Level::debug, "the completion queue {}", muted_ ? "is muted" : "signals every completion");
+  // Its change is nothing to us, who read the list before every sleep.
+  static_cast<void>(recv(signals[changed_at].fd, &byte, 1, MSG_DONTWAIT));
+  return recv(signals[completed_at].fd, &byte, 1, MSG_DONTWAIT) == 1;
+}
+
+/// What to sleep on, as of the last look. `descriptor`: that too, if it is one.
+void Queue::list_sleepers(int descriptor) {
+  if (muted_) {
+    fi_wait_pollfd list{};
+    for (int tries = 0; tries < 2; ++tries) {
+      list.nfds = sleepers_.size();
+      list.fd = sleepers_.data();
+      if (fi_control(&cq_->fid, FI_GETWAIT, &list) == 0) break;
+      sleepers_.resize(list.nfds);
+    }
+    sleepers_.resize(list.nfds);
+    list_index_ = list.change_index;
+  } else {
+    sleepers_.resize(first_socket);
+    sleepers_.push_back({completions_fd_, POLLIN, 0});
+  }
+  sleepers_[wake_at] = {wake_, POLLIN, 0};
+  sleepers_[events_at] = {events_fd_, POLLIN, 0};
+  if (descriptor >= 0) sleepers_.push_back({descriptor, POLLIN, 0});
+}
+
+/// Brings the epoll set up to date with what there is to sleep on.
+void Queue::show_sockets() {
+  list_sleepers(-1);
+  const auto same = [](const pollfd& a, const pollfd& b) {
+    return a.fd == b.fd && a.events == b.events;
+  };
+  if (shown_index_ == list_index_ && std::ranges::equal(shown_, sleepers_, same)) return;
+  const auto sockets = std::span(sleepers_).subspan(first_socket);
+  // Those that were closed have left the set by themselves, and others may have their numbers.
+  for (const pollfd& gone : shown_)
+    if (std::ranges::find(sleepers_, gone.fd, &pollfd::fd) == sleepers_.end())
+      epoll_ctl(epoll_, EPOLL_CTL_DEL, gone.fd, nullptr);
+  for (const pollfd& socket : sockets)
+    if (!watch(epoll_, socket.fd, socket.events, EPOLL_CTL_MOD))
+      watch(epoll_, socket.fd, socket.events, EPOLL_CTL_ADD);
+  shown_ = sleepers_;
+  shown_index_ = list_index_;
 }
 
 bool Queue::may_sleep() {
@@ -178,7 +233,9 @@ void Queue::arm() {
 void Queue::polled() {
   if (stage_ == Stage::armed) {
     stage_ = Stage::looked;
-    if (can_wait_ && !may_sleep()) wake();
+    if (!can_wait_) return;
+    if (!may_sleep()) wake();
+    if (asked_) show_sockets();
   } else {
     stage_ = Stage::awake;
     // Without descriptors nobody but `wait` looks at the eventfd.
@@ -186,27 +243,30 @@ void Queue::polled() {
   }
 }
 
-void Queue::wait(Time until) {
-  constexpr Duration nap = 1ms, long_nap = 10ms, short_for = 100ms, longest = 10s;
+int Queue::fd() {
+  if (!can_wait_) return -1;
+  if (muted_ && !std::exchange(asked_, true)) show_sockets();
+  return epoll_;
+}
+
+bool Queue::wait_beside(int descriptor, Time until) {
+  constexpr Duration longest = 10s;
   const Time now = Monotonic::now();
   const Duration left = until - now;
   if (std::exchange(busy_, false)) last_busy_ = now;
-  if (std::exchange(woken_, false)) {
+  // Whoever slept on the descriptor takes note: what woke it must not stay readable.
+  if (std::exchange(woken_, false) || left <= Duration::zero()) {
     drain_wake();
-    return;
+    return false;
   }
-  if (left <= Duration::zero()) {
-    // Whoever slept on the descriptor takes note: what woke it must not stay readable.
-    drain_wake();
-    return;
-  }
-  const Duration at_most = can_wait_ ? longest : now - last_busy_ < short_for ? nap : long_nap;
+  const Duration at_most = can_wait_ ? longest : nap_after(now - last_busy_);
+  if (can_wait_ && !may_sleep()) return false;
+  list_sleepers(descriptor);
   const Duration span = std::min(left, at_most);
-  if (can_wait_ && !may_sleep()) return;
-  // Without descriptors of libfabric's, epoll holds the eventfd alone: a nap that `wake` ends.
-  timespec timeout{span.count() / 1'000'000'000, span.count() % 1'000'000'000};
-  epoll_event event;
-  if (epoll_pwait2(epoll_, &event, 1, &timeout, nullptr) > 0) drain_wake();
+  const timespec timeout{span.count() / 1'000'000'000, span.count() % 1'000'000'000};
+  if (ppoll(sleepers_.data(), sleepers_.size(), &timeout, nullptr) <= 0) return false;
+  if (sleepers_[wake_at].revents != 0) drain_wake();
+  return descriptor >= 0 && sleepers_.back().revents != 0;
 }
 
 void Queue::wake() {

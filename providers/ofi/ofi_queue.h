@@ -1,13 +1,20 @@
 #pragma once
-// One completion queue, one event queue where there are connections, and waiting on both: their
-// descriptors and an eventfd for `wake` behind one epoll descriptor. The trap in it: fi_trywait
-// may move data that wakes nobody afterwards, so whoever sleeps looks, tries, and looks again;
-// a failed try makes the eventfd readable. One thread, except for `wake`.
+// One completion queue, one event queue where there are connections, and waiting on both: on their
+// descriptors and an eventfd for `wake`. The trap in it: fi_trywait may move data that wakes nobody
+// afterwards, so whoever sleeps looks, tries, and looks again; a failed try makes the eventfd
+// readable. One thread, except for `wake`.
 //
 // The tcp provider writes a byte to itself for every completion and reads it back at the next
 // read, for the sake of sleepers in other threads. We have none, and look before we sleep, so
 // `mute` makes it believe that the byte is there already: two or three system calls less for
 // every message.
+//
+// A muted queue is open with FI_WAIT_POLLFD: it names its sockets, and a sleeper gives them to
+// poll(2). With FI_WAIT_FD they are in an epoll set, whose callback runs for every segment that
+// comes, on the sender's core where that is the same host, and once more for every set around it:
+// a tenth of what it takes to send a megabyte over loopback, whether anyone sleeps or not.
+
+#include <poll.h>
 
 #include <array>
 #include <cstdint>
@@ -72,23 +79,36 @@ class Queue {
   void sent() {
     if (muted_ && armed()) wake();
   }
-  void wait(Time until);
+  void wait(Time until) { wait_beside(-1, until); }
   void wake();
-  int fd() const { return can_wait_ ? epoll_ : -1; }
+  /// As `Fabric::wait_beside`.
+  bool wait_beside(int descriptor, Time until);
+  /// -1: it cannot wait.
+  int fd();
 
  private:
   Queue() = default;
+  Result<> open_completions(Domain& domain, bool quiet);
   bool may_sleep();
-  void mute();
+  bool mute();
+  void list_sleepers(int descriptor);
+  void show_sockets();
   bool drain_wake();
 
   fid_fabric* fabric_ = nullptr;
   Fid<fid_eq> eq_;
   Fid<fid_cq> cq_;
-  int epoll_ = -1;
+  int epoll_ = -1;  ///< for those who sleep on `fd`: `wake_`, events, and completions or sockets
   int wake_ = -1;
+  int events_fd_ = -1;
+  int completions_fd_ = -1;  ///< none where it is muted
   bool can_wait_ = false;
-  bool muted_ = false;  ///< completions do not make the descriptor readable, only sockets do
+  bool muted_ = false;            ///< completions make nothing readable, only sockets do
+  std::vector<pollfd> sleepers_;  ///< what there is to sleep on
+  std::uint64_t list_index_ = 0;  ///< its version: descriptors may have been used again
+  bool asked_ = false;            ///< for `fd`: the sockets are in `epoll_`, too
+  std::vector<pollfd> shown_;     ///< there
+  std::uint64_t shown_index_ = 0;
   /// arm, one poll, sleep, and the next poll ends it.
   enum class Stage : std::uint8_t { awake, armed, looked } stage_ = Stage::awake;
   /// Without descriptors: whether anything completed since the last `wait`, and when that was.

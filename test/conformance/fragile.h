@@ -101,6 +101,9 @@ class Fragile final : public fabric::Fabric {
   void arm() override { below_->arm(); }
   void disarm() override { below_->disarm(); }
   void wait(Time until) override { below_->wait(until); }
+  bool wait_beside(int descriptor, Time until) override {
+    return below_->wait_beside(descriptor, until);
+  }
   void wake() override { below_->wake(); }
   int fd() const override { return below_->fd(); }
 

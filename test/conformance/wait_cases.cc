@@ -2,7 +2,9 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -194,6 +196,50 @@ TEST_CASE("a wait ends at its deadline, not long after and not long before" *
     node->wait(Monotonic::now() - 1s);
     return 0;
   });
+}
+
+TEST_CASE("promise 5: a descriptor of the caller's ends a wait, and what comes does all the same" *
+          doctest::skip(!subject().processes)) {
+  const auto world = subject().make_world();
+  Node& a = world->add("a");
+  if (!a->capabilities().can_wait) return;
+  Node& b = world->add("b");
+  const Pair pair = connect(*world, a, b);
+  world->pass_time(50ms);
+  const int bell = eventfd(0, EFD_CLOEXEC);
+  REQUIRE(bell >= 0);
+  for (std::size_t round = 1; round <= 20; ++round) {
+    CAPTURE(round);
+    const Time deadline = Monotonic::now() + wake_bound;
+    const auto sleep = [&] {
+      a->arm();
+      a.turn();
+      const bool rang = a->wait_beside(bell, deadline);
+      a.turn();
+      return rang;
+    };
+    std::thread ringer([&] {
+      usleep(2000);  // sleep-ok: so that it finds the other asleep, as a rule
+      eventfd_write(bell, 1);
+    });
+    bool rang = false;
+    while (!rang && Monotonic::now() < deadline) rang = sleep();
+    ringer.join();
+    CHECK(rang);
+    CHECK(Monotonic::now() < deadline);
+    eventfd_t count = 0;
+    CHECK(eventfd_read(bell, &count) == 0);
+
+    must(b->send(pair.second_to_first, Lane::urgent, as_bytes("x")), "send");
+    b.turn();
+    while (a.count(Kind::message) < round && Monotonic::now() < deadline) {
+      b.turn();
+      rang = sleep();
+    }
+    CHECK(a.count(Kind::message) == round);
+    CHECK(!rang);
+  }
+  close(bell);
 }
 
 TEST_CASE("promise 5: the descriptor is readable when there is something, and only then" *
