@@ -206,8 +206,9 @@ void Queue::show_sockets() {
     if (std::ranges::find(sleepers_, gone.fd, &pollfd::fd) == sleepers_.end())
       epoll_ctl(epoll_, EPOLL_CTL_DEL, gone.fd, nullptr);
   for (const pollfd& socket : sockets)
-    if (!watch(epoll_, socket.fd, socket.events, EPOLL_CTL_MOD))
-      watch(epoll_, socket.fd, socket.events, EPOLL_CTL_ADD);
+    if (!watch(epoll_, socket.fd, socket.events, EPOLL_CTL_MOD) &&
+        !watch(epoll_, socket.fd, socket.events, EPOLL_CTL_ADD))
+      wake();  // better no sleep than one that nothing ends
   shown_ = sleepers_;
   shown_index_ = list_index_;
 }
