@@ -105,7 +105,7 @@ class Loop {
   bool polled_ = false;         // by the last turn
   bool read_clock_ = false;     // the same
   bool woken_ = false;          // something ended the last spin
-  std::optional<Alarm> alarm_;  // once somebody sleeps on fd()
+  std::optional<Alarm> alarm_;  // once somebody has asked for fd()
   std::atomic<bool> armed_{false};
   std::atomic<const void*> turning_thread_{nullptr};
 };

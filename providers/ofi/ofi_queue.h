@@ -11,8 +11,8 @@
 //
 // A muted queue is open with FI_WAIT_POLLFD: it names its sockets, and a sleeper gives them to
 // poll(2). With FI_WAIT_FD they are in an epoll set, whose callback runs for every segment that
-// comes, on the sender's core where that is the same host, and once more for every set around it:
-// a tenth of what it takes to send a megabyte over loopback, whether anyone sleeps or not.
+// comes, on the sender's core where that is the same host, and once more for every set around it,
+// whether anyone sleeps or not.
 
 #include <poll.h>
 
