@@ -25,6 +25,7 @@ void many_threads_send(const std::string& fabric) {
   for (Config& config : configs) config.engine_thread = true;
   auto nodes = start_all(configs);
   for (auto& node : nodes) REQUIRE_MESSAGE(node, (node ? "" : node.error().text()));
+  CHECK((*nodes[0])->fd() == -1);  // nobody else turns it
 
   std::vector<Log> logs(2);
   for (std::size_t i = 0; i < 2; ++i)
