@@ -11,7 +11,7 @@ namespace {
 constexpr std::uint64_t header_bytes = 8;
 
 constexpr std::uint64_t frame_bytes(std::uint64_t message_bytes) {
-  return header_bytes + round_up(message_bytes, 8);
+  return round_up(header_bytes + message_bytes, line_bytes);
 }
 
 LinkHeader& header_of(std::byte* segment) {
@@ -41,11 +41,16 @@ void MessageSender::copy_in(Position at, Bytes bytes) {
   if (first < bytes.size()) std::memcpy(ring_, bytes.data() + first, bytes.size() - first);
 }
 
+void MessageSender::clear(Position line) {
+  header_at(line).store(0, std::memory_order_relaxed);
+  cleared_ = line + line_bytes;
+}
+
 MessageSender::Outcome MessageSender::send(Bytes message) {
   SQUALL_ASSERT(message.size() <= max_message_bytes, "the caller checked the length");
   const std::uint64_t need = frame_bytes(message.size());
   // And the place of the header behind it, which is to say that there is none.
-  const auto fits = [&] { return appended_ + need + header_bytes - consumed_ <= lane_ring_bytes; };
+  const auto fits = [&] { return appended_ + need + line_bytes - consumed_ <= lane_ring_bytes; };
   if (!fits()) {
     if (!refresh_consumed()) return Outcome::broken;
     if (!fits()) {
@@ -58,12 +63,14 @@ MessageSender::Outcome MessageSender::send(Bytes message) {
     wants_room_->store(0, std::memory_order_relaxed);
   }
   if (!message.empty()) copy_in(appended_ + header_bytes, message);
-  const auto header_at = [&](Position at) {
-    return std::atomic_ref(*reinterpret_cast<std::uint64_t*>(ring_ + lane_math.offset(at)));
-  };
-  header_at(appended_ + need).store(0, std::memory_order_relaxed);
+  const Position next = appended_ + need;
+  if (cleared_ <= next) clear(next);
   header_at(appended_).store(message.size() + 1, std::memory_order_release);
-  appended_ += need;
+  appended_ = next;
+  // The line behind that now, while nobody waits: the reader has it in its cache since the last
+  // lap, and had it to be had from there before the next header is seen, that would be late.
+  if (cleared_ == next + line_bytes && cleared_ + line_bytes - consumed_ <= lane_ring_bytes)
+    clear(cleared_);
   return Outcome::sent;
 }
 

@@ -5,10 +5,10 @@
 // other owns, and each checks every number that it reads from the other: a peer that lies is
 // `broken`, never a reason to crash.
 //
-// A frame is a header of 8 bytes and the message, rounded up to 8; it may wrap. The header is one
-// more than the message's length, and stored last: 0 where the next frame is still to come. So a
-// reader that waits looks at where the message itself will be, and a small one costs it one cache
-// line, where a counter beside the ring would cost two, one after the other.
+// A frame is a header of 8 bytes and the message, rounded up to whole cache lines; it may wrap. The
+// header is one more than the message's length, and stored last: 0 where the next frame is still to
+// come. So a reader that waits looks at where the message itself will be, and one of up to 56 bytes
+// costs it one cache line, where a counter beside the ring would cost two, one after the other.
 
 #include <atomic>
 #include <cstddef>
@@ -20,6 +20,7 @@
 namespace squall::shm {
 
 inline constexpr std::size_t lane_count = 2;
+inline constexpr std::uint64_t line_bytes = 64;  // of the cache: frames begin at its multiples
 inline constexpr std::uint64_t lane_ring_bytes = std::uint64_t{256} << 10;
 inline constexpr std::size_t max_message_bytes = std::size_t{64} << 10;
 inline constexpr RingMath lane_math(lane_ring_bytes);
@@ -31,8 +32,8 @@ static_assert(SharedCounter::is_always_lock_free, "counters are shared between p
 /// because their owner writes them at different times: as sender, and as receiver.
 struct LinkHeader {
   /// Not 0: I had to wait for room; ring my doorbell when you have taken something.
-  alignas(64) std::atomic<std::uint32_t> wants_room[lane_count];
-  alignas(64) SharedCounter consumed[lane_count];  ///< bytes ever read of your rings
+  alignas(line_bytes) std::atomic<std::uint32_t> wants_room[lane_count];
+  alignas(line_bytes) SharedCounter consumed[lane_count];  ///< bytes ever read of your rings
 };
 
 inline constexpr std::size_t link_rings_offset = 4096;
@@ -59,12 +60,18 @@ class MessageSender {
  private:
   bool refresh_consumed();
   void copy_in(Position at, Bytes bytes);
+  void clear(Position line);
+  std::atomic_ref<std::uint64_t> header_at(Position at) const {
+    return std::atomic_ref(*reinterpret_cast<std::uint64_t*>(ring_ + lane_math.offset(at)));
+  }
 
   std::byte* ring_ = nullptr;
   std::atomic<std::uint32_t>* wants_room_ = nullptr;
   const SharedCounter* consumed_shared_ = nullptr;
   Position appended_ = 0;
   Position consumed_ = 0;  ///< as last seen and believed
+  /// From `appended_` up to here, no line begins with what could be taken for a header.
+  Position cleared_ = lane_ring_bytes;
 };
 
 /// The receiving end.

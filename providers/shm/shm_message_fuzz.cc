@@ -44,7 +44,7 @@ struct World {
       receiver.take(filler);
       receiver.release();
       SQUALL_ASSERT(sender.send(filler) == MessageSender::Outcome::sent, "there is room");
-      start += 8 + filler.size();
+      start += round_up(8 + filler.size(), line_bytes);
       theirs->header().consumed[lane] = start;
     }
   }
@@ -83,7 +83,7 @@ void fuzz_segment(Bytes input) {
     world.theirs->header().consumed[lane] = claimed;
     const Position before = sender.appended();
     if (sender.send(Bytes(world.message).first(step * 8)) == MessageSender::Outcome::broken) break;
-    SQUALL_ASSERT(sender.appended() - before <= 8 + step * 8,
+    SQUALL_ASSERT(sender.appended() - before <= round_up(8 + step * 8, line_bytes),
                   "a sender writes its message and no more");
     static_cast<void>(sender.room_came());
   }

@@ -83,6 +83,20 @@ TEST_CASE("a full ring refuses, asks to be woken, and takes again what was relea
   CHECK_FALSE(pair.receiver.release());
 }
 
+TEST_CASE("a small message takes one line, and a ring that is full of them has lost none") {
+  Pair pair;
+  constexpr std::uint64_t lines = lane_ring_bytes / line_bytes;
+  for (std::uint64_t lap = 0, sent = 0, taken = 0; lap < 3; ++lap) {
+    while (pair.sender.send(pattern(56, sent)) == Sent::sent) ++sent;
+    // The header behind the last says that there is none, and lies in a line of its own.
+    CHECK(sent - taken == lines - 1);
+    CHECK(pair.sender.appended() == sent * line_bytes);
+    for (; taken < sent; ++taken) CHECK(pair.take() == pattern(56, taken));
+    CHECK_FALSE(pair.receiver.pending());
+    pair.receiver.release();
+  }
+}
+
 TEST_CASE("lanes do not share room") {
   Pair pair;
   MessageSender bulk(pair.a.get(), pair.b.get(), 1);
@@ -105,7 +119,7 @@ TEST_CASE("a receiver survives every lie of a sender") {
   SUBCASE("the same behind a message") {
     REQUIRE(pair.sender.send(pattern(100, 1)) == Sent::sent);
     pair.take();
-    frame[14] = ~std::uint64_t{0};
+    frame[16] = ~std::uint64_t{0};
   }
   CHECK(pair.receiver.peek(bytes) == Taken::broken);
 }
@@ -135,7 +149,7 @@ TEST_CASE("a peer that has hung up cannot have left more than its ring holds") {
     REQUIRE(pair.receiver.peek(bytes) == Taken::message);
     pair.receiver.take({});
   }
-  CHECK(taken == lane_ring_bytes / 8);
+  CHECK(taken == lane_ring_bytes / line_bytes);
   std::size_t bytes = 0;
   CHECK(pair.receiver.peek(bytes) == Taken::empty);
 }

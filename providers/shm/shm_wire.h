@@ -15,7 +15,7 @@
 namespace squall::shm {
 
 inline constexpr std::uint32_t hello_magic = 0x6d687153;  // "Sqhm"
-inline constexpr std::uint32_t wire_version = 3;
+inline constexpr std::uint32_t wire_version = 4;
 inline constexpr std::string_view address_prefix = "squall-shm-";
 
 enum class PacketKind : std::uint8_t {
