@@ -1,6 +1,7 @@
 #include "core/engine/control.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace squall::engine {
 namespace {
@@ -98,10 +99,13 @@ Time Control::turn(Time now) {
   return next;
 }
 
-bool Control::send(Link& link, fabric::Lane lane, Kind kind, Bytes message) {
+bool Control::send(Link& link, fabric::Lane lane, Kind kind, Bytes head, Bytes rest) {
   if (!link.up) return false;
-  scratch_.assign(1, static_cast<std::byte>(kind));
-  scratch_.insert(scratch_.end(), message.begin(), message.end());
+  scratch_.resize(1 + head.size() + rest.size());
+  std::byte* to = scratch_.data();
+  *to++ = static_cast<std::byte>(kind);
+  if (!head.empty()) std::memcpy(to, head.data(), head.size());
+  if (!rest.empty()) std::memcpy(to + head.size(), rest.data(), rest.size());
   if (scratch_.size() <= fabric_.capabilities().inline_bytes)
     return fabric_.send(*link.id, lane, scratch_).has_value();
   const auto& kept = leaving_.emplace(++next_token_, std::move(scratch_)).first->second;
@@ -111,16 +115,17 @@ bool Control::send(Link& link, fabric::Lane lane, Kind kind, Bytes message) {
 }
 
 void Control::send(Rank rank, Kind kind, Bytes message) {
-  static_cast<void>(send(links_[rank], fabric::Lane::urgent, kind, message));
+  static_cast<void>(send(links_[rank], fabric::Lane::urgent, kind, {}, message));
 }
 
 void Control::send(fabric::PeerId peer, Kind kind, Bytes message) {
-  if (Link* link = find(peer)) static_cast<void>(send(*link, fabric::Lane::urgent, kind, message));
+  if (Link* link = find(peer))
+    static_cast<void>(send(*link, fabric::Lane::urgent, kind, {}, message));
 }
 
-bool Control::send_bulk(const Member& to, Kind kind, Bytes message) {
+bool Control::send_bulk(const Member& to, Kind kind, Bytes head, Bytes rest) {
   for (Link& link : links_)
-    if (same(link.member, to)) return send(link, fabric::Lane::bulk, kind, message);
+    if (same(link.member, to)) return send(link, fabric::Lane::bulk, kind, head, rest);
   return false;
 }
 

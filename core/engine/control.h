@@ -59,7 +59,11 @@ class Control {
   void send(fabric::PeerId peer, Kind kind, Bytes message);
   /// To a member of this view, behind everything urgent; false: it is not there, or has no room
   /// now.
-  bool send_bulk(const Member& to, Kind kind, Bytes message);
+  bool send_bulk(const Member& to, Kind kind, Bytes message) {
+    return send_bulk(to, kind, {}, message);
+  }
+  /// The same of a message in two parts.
+  bool send_bulk(const Member& to, Kind kind, Bytes head, Bytes rest);
 
  private:
   struct Link {
@@ -72,7 +76,7 @@ class Control {
   };
   void dial(Link& link, Time now);
   void drop(Link& link);
-  bool send(Link& link, fabric::Lane lane, Kind kind, Bytes message);
+  bool send(Link& link, fabric::Lane lane, Kind kind, Bytes head, Bytes rest);
   const Link* find(fabric::PeerId peer) const;
   Link* find(fabric::PeerId peer) {
     return const_cast<Link*>(static_cast<const Control*>(this)->find(peer));

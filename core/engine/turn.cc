@@ -185,11 +185,10 @@ void Turn::handle(Time now, const fabric::Event& event) {
     if (!transit_.returned(event.token)) control_.completed(event.token);
     return;
   }
-  if (control_.knows(event.peer)) {
+  if (const auto rank = control_.rank_of(event.peer); rank || control_.knows(event.peer)) {
     // What the application posts is nothing to membership.
     stirred_ |= event.kind != Kind::message || event.bytes.empty() ||
                 static_cast<Control::Kind>(event.bytes.front()) != Control::Kind::post;
-    const auto rank = control_.rank_of(event.peer);
     if (event.kind == Kind::connected) {
       control_.connected(event.peer);
     } else if (event.kind == Kind::message) {
@@ -198,14 +197,14 @@ void Turn::handle(Time now, const fabric::Event& event) {
       control_.lost(event.peer, event.text, now);
       if (rank) lose(*rank, event.text);
     }
-  } else if (const auto rank = epoch_->rank_of(event.peer)) {
+  } else if (const auto member = epoch_->rank_of(event.peer)) {
     if (event.kind == Kind::lost) {
-      epoch_->lose(*rank);
+      epoch_->lose(*member);
       // Not evidence by itself: whoever freezes cuts its mirrors, and says why a moment later.
-      mirrors_lost_at_[*rank] = std::min(mirrors_lost_at_[*rank], now);
+      mirrors_lost_at_[*member] = std::min(mirrors_lost_at_[*member], now);
       stirred_ = true;
-      if (!formed_once_ || options_.fixed) lose(*rank, event.text);
-    } else if (auto handled = epoch_->handle(*rank, event); !handled) {
+      if (!formed_once_ || options_.fixed) lose(*member, event.text);
+    } else if (auto handled = epoch_->handle(*member, event); !handled) {
       stop(handled.error());
     }
   }
@@ -253,12 +252,8 @@ std::size_t Turn::most_post_bytes() const {
 bool Turn::post(const Member& to, std::size_t channel, Bytes message) {
   if (phase_ == Phase::stopped) return false;
   posted_ = true;
-  posting_.resize(sizeof(std::uint16_t) + message.size());
   const auto number = static_cast<std::uint16_t>(channel);
-  std::memcpy(posting_.data(), &number, sizeof number);
-  if (!message.empty())
-    std::memcpy(posting_.data() + sizeof number, message.data(), message.size());
-  return control_.send_bulk(to, Control::Kind::post, posting_);
+  return control_.send_bulk(to, Control::Kind::post, std::as_bytes(std::span(&number, 1)), message);
 }
 
 void Turn::on_posted(Rank from, Bytes body) {

@@ -266,7 +266,6 @@ class Turn {
   std::vector<membership::Joiner> sponsored_;
   bool names_joiners_ = false;  // some are new since they were named last
   membership::Applicants applicants_;
-  std::vector<std::byte> posting_;        // of `post`
   bool posted_ = false;                   // since the last turn
   std::vector<std::byte> last_decision_;  // what ended the view before, for who is still in it
 

@@ -185,7 +185,7 @@ class Replica : public Attachment,
   void put_question(Call& call);
   bool ask_next(Call& call, const RecordView& reply);
   /// `most`: bytes of a result.
-  Outcome run_read(std::uint64_t method, Bytes body, std::size_t most);
+  void run_read(std::uint64_t method, Bytes body, std::size_t most, Outcome& outcome);
   void answer_here(Call& call);
   bool turn_rounds();
   bool begin_round(const std::shared_ptr<const View>& now);
@@ -240,7 +240,7 @@ class Replica : public Attachment,
   ReadRounds rounds_;
   std::map<NodeId, RecordHeader> so_far_;  // answers that wait for room, one for each who asked
   bool loaded_ = false;                    // a state, since the group was told of a view
-  Outcome outcome_;                        // of the call that is executed
+  Outcome outcome_, asked_for_;            // of the call that is executed; of a read for another
   std::size_t most_post_bytes_ = 0;
   std::vector<RecordBox> outbox_;  // by rank, for as long as it is here
   bool out_ = false;               // there is something in it

@@ -60,7 +60,7 @@ bool Replica::flush(Rank to) {
   const Bytes all = box.seal();
   std::size_t sent = 0;
   while (sent < all.size()) {
-    std::size_t end = sent;
+    std::size_t end = all.size() - sent <= most ? all.size() : sent;
     while (end < all.size()) {
       RecordHeader header;
       std::memcpy(&header, all.data() + end, sizeof header);

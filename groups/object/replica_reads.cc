@@ -59,7 +59,7 @@ CallResult<Call*> Replica::ask(Call& call, const Where& where, std::uint64_t met
     }
     call.in_flight_.store(true, std::memory_order_relaxed);
     put(call);
-    static_cast<void>(turned());
+    static_cast<void>(call.latest() ? turned() : flush());
     return &call;
   }
   {
@@ -158,14 +158,14 @@ bool Replica::ask_next(Call& call, const RecordView& reply) {
   return true;
 }
 
-Outcome Replica::run_read(std::uint64_t method, Bytes body, std::size_t most) {
+void Replica::run_read(std::uint64_t method, Bytes body, std::size_t most, Outcome& outcome) {
   Reader reader(body);
   CallView call;
   call.header.method = method;
   call.header.kind = CallHeader::Kind::read;
   call.header.version = reader.get<std::uint32_t>();
   call.arguments = reader.rest();
-  Outcome outcome;
+  outcome.error.reset();
   if (!reader.ok())
     outcome.error = Error{Code::invalid, "a read without a version", ""};
   else if (!ready_.load(std::memory_order_relaxed))
@@ -173,21 +173,19 @@ Outcome Replica::run_read(std::uint64_t method, Bytes body, std::size_t most) {
   else
     run(call, outcome, most);
   outcome.effect = Effect::no;
-  return outcome;
 }
 
 void Replica::answer_read(Rank from, const RecordView& record) {
-  reply_to(
-      from, record.header.call, executed_.load(std::memory_order_relaxed),
-      run_read(record.header.what, record.body, group_->max_post_bytes() - sizeof(RecordHeader)));
+  run_read(record.header.what, record.body, most_post_bytes_ - sizeof(RecordHeader), asked_for_);
+  reply_to(from, record.header.call, executed_.load(std::memory_order_relaxed), asked_for_);
 }
 
 void Replica::answer_here(Call& call) {
   RecordHeader header;
   const Bytes question = call.rest().question;
   std::memcpy(&header, question.data(), sizeof header);
-  const Outcome outcome =
-      run_read(header.what, question.subspan(sizeof header), clients::most_reply_bytes);
+  Outcome outcome;  // its own: the method of a read may come by here again
+  run_read(header.what, question.subspan(sizeof header), clients::most_reply_bytes, outcome);
   const Reply* const reply = add_reply(call, self_id_, outcome);
   if (reply == nullptr) return;
   call.own_ = reply;
