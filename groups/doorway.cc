@@ -23,12 +23,13 @@ membership::Admission::Judge judge_of(const fabric::Fabric& fabric, const std::s
 }  // namespace
 
 Doorway::Doorway(fabric::Rendezvous& rendezvous, engine::Turn& turn, const fabric::Fabric& fabric,
-                 std::string host, Duration sign_of_life, clients::Desk::Find find)
+                 std::string host, const membership::Timing& timing, clients::Desk::Find find)
     : rendezvous_(rendezvous),
       turn_(turn),
       mine_{fabric.address(), host, {}},
-      admission_(std::string(fabric.name()), sign_of_life, judge_of(fabric, host)),
-      desk_(std::move(find)) {}
+      admission_(std::string(fabric.name()), timing.interval, judge_of(fabric, host)),
+      desk_(std::move(find)),
+      patience_(timing.timeout) {}
 
 bool Doorway::handle(fabric::Rendezvous::Event& event, Time now) {
   using Kind = fabric::Rendezvous::Event::Kind;
@@ -84,17 +85,26 @@ bool Doorway::turn_desk(Time now) {
   return worked;
 }
 
+/// A moment without a majority is none that clients need to know of: they would ask others, who
+/// may be as busy, and for what this member is about to answer.
+std::optional<Error> Doorway::why_no_clients(Time now) {
+  if (!turn_.isolated()) alone_at_ = never;
+  if (turn_.isolated() && alone_at_ == never) alone_at_ = now + patience_;
+  if (now < alone_at_) return std::nullopt;
+  return Error{Code::would_block, "it has no contact with a majority", ""};
+}
+
 void Doorway::step(Time now) {
-  using Phase = engine::Turn::Phase;
+  const bool stopped = turn_.phase() == engine::Turn::Phase::stopped;
   std::optional<Error> closed = closed_;
-  if (!closed && turn_.phase() == Phase::stopped)
-    closed = Error{Code::would_block, "it is no member any more", ""};
+  if (!closed && stopped) closed = Error{Code::would_block, "it is no member any more", ""};
   admission_.close(closed);
   // A group that lets nobody in serves clients all the same.
-  if (closed && closed->code == Code::refused && turn_.phase() != Phase::stopped) closed.reset();
-  if (!closed && turn_.isolated())
-    closed = Error{Code::would_block, "it has no contact with a majority", ""};
-  desk_.close(std::move(closed));
+  if (closed && closed->code == Code::refused && !stopped) closed.reset();
+  if (closed)
+    desk_.close(std::move(closed), !stopped);
+  else
+    desk_.close(why_no_clients(now));
   admission_.step(turn_.view(), entry(), now);
   turn_.sponsor(admission_.waiting());
   using Kind = membership::Admission::Action::Kind;

@@ -55,7 +55,7 @@ Result<std::unique_ptr<Node>> NodeImpl::start(const Config& config) {
                                                options, Monotonic::now());
   node->doorway_ = std::make_unique<Doorway>(
       *node->met_.rendezvous, *node->turn_, *node->met_.fabric, node->met_.host,
-      options.timing.interval,
+      options.timing,
       [raw = node.get()](std::string_view group) { return raw->attachments_.for_clients(group); });
   if (options.fixed)
     node->doorway_->close({Code::refused,

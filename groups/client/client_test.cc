@@ -6,6 +6,7 @@
 #include <poll.h>
 
 #include <deque>
+#include <future>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -190,6 +191,62 @@ TEST_CASE("when members leave, the client goes on with the others, and each upda
     }
     CHECK(counter.linearizable().read<&Counter::get>().get(soon()) == sent);
   }
+}
+
+TEST_CASE("members that shut down tell their clients first what became of what was under way") {
+  // Nothing is executed while the second member does not turn.
+  Served group(2, "shm", [](Config& config) { config.engine_thread = config.name == "a"; });
+  Node& turned = *group.nodes[1];
+  auto counters = group.objects<Counter>();
+  Config config = group.client_config();
+  config.contacts.resize(1);
+  auto connecting = std::async(std::launch::async, [&] { return group.client(config); });
+  while (connecting.wait_for(std::chrono::seconds(0)) != std::future_status::ready) turned.poll();
+  auto client = connecting.get();
+  auto counter = client->object<Counter>("test");
+  const auto turn_until = [&](auto done) {
+    const Time limit = soon();
+    while (!done() && Monotonic::now() < limit) client->poll(), turned.poll();
+    return done();
+  };
+  auto first = counter.update<&Counter::add>(5u);
+  REQUIRE(turn_until([&] { return first.ready(); }));
+  auto second = counter.update<&Counter::add>(2u);
+  const Time limit = soon();
+  while (group.nodes[0]->group("test")->laggards().empty() && Monotonic::now() < limit)
+    client->poll();
+  REQUIRE_FALSE(group.nodes[0]->group("test")->laggards().empty());  // it is in the order
+  auto other = std::async(std::launch::async, [&] { return group.nodes[0]->shutdown(soon()); });
+  // sleep-ok: until the other closes its desk; if it takes longer, nothing is under way by then
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  CHECK_FALSE(second.ready());
+  CHECK(turned.shutdown(soon()));
+  CHECK(other.get());
+  const auto reply = second.get(soon());
+  REQUIRE_MESSAGE(reply, reply.error().text());
+  CHECK(reply->value == 7);
+}
+
+TEST_CASE("a moment without a majority sends no client away, and a failure timeout does") {
+  Served group(2, "shm", [](Config& config) { config.engine_thread = config.name == "b"; });
+  auto counters = group.objects<Counter>();
+  Config config = group.client_config();
+  config.contacts.erase(config.contacts.begin());
+  auto connecting = std::async(std::launch::async, [&] { return group.client(config); });
+  while (connecting.wait_for(std::chrono::seconds(0)) != std::future_status::ready)
+    group.nodes[0]->poll();
+  auto client = connecting.get();
+  CHECK(client->member() == "b");
+  // It turns no more: the other is without contact after 600 ms, and alone 2 s later.
+  const Time since = Monotonic::now();
+  const auto poll_until = [&](Time end) {
+    while (Monotonic::now() < end && !client->member().empty())
+      if (!client->poll()) client->idle(end);
+  };
+  poll_until(since + std::chrono::milliseconds(1300));
+  CHECK(client->member() == "b");
+  poll_until(soon());
+  CHECK(client->member().empty());
 }
 
 TEST_CASE("notices of a member come to its clients that listen, in order") {

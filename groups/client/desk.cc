@@ -129,8 +129,9 @@ void Desk::drop(fabric::LineId id) {
   std::erase_if(asked_, [id](const auto& each) { return each.second.line == id; });
 }
 
-void Desk::close(std::optional<Error> why) {
+void Desk::close(std::optional<Error> why, bool answers) {
   closed_ = std::move(why);
+  answers_ = answers;
   if (closed_ && !lines_.empty()) due_ = true;
 }
 
@@ -141,12 +142,14 @@ bool Desk::step(Time now) {
   deadline_ = never;
   bool worked = false;
   for (auto& [id, line] : lines_) {
-    if (closed_) doom(line, *closed_);
-    if (!line.doom) worked |= work(id, line, now);
+    if (closed_ && !owes(line)) doom(line, *closed_);
+    if (!closed_ && !line.doom) worked |= work(id, line, now);
   }
   sweep(now);
   for (auto& [id, line] : lines_) {
-    worked |= flush(id, line);
+    const bool said = flush(id, line);
+    if (closed_) due_ |= said;
+    worked |= said;
     deadline_ = std::min(deadline_, line.heard + silence);
     if (!line.inbox.empty() || !line.waiting.empty())
       deadline_ = std::min(deadline_, now + try_again);

@@ -57,8 +57,10 @@ class Desk final : public Answers {
   void said(fabric::LineId line, Bytes word, Time now);
   bool has(fabric::LineId line) const { return lines_.contains(line); }
   void ended(fabric::LineId line);
-  /// Nobody is served from here on, and whoever is, or comes, is told why; nullopt: all are again.
-  void close(std::optional<Error> why);
+  /// Nothing more is done from here on, and whoever is served, or comes, is told why; nullopt: all
+  /// are served again. `answers`: what is under way still comes to its end here, so clients are
+  /// told of that first.
+  void close(std::optional<Error> why, bool answers = false);
   /// Call it after the above, after every turn if `due`, and at `deadline`. True: it did something.
   bool step(Time now);
 
@@ -126,6 +128,7 @@ class Desk final : public Answers {
   bool flush(fabric::LineId id, Line& line);
   void sweep(Time now);
   void drop(fabric::LineId id);
+  bool owes(const Line& line) const { return answers_ && (line.asked != 0 || !line.out.empty()); }
   static void doom(Line& line, Error why) {
     if (!line.doom) line.doom = std::move(why);
   }
@@ -136,6 +139,7 @@ class Desk final : public Answers {
   Tag next_tag_ = 1;
   std::size_t kept_ = 0;  // bytes of all lines' `out`
   std::optional<Error> closed_;
+  bool answers_ = false;  // although it is closed
   std::vector<Action> actions_;
   bool due_ = false;
   Time deadline_ = never;

@@ -211,6 +211,30 @@ TEST_CASE("who does not take its replies is not answered, and costs no more than
   CHECK(story.service.asked.size() == 100);
 }
 
+TEST_CASE("whoever closes answers first what is under way, and begins nothing") {
+  Story story;
+  story.comes(1);
+  story.opens(1, 3, "store");
+  story.comes(2);
+  story.updates(1, 3, 1);
+  story.step(1);
+  story.heard(1);
+  story.desk.close(Error{Code::would_block, "it is leaving", ""}, true);
+  story.updates(1, 3, 2);
+  story.step(2);
+  CHECK(story.dismissed.contains(2));
+  CHECK_FALSE(story.dismissed.contains(1));
+  CHECK(story.service.asked == std::vector<std::string>{"update 1 of 5"});
+  story.desk.answer(1, {Answer::Kind::value, Effect::yes, 9, as_bytes("five")});
+  REQUIRE(story.desk.due());
+  story.step(3);
+  CHECK(story.kinds(1) == Kinds{Kind::updated});
+  REQUIRE(story.desk.due());
+  story.step(4);
+  CHECK(story.dismissed[1].what == "it is leaving");
+  CHECK(story.service.asked.size() == 1);
+}
+
 TEST_CASE("there are not more clients than that, silent ones go, and all when it closes") {
   Story story;
   for (fabric::LineId line = 1; line <= Desk::most_clients; ++line) story.comes(line);
