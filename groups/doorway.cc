@@ -100,9 +100,8 @@ void Doorway::step(Time now) {
   if (!closed && stopped) closed = Error{Code::would_block, "it is no member any more", ""};
   admission_.close(closed);
   // A group that lets nobody in serves clients all the same.
-  if (closed && closed->code == Code::refused && !stopped) closed.reset();
-  if (closed)
-    desk_.close(std::move(closed), !stopped);
+  if (closed && (stopped || closed->code != Code::refused))
+    desk_.close(closed, !stopped);
   else
     desk_.close(why_no_clients(now));
   admission_.step(turn_.view(), entry(), now);
