@@ -88,9 +88,13 @@ bool Doorway::turn_desk(Time now) {
 /// A moment without a majority is none that clients need to know of: they would ask others, who
 /// may be as busy, and for what this member is about to answer.
 std::optional<Error> Doorway::why_no_clients(Time now) {
-  if (!turn_.isolated()) alone_at_ = never;
-  if (turn_.isolated() && alone_at_ == never) alone_at_ = now + patience_;
+  if (!turn_.isolated()) {
+    alone_at_ = look_at_ = never;
+    return std::nullopt;
+  }
+  if (alone_at_ == never) alone_at_ = look_at_ = now + patience_;
   if (now < alone_at_) return std::nullopt;
+  look_at_ = never;
   return Error{Code::would_block, "it has no contact with a majority", ""};
 }
 

@@ -27,7 +27,7 @@ class Doorway {
   bool handle(fabric::Rendezvous::Event& event, Time now);
   /// After all events of a turn, and at `deadline`.
   void step(Time now);
-  Time deadline() const { return std::min({admission_.deadline(), desk_.deadline(), alone_at_}); }
+  Time deadline() const { return std::min({admission_.deadline(), desk_.deadline(), look_at_}); }
   /// After every turn: clients are told what came of it. True if there was anything to do.
   bool turned() { return desk_.due() && turn_desk(Monotonic::now()); }
   /// Clients are told of what is under way before they are told this.
@@ -47,6 +47,7 @@ class Doorway {
   std::optional<Error> closed_;
   const Duration patience_;  // without a majority
   Time alone_at_ = never;    // then the others may have gone on
+  Time look_at_ = never;     // whether it still is, then; once
 };
 
 }  // namespace squall
