@@ -200,9 +200,10 @@ TEST_CASE("members that shut down tell their clients first what became of what w
   auto counters = group.objects<Counter>();
   Config config = group.client_config();
   config.contacts.resize(1);
-  auto connecting = std::async(std::launch::async, [&] { return group.client(config); });
+  auto connecting = std::async(
+      std::launch::async, [&] { return std::pair(group.client(config), group.client(config)); });
   while (connecting.wait_for(std::chrono::seconds(0)) != std::future_status::ready) turned.poll();
-  auto client = connecting.get();
+  const auto [client, idle] = connecting.get();
   auto counter = client->object<Counter>("test");
   const auto turn_until = [&](auto done) {
     const Time limit = soon();
@@ -217,8 +218,10 @@ TEST_CASE("members that shut down tell their clients first what became of what w
     client->poll();
   REQUIRE_FALSE(group.nodes[0]->group("test")->laggards().empty());  // it is in the order
   auto other = std::async(std::launch::async, [&] { return group.nodes[0]->shutdown(soon()); });
-  // sleep-ok: until the other closes its desk; if it takes longer, nothing is under way by then
-  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  // Whoever is owed nothing is sent away at once.
+  while (!idle->member().empty() && Monotonic::now() < limit) idle->poll();
+  REQUIRE(idle->member().empty());
+  client->poll();
   CHECK_FALSE(second.ready());
   CHECK(turned.shutdown(soon()));
   CHECK(other.get());
