@@ -10,7 +10,7 @@ namespace squall {
 namespace {
 
 /// Longer ones are no slip of anything.
-constexpr std::size_t max_guessed_bytes = 100;
+constexpr std::size_t max_guessed_flag_bytes = 100;
 
 std::string with_dashes(std::string_view text) {
   std::string out(text);
@@ -19,7 +19,7 @@ std::string with_dashes(std::string_view text) {
 }
 
 /// Whether a flag without prefix is for us to know.
-bool is_ours(std::string_view body) {
+bool is_our_flag(std::string_view body) {
   return std::ranges::any_of(
       config_keys(), [&](const ConfigKey& key) { return body.starts_with(key.section + "-"); });
 }
@@ -53,7 +53,7 @@ tl::unexpected<Error> unknown(std::string_view word, std::string_view body,
     }
     // Wherever the group's name may end in what was written.
     constexpr std::string_view front = "group-";
-    if (body.starts_with(front) && body.size() <= max_guessed_bytes)
+    if (body.starts_with(front) && body.size() <= max_guessed_flag_bytes)
       for (auto at = body.find('-', front.size()); at != body.npos; at = body.find('-', at + 1))
         known.push_back(key.flag(body.substr(front.size(), at - front.size())));
     known.push_back(key.flag(any_group));
@@ -84,7 +84,7 @@ Result<std::vector<KeyText>> take_flags(std::vector<std::string>& words, std::st
     const std::string word = words[i].substr(0, equals);
     const std::string_view body =
         word.starts_with(start) ? std::string_view(word).substr(start.size()) : std::string_view{};
-    if (body.empty() || (prefix.empty() && !is_ours(body))) {
+    if (body.empty() || (prefix.empty() && !is_our_flag(body))) {
       left.push_back(words[i]);
       continue;
     }

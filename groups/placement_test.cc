@@ -46,7 +46,7 @@ struct Member {
   }
 };
 
-struct Nodes {
+struct Crew {
   std::vector<GroupConfig> groups;
   std::vector<std::unique_ptr<Member>> members = {};
   std::vector<Contact> contacts = {};
@@ -120,7 +120,7 @@ GroupConfig group_of(std::string name) {
 TEST_CASE("a group on named members is theirs alone") {
   GroupConfig pair = group_of("pair"), all = group_of("all");
   pair.members = {"c", "a"};
-  Nodes nodes{{pair, all}};
+  Crew nodes{{pair, all}};
   nodes.start(3);
   CHECK(nodes.shards(1, "pair") == "ca");
   CHECK(nodes.group(0, "pair").membership().shard == 0);
@@ -147,7 +147,7 @@ TEST_CASE("shards wait for members, say what is missing, and hold up nobody") {
   GroupConfig store = group_of("store"), all = group_of("all");
   store.shards = 2;
   store.replicas = 2;
-  Nodes nodes{{store, all}};
+  Crew nodes{{store, all}};
   nodes.start(3);
   const auto refused = nodes.group(0, "store").try_send(as_bytes("w"));
   REQUIRE_FALSE(refused);
@@ -174,7 +174,7 @@ TEST_CASE(
     "who takes the place of one that was lost gets the shard's state, and goes on elsewhere") {
   GroupConfig store = group_of("store"), all = group_of("all");
   store.replicas = 2;
-  Nodes nodes{{store, all}};
+  Crew nodes{{store, all}};
   SUBCASE("shm") {
     nodes.fabric = "shm";
   }
@@ -209,7 +209,7 @@ TEST_CASE("a layout in code places a group, and one that errs keeps what was the
     if (view.size() > 3) return fail(Code::unavailable, "no more than three, please");
     return std::vector<std::vector<Rank>>{{1}};
   };
-  Nodes nodes{{odd}};
+  Crew nodes{{odd}};
   nodes.start(3);
   CHECK(nodes.shards(0, "odd") == "b");
   nodes.join("d");
@@ -218,7 +218,7 @@ TEST_CASE("a layout in code places a group, and one that errs keeps what was the
 }
 
 TEST_CASE("posts go to one member, in order, and to nobody else") {
-  Nodes nodes{{group_of("all"), group_of("other")}};
+  Crew nodes{{group_of("all"), group_of("other")}};
   nodes.start(3);
   std::string got, elsewhere;
   nodes.group(2, "all").on_post(

@@ -26,7 +26,7 @@ constexpr std::size_t piece_bytes = max_state_piece_bytes;
 
 using Records = std::vector<std::vector<std::byte>>;
 
-class Recorder : public RecordSink {
+class Recording : public RecordSink {
  public:
   Result<MutableBytes> reserve(std::size_t bytes) override {
     records.emplace_back(bytes);
@@ -46,7 +46,7 @@ class Recorder : public RecordSink {
 Records records_of(const fs::path& tree) {
   auto sources = plan_sources({tree});
   REQUIRE(sources);
-  Recorder recorder;
+  Recording recorder;
   REQUIRE(walk(*sources, recorder));
   return recorder.records;
 }
@@ -79,7 +79,7 @@ Result<> pass(const std::function<Result<std::size_t>(MutableBytes)>& source, st
   return {};
 }
 
-void make_tree(const fs::path& root) {
+void make_small_tree(const fs::path& root) {
   fs::create_directories(root / "sub" / "empty");
   write_file(root / "nothing", "");
   write_file(root / "sub" / "large", std::string(3 * piece_bytes + 17, 'l'));
@@ -89,7 +89,7 @@ void make_tree(const fs::path& root) {
 
 TEST_CASE("whoever takes over after any number of records ends with the same") {
   const Scratch scratch;
-  make_tree(scratch / "in");
+  make_small_tree(scratch / "in");
   const Records records = records_of(scratch / "in");
   const auto expected = picture(scratch / "in");
   std::optional<Digest::Value> digest;
@@ -123,7 +123,7 @@ TEST_CASE("whoever takes over after any number of records ends with the same") {
 
 TEST_CASE("what was changed behind a member's back reaches nobody under its name") {
   const Scratch scratch;
-  make_tree(scratch / "in");
+  make_small_tree(scratch / "in");
   Receiver first(scratch / "out", "first");
   for (const auto& record : records_of(scratch / "in")) REQUIRE(first.take(record));
   const fs::path large = scratch / "out" / "first" / "sub" / "large";

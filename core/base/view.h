@@ -16,6 +16,11 @@ struct Member {
   std::string name;  ///< as configured; for people and logs
 };
 
+/// The same life of the same node.
+inline bool is_same(const Member& left, const Member& right) {
+  return left.id == right.id && left.incarnation == right.incarnation;
+}
+
 /// Who of a view is in one channel.
 struct Seating {
   /// The view in which somebody first was, and from which on somebody always stayed: who comes to a

@@ -10,10 +10,6 @@ constexpr Duration dial_interval = std::chrono::milliseconds(50);
 // Not of any view: the connection is the pair's.
 constexpr ViewId no_view{};
 
-bool same(const Member& left, const Member& right) {
-  return left.id == right.id && left.incarnation == right.incarnation;
-}
-
 }  // namespace
 
 Control::~Control() {
@@ -28,7 +24,7 @@ void Control::move_to(const View& view, Rank self, std::span<const Contact> cont
   for (Rank rank = 0; rank < view.size(); ++rank) {
     Link& link = links_[rank];
     const auto known = std::ranges::find_if(
-        old, [&](const Link& other) { return same(other.member, view.members[rank]); });
+        old, [&](const Link& other) { return is_same(other.member, view.members[rank]); });
     if (known != old.end()) {
       link = *known;
       *known = {};
@@ -125,7 +121,7 @@ void Control::send(fabric::PeerId peer, Kind kind, Bytes message) {
 
 bool Control::send_bulk(const Member& to, Kind kind, Bytes head, Bytes rest) {
   for (Link& link : links_)
-    if (same(link.member, to)) return send(link, fabric::Lane::bulk, kind, head, rest);
+    if (is_same(link.member, to)) return send(link, fabric::Lane::bulk, kind, head, rest);
   return false;
 }
 

@@ -12,10 +12,6 @@ namespace {
 // Pieces of one stream in one turn: the engine has other things to do.
 constexpr int pieces_at_once = 8;
 
-bool same(const Member& left, const Member& right) {
-  return left.id == right.id && left.incarnation == right.incarnation;
-}
-
 }  // namespace
 
 Donor::Donor(std::size_t piece_bytes, Send send)
@@ -29,19 +25,19 @@ void Donor::hold(const Member& joiner, ViewId view, std::vector<StateSource> sou
 }
 
 void Donor::release(const Member& joiner) {
-  std::erase_if(held_, [&](const Held& held) { return same(held.joiner, joiner); });
+  std::erase_if(held_, [&](const Held& held) { return is_same(held.joiner, joiner); });
 }
 
 void Donor::release_all_but(const View& view) {
   std::erase_if(held_, [&](const Held& held) {
     return std::ranges::none_of(view.members,
-                                [&](const Member& member) { return same(member, held.joiner); });
+                                [&](const Member& member) { return is_same(member, held.joiner); });
   });
 }
 
 Donor::Held* Donor::find(const Member& joiner, ViewId view) {
   for (Held& held : held_)
-    if (same(held.joiner, joiner) && held.view == view) return &held;
+    if (is_same(held.joiner, joiner) && held.view == view) return &held;
   return nullptr;
 }
 

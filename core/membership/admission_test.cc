@@ -13,11 +13,11 @@ namespace squall::membership {
 namespace {
 
 using namespace admission_story;
-using Kind = Admission::Action::Kind;
+using AdmissionKind = Admission::Action::Kind;
 
 constexpr Duration beat = 20ms;
 
-struct Story {
+struct AdmissionStory {
   Admission admission{"tcp", beat};
   View view = view_of(3, "ab");
   Entry entry;
@@ -42,14 +42,14 @@ struct Story {
   }
   Word told(Time now) {
     const auto action = only(now);
-    REQUIRE(action.kind == Kind::say);
+    REQUIRE(action.kind == AdmissionKind::say);
     auto word = decode_word(action.bytes);
     REQUIRE(word);
     return *word;
   }
   Error sent_away(Time now) {
     const auto action = only(now);
-    REQUIRE(action.kind == Kind::dismiss);
+    REQUIRE(action.kind == AdmissionKind::dismiss);
     return action.error;
   }
   /// A view with these, who came with it; this member was there before.
@@ -66,7 +66,7 @@ struct Story {
 };
 
 TEST_CASE("who asks waits, is named to the coordinator, and hears so with every beat") {
-  Story story;
+  AdmissionStory story;
   story.asks(7, "c", 1);
   CHECK(story.told(at(0)).kind == Word::Kind::pending);
   REQUIRE(story.admission.waiting().size() == 1);
@@ -79,7 +79,7 @@ TEST_CASE("who asks waits, is named to the coordinator, and hears so with every 
 }
 
 TEST_CASE("who goes is named no more") {
-  Story story;
+  AdmissionStory story;
   story.asks(7, "c", 1);
   story.step(at(0));
   story.admission.ended(7);
@@ -89,7 +89,7 @@ TEST_CASE("who goes is named no more") {
 }
 
 TEST_CASE("a guest that asks for nothing is sent away after 2 s") {
-  Story story;
+  AdmissionStory story;
   story.comes(7, "c");
   CHECK(story.admission.deadline() == at(2000));
   CHECK(story.step(at(1999)).empty());
@@ -100,7 +100,7 @@ TEST_CASE("a guest that asks for nothing is sent away after 2 s") {
 
 TEST_CASE("garbled words, words of members and a second request cost the guest its place") {
   for (const auto& bytes : {std::vector<std::byte>(3), encode(pending()), encode(request(1))}) {
-    Story story;
+    AdmissionStory story;
     story.asks(7, "c", 1);
     story.admission.said(7, bytes, at(0));
     CHECK(story.sent_away(at(0)).code == Code::invalid);
@@ -112,7 +112,7 @@ TEST_CASE("garbled words, words of members and a second request cost the guest i
 }
 
 TEST_CASE("a joiner that does not offer the group's fabric is refused, with the fabric's name") {
-  Story story;
+  AdmissionStory story;
   story.admission = Admission("ofi:efa", beat);
   story.asks(7, "c", 1);
   const Error why = story.sent_away(at(0));
@@ -121,7 +121,7 @@ TEST_CASE("a joiner that does not offer the group's fabric is refused, with the 
 }
 
 TEST_CASE("a judge may refuse, and sees the credentials") {
-  Story story;
+  AdmissionStory story;
   story.admission =
       Admission("tcp", beat, [](const fabric::Introduction& who, Bytes credentials) -> Result<> {
         if (as_text(credentials) == "sesame") return {};
@@ -138,7 +138,7 @@ TEST_CASE("a judge may refuse, and sees the credentials") {
 }
 
 TEST_CASE("fast_restart_same_identity: a run waits until the former one is out of the view") {
-  Story story;
+  AdmissionStory story;
   story.asks(7, "b", 1, 2);  // run 1 is in the view
   const Word word = story.told(at(0));
   CHECK(word.text == "a member named b is in the view already; its former run has to be out first");
@@ -151,7 +151,7 @@ TEST_CASE("fast_restart_same_identity: a run waits until the former one is out o
 }
 
 TEST_CASE("an earlier run than the one in the view is refused for good") {
-  Story story;
+  AdmissionStory story;
   story.view = view_of(3, "ab", 5);
   story.asks(7, "b", 1, 4);
   const Error why = story.sent_away(at(0));
@@ -161,13 +161,13 @@ TEST_CASE("an earlier run than the one in the view is refused for good") {
 
 TEST_CASE(
     "a run that was admitted, and asks when nobody remembers how, is told to ask as another") {
-  Story story;
+  AdmissionStory story;
   story.asks(7, "b", 1, 1);
   CHECK(story.sent_away(at(0)).code == Code::closed);
 }
 
 TEST_CASE("a member that came with the same view cannot tell another joiner, so that one waits") {
-  Story story;
+  AdmissionStory story;
   story.entry.joined = true;
   story.asks(7, "b", 1, 1);
   CHECK(story.told(at(0)).text == "it is admitted; an older member has to tell it");
@@ -175,7 +175,7 @@ TEST_CASE("a member that came with the same view cannot tell another joiner, so 
 }
 
 TEST_CASE("a full view makes joiners wait, and says so") {
-  Story story;
+  AdmissionStory story;
   story.view = {ViewId{3}, {}};
   for (Rank rank = 0; rank < max_members; ++rank)
     story.view.members.push_back(member("m" + std::to_string(rank)));
@@ -188,7 +188,7 @@ TEST_CASE("a full view makes joiners wait, and says so") {
 }
 
 TEST_CASE("who is in the view is told so once: who is in it, how they are reached, and tickets") {
-  Story story;
+  AdmissionStory story;
   story.asks(7, "c", 1);
   story.step(at(0));
   const Change change = story.begins({joiner("c", 1)});
@@ -210,7 +210,7 @@ TEST_CASE("who is in the view is told so once: who is in it, how they are reache
 }
 
 TEST_CASE("joiners of one change hold the same ticket for each other, and nobody else's") {
-  Story story;
+  AdmissionStory story;
   story.asks(7, "c", 1);
   story.asks(8, "d", 2);
   story.step(at(0));
@@ -227,7 +227,7 @@ TEST_CASE("joiners of one change hold the same ticket for each other, and nobody
 }
 
 TEST_CASE("a request with another secret than the admitted one's is not told the tickets") {
-  Story story;
+  AdmissionStory story;
   story.asks(7, "c", 2);
   story.step(at(0));
   const Change change = story.begins({joiner("c", 1)});
@@ -236,7 +236,7 @@ TEST_CASE("a request with another secret than the admitted one's is not told the
 }
 
 TEST_CASE("who was told goes, or is sent away after 2 s: its place is for others") {
-  Story story;
+  AdmissionStory story;
   story.asks(7, "c", 1);
   story.step(at(0));
   const Change change = story.begins({joiner("c", 1)});
@@ -251,7 +251,7 @@ TEST_CASE("who was told goes, or is sent away after 2 s: its place is for others
 
 TEST_CASE(
     "of two runs of one node both are named; once the later one is in, the other is refused") {
-  Story story;
+  AdmissionStory story;
   story.asks(7, "c", 1, 1);
   story.asks(8, "c", 2, 2);
   CHECK(story.step(at(0)).size() == 2);
@@ -260,13 +260,13 @@ TEST_CASE(
   story.enter(change);
   const auto actions = story.step(at(5));
   REQUIRE(actions.size() == 2);
-  CHECK(actions[0].kind == Kind::dismiss);
+  CHECK(actions[0].kind == AdmissionKind::dismiss);
   CHECK(actions[0].error.code == Code::refused);
   CHECK(decode_word(actions[1].bytes)->kind == Word::Kind::admitted);
 }
 
 TEST_CASE("who closes sends everybody away, and may open again") {
-  Story story;
+  AdmissionStory story;
   story.asks(7, "c", 1);
   story.comes(8, "d");
   story.admission.close(Error{Code::would_block, "it is leaving", ""});
@@ -282,7 +282,7 @@ TEST_CASE("who closes sends everybody away, and may open again") {
 }
 
 TEST_CASE("a name that would write on a terminal is refused") {
-  Story story;
+  AdmissionStory story;
   story.asks(7, "c\x1b[2J", 1);
   const Error why = story.sent_away(at(0));
   CHECK(why.code == Code::refused);

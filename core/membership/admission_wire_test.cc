@@ -17,7 +17,7 @@ namespace {
 using namespace admission_story;
 
 /// One of each kind, and those with nothing in them.
-std::vector<Word> samples() {
+std::vector<Word> words() {
   Word credentials = request(7);
   credentials.credentials = {std::byte{1}, std::byte{0}, std::byte{255}};
   return {request(0), credentials, pending(), pending("a member named c is in the view already"),
@@ -25,7 +25,7 @@ std::vector<Word> samples() {
 }
 
 TEST_CASE("every word comes back from the wire as it was, and nothing shorter or longer does") {
-  for (const Word& word : samples()) {
+  for (const Word& word : words()) {
     auto bytes = encode(word);
     const auto back = decode_word(bytes);
     REQUIRE(back);
@@ -104,7 +104,7 @@ TEST_CASE("no text of a member's writes on the joiner's terminal") {
 TEST_CASE("hostile_bytes: no damage to a word does more than get it refused") {
   Random random(17);
   unsigned taken = 0;
-  for (const Word& word : samples()) {
+  for (const Word& word : words()) {
     const auto whole = encode(word);
     for (int attempt = 0; attempt < 2000; ++attempt) {
       auto bytes = whole;

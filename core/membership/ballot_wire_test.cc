@@ -20,7 +20,7 @@ Change sample_change() {
 }
 
 /// One of each kind, and the promise of a member that has accepted something.
-std::vector<Message> samples() {
+std::vector<Message> messages() {
   const ViewId view{3};
   const Frozen frozen{{{4, 7}}};
   return {
@@ -36,7 +36,7 @@ std::vector<Message> samples() {
 }
 
 TEST_CASE("every message comes back from the wire as it was, and nothing shorter or longer does") {
-  for (const Message& message : samples()) {
+  for (const Message& message : messages()) {
     auto bytes = encode(message);
     const auto back = decode_message(bytes);
     REQUIRE(back);
@@ -51,7 +51,7 @@ TEST_CASE("every message comes back from the wire as it was, and nothing shorter
 TEST_CASE("unknown kinds, impossible ballots and skipped views are refused") {
   const auto refused = [](Message message) { return !decode_message(encode(message)); };
   for (const unsigned kind : {0U, 8U, 255U}) {
-    auto bytes = encode(samples().front());
+    auto bytes = encode(messages().front());
     bytes[0] = static_cast<std::byte>(kind);
     CHECK_FALSE(decode_message(bytes));
   }
@@ -65,7 +65,7 @@ TEST_CASE("unknown kinds, impossible ballots and skipped views are refused") {
 TEST_CASE("hostile_bytes: no damage to a ballot message does more than get it refused") {
   Random random(11);
   unsigned taken = 0;
-  for (const Message& message : samples()) {
+  for (const Message& message : messages()) {
     const auto whole = encode(message);
     for (int attempt = 0; attempt < 5000; ++attempt) {
       auto bytes = whole;

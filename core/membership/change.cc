@@ -24,43 +24,43 @@ bool same_members(const View& left, const View& right) {
                             [](const Member& a, const Member& b) { return parts(a) == parts(b); });
 }
 
-tl::unexpected<Error> wrong(std::string what) {
+tl::unexpected<Error> wrong_change(std::string what) {
   return fail(Code::invalid, "a view change " + std::move(what));
 }
 
 /// All that can be said without the old view.
 Result<> well_formed(const Change& change) {
-  if (!(change.kept & change.leaving).empty()) return wrong("keeps a member that leaves");
-  if (change.survivors().empty()) return wrong("that nobody survives");
+  if (!(change.kept & change.leaving).empty()) return wrong_change("keeps a member that leaves");
+  if (change.survivors().empty()) return wrong_change("that nobody survives");
   if (change.joiners.size() > change.kept.size())
-    return wrong(
+    return wrong_change(
         fmt::format("admits {} and keeps only {}", change.joiners.size(), change.kept.size()));
   const std::vector<Member>& members = change.next.members;
   if (members.size() != change.kept.size() + change.joiners.size())
-    return wrong("whose next view is not the kept members and the joiners");
+    return wrong_change("whose next view is not the kept members and the joiners");
   if (members.size() > max_members)
-    return wrong(fmt::format("to {} members; at most {} fit", members.size(), max_members));
+    return wrong_change(fmt::format("to {} members; at most {} fit", members.size(), max_members));
   std::vector<NodeId> ids;
   for (const Member& member : members) {
-    if (member.name.size() > ChangeLimits::name_bytes) return wrong("with too long a name");
+    if (member.name.size() > ChangeLimits::name_bytes) return wrong_change("with too long a name");
     ids.push_back(member.id);
   }
   std::ranges::sort(ids);
-  if (std::ranges::adjacent_find(ids) != ids.end()) return wrong("with one node twice");
+  if (std::ranges::adjacent_find(ids) != ids.end()) return wrong_change("with one node twice");
   for (std::size_t at = 0; at < change.joiners.size(); ++at) {
     const Joiner& joiner = change.joiners[at];
     if (joiner.fabric_address.size() > ChangeLimits::address_bytes)
-      return wrong("with too long an address");
-    if (joiner.host.size() > ChangeLimits::host_bytes) return wrong("with too long a host");
+      return wrong_change("with too long an address");
+    if (joiner.host.size() > ChangeLimits::host_bytes) return wrong_change("with too long a host");
     if (parts(members[change.kept.size() + at]) != parts(joiner.member))
-      return wrong("whose next view does not end with the joiners");
+      return wrong_change("whose next view does not end with the joiners");
   }
-  if (change.trim.size() > ChangeLimits::channels) return wrong("with too many channels");
-  if (auto ok = check_seating(change.next); !ok) return wrong(ok.error().what);
+  if (change.trim.size() > ChangeLimits::channels) return wrong_change("with too many channels");
+  if (auto ok = check_seating(change.next); !ok) return wrong_change(ok.error().what);
   if (!change.next.seating.empty() && change.next.seating.size() != change.trim.size())
-    return wrong("that seats and trims different channels");
+    return wrong_change("that seats and trims different channels");
   for (const auto& senders : change.trim)
-    if (senders.size() > max_members) return wrong("with too many senders");
+    if (senders.size() > max_members) return wrong_change("with too many senders");
   return {};
 }
 
@@ -176,14 +176,15 @@ Secret secret_between(const Change& change, Rank one, Rank other) {
 Result<> check(const Change& change, const View& old) {
   if (auto ok = well_formed(change); !ok) return ok;
   if (raw(change.next.id) != raw(old.id) + 1)
-    return wrong(
+    return wrong_change(
         fmt::format("to view {} cannot follow on view {}", raw(change.next.id), raw(old.id)));
   if (!RankSet::all(old.size()).includes(change.survivors()))
-    return wrong(fmt::format("keeps a rank that a view of {} does not have", old.size()));
+    return wrong_change(fmt::format("keeps a rank that a view of {} does not have", old.size()));
   auto next = change.next.members.begin();
   for (Rank rank = 0; rank < old.size(); ++rank)
     if (change.kept.contains(rank) && parts(*next++) != parts(old.members[rank]))
-      return wrong(fmt::format("keeps {} and calls it something else", old.members[rank].name));
+      return wrong_change(
+          fmt::format("keeps {} and calls it something else", old.members[rank].name));
   return {};
 }
 

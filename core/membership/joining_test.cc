@@ -13,18 +13,18 @@ namespace squall::membership {
 namespace {
 
 using namespace admission_story;
-using Kind = Joining::Action::Kind;
+using JoiningKind = Joining::Action::Kind;
 
-constexpr Duration patience = 200ms;
+constexpr Duration line_patience = 200ms;
 const Error nobody{Code::unavailable, "connection refused", ""};
 
 /// c asks the contacts, whose names are one letter each.
-struct Story {
+struct JoiningStory {
   Joining joining;
   fabric::LineId line = 0;
 
-  explicit Story(const std::string& contacts, Rank first = 0, std::optional<Rank> self = {})
-      : joining(names(contacts), self, member("c"), request(1), patience, first) {}
+  explicit JoiningStory(const std::string& contacts, Rank first = 0, std::optional<Rank> self = {})
+      : joining(names(contacts), self, member("c"), request(1), line_patience, first) {}
   static std::vector<std::string> names(const std::string& letters) {
     std::vector<std::string> list;
     for (const char letter : letters) list.emplace_back(1, letter);
@@ -37,7 +37,7 @@ struct Story {
     joining.step(now);  // ...and ask another
     std::optional<Rank> whom;
     for (const auto& action : joining.take_actions()) {
-      if (action.kind != Kind::visit) continue;
+      if (action.kind != JoiningKind::visit) continue;
       whom = action.contact;
       joining.visiting(++line);
     }
@@ -47,19 +47,19 @@ struct Story {
   void ends(const Error& error, Time now) { joining.ended(line, error, now); }
   bool sends_away(fabric::LineId whom) {
     for (const auto& action : joining.take_actions())
-      if (action.kind == Kind::dismiss && action.line == whom) return true;
+      if (action.kind == JoiningKind::dismiss && action.line == whom) return true;
     return false;
   }
 };
 
 TEST_CASE("it asks one contact, once it is received, and is admitted into the view") {
-  Story story("ab");
+  JoiningStory story("ab");
   CHECK(story.visits(at(0)) == Rank{0});
   CHECK_FALSE(story.visits(at(1)));
   story.joining.welcomed(story.line, at(2));
   const auto actions = story.joining.take_actions();
   REQUIRE(actions.size() == 1);
-  CHECK(actions[0].kind == Kind::say);
+  CHECK(actions[0].kind == JoiningKind::say);
   CHECK(actions[0].bytes == encode(request(1)));
   story.hears(pending(), at(3));
   CHECK_FALSE(story.joining.admitted());
@@ -71,7 +71,7 @@ TEST_CASE("it asks one contact, once it is received, and is admitted into the vi
 }
 
 TEST_CASE("once admitted it goes, and nothing that is said afterwards changes anything") {
-  Story story("ab");
+  JoiningStory story("ab");
   story.visits(at(0));
   story.hears(admitted(view_of(4, "abc")), at(4));
   CHECK(story.sends_away(story.line));
@@ -83,9 +83,9 @@ TEST_CASE("once admitted it goes, and nothing that is said afterwards changes an
 }
 
 TEST_CASE("it begins with the contact that it is told, and leaves itself out") {
-  CHECK(Story("abd", 1).visits(at(0)) == Rank{1});
-  CHECK(Story("abd", 5).visits(at(0)) == Rank{2});
-  Story story("abc", 2, Rank{2});
+  CHECK(JoiningStory("abd", 1).visits(at(0)) == Rank{1});
+  CHECK(JoiningStory("abd", 5).visits(at(0)) == Rank{2});
+  JoiningStory story("abc", 2, Rank{2});
   CHECK(story.visits(at(0)) == Rank{0});
   story.ends(nobody, at(1));
   CHECK(story.visits(at(1)) == Rank{1});
@@ -96,7 +96,7 @@ TEST_CASE("it begins with the contact that it is told, and leaves itself out") {
 }
 
 TEST_CASE("when its contact dies it asks the next one at once") {
-  Story story("ab");
+  JoiningStory story("ab");
   story.visits(at(0));
   story.hears(pending(), at(5));
   story.ends({Code::lost, "closed the connection", ""}, at(10));
@@ -104,8 +104,8 @@ TEST_CASE("when its contact dies it asks the next one at once") {
   CHECK(story.visits(at(10)) == Rank{1});
 }
 
-TEST_CASE("a contact that is silent for the patience is left, one that says pending is not") {
-  Story story("ab");
+TEST_CASE("a contact that is silent for the line_patience is left, one that says pending is not") {
+  JoiningStory story("ab");
   story.visits(at(0));
   CHECK(story.joining.deadline() == at(200));
   story.joining.welcomed(story.line, at(150));
@@ -118,7 +118,7 @@ TEST_CASE("a contact that is silent for the patience is left, one that says pend
 }
 
 TEST_CASE("a contact that sends it away, for now, is asked again later") {
-  Story story("a");
+  JoiningStory story("a");
   story.visits(at(0));
   story.ends({Code::would_block, "a refused: it is leaving", ""}, at(1));
   CHECK_FALSE(story.joining.refused());
@@ -127,7 +127,7 @@ TEST_CASE("a contact that sends it away, for now, is asked again later") {
 }
 
 TEST_CASE("its pauses grow with every round, up to a limit") {
-  Story story("a");
+  JoiningStory story("a");
   Time now = at(0);
   Duration last{};
   for (int round = 0; round < 12; ++round) {
@@ -143,7 +143,7 @@ TEST_CASE("its pauses grow with every round, up to a limit") {
 
 TEST_CASE("refusals for good end it; one by a later view's rules asks for another run") {
   for (const Code code : {Code::refused, Code::invalid, Code::closed}) {
-    Story story("ab");
+    JoiningStory story("ab");
     story.visits(at(0));
     story.ends({code, "a refused: no", "do something"}, at(1));
     REQUIRE(story.joining.refused());
@@ -157,7 +157,7 @@ TEST_CASE("refusals for good end it; one by a later view's rules asks for anothe
 TEST_CASE("who says what no member would is left, and asked again in its turn") {
   const auto same_run_is_not_in = admitted(view_of(4, "abc", 2));
   for (const Word& word : {request(1), admitted(view_of(4, "ab")), same_run_is_not_in}) {
-    Story story("ab");
+    JoiningStory story("ab");
     story.visits(at(0));
     story.hears(word, at(1));
     CHECK_FALSE(story.joining.admitted());
@@ -168,7 +168,7 @@ TEST_CASE("who says what no member would is left, and asked again in its turn") 
 }
 
 TEST_CASE("what comes late from a contact that was left is of no interest") {
-  Story story("ab");
+  JoiningStory story("ab");
   story.visits(at(0));
   story.visits(at(200));
   REQUIRE(story.line == 2);
@@ -181,7 +181,7 @@ TEST_CASE("what comes late from a contact that was left is of no interest") {
 }
 
 TEST_CASE("nobody has a group when all others say so, and not before") {
-  Story story("cab", 0, Rank{0});
+  JoiningStory story("cab", 0, Rank{0});
   CHECK_FALSE(story.joining.nobody_has_a_group());
   story.visits(at(0));
   story.ends(nobody, at(1));
@@ -192,19 +192,19 @@ TEST_CASE("nobody has a group when all others say so, and not before") {
 }
 
 TEST_CASE("a contact that is silent, dies or has a group speaks against creating another") {
-  const auto then_b_has_none = [](Story& story, Time now) {
+  const auto then_b_has_none = [](JoiningStory& story, Time now) {
     if (story.visits(now) != Rank{2}) return false;
     story.ends(nobody, now);
     return !story.joining.nobody_has_a_group();
   };
-  Story silent("cab", 0, Rank{0});
+  JoiningStory silent("cab", 0, Rank{0});
   silent.visits(at(0));
   CHECK(then_b_has_none(silent, at(200)));
-  Story dies("cab", 0, Rank{0});
+  JoiningStory dies("cab", 0, Rank{0});
   dies.visits(at(0));
   dies.ends({Code::lost, "closed the connection", ""}, at(1));
   CHECK(then_b_has_none(dies, at(1)));
-  Story group("cab", 0, Rank{0});
+  JoiningStory group("cab", 0, Rank{0});
   group.visits(at(0));
   group.hears(pending(), at(1));
   group.ends({Code::lost, "closed the connection", ""}, at(2));
@@ -212,7 +212,7 @@ TEST_CASE("a contact that is silent, dies or has a group speaks against creating
 }
 
 TEST_CASE("what a contact said before it was asked again is no answer any more") {
-  Story story("ca", 0, Rank{0});
+  JoiningStory story("ca", 0, Rank{0});
   story.visits(at(0));
   story.ends(nobody, at(1));
   CHECK(story.joining.nobody_has_a_group());
@@ -224,7 +224,7 @@ TEST_CASE("what a contact said before it was asked again is no answer any more")
 }
 
 TEST_CASE("alone among its contacts it asks nobody, and waits for nothing") {
-  Story story("c", 0, Rank{0});
+  JoiningStory story("c", 0, Rank{0});
   CHECK_FALSE(story.visits(at(0)));
   CHECK(story.joining.deadline() == never);
   CHECK(story.joining.nobody_has_a_group());

@@ -25,8 +25,8 @@ struct Heard {
   std::vector<std::byte> body;
 };
 
-struct Story {
-  explicit Story(std::vector<std::string> contacts = {"a", "b", "c"})
+struct CallerStory {
+  explicit CallerStory(std::vector<std::string> contacts = {"a", "b", "c"})
       : caller({std::move(contacts), 0, 1000ms, 10s, 1}, at(0)) {}
 
   void step(int ms) {
@@ -106,7 +106,7 @@ struct Story {
 using Numbers = std::vector<std::uint64_t>;
 
 TEST_CASE("it asks one contact after the other, and rests when it has asked them all") {
-  Story story;
+  CallerStory story;
   story.step(0);
   CHECK(story.visited() == 'a');
   story.ends(1, {Code::unavailable, "Connection refused", ""});
@@ -128,14 +128,14 @@ TEST_CASE("it asks one contact after the other, and rests when it has asked them
 }
 
 TEST_CASE("it gives up in time, or when nobody will ever say otherwise") {
-  Story story({"a"});
+  CallerStory story({"a"});
   for (int ms = 0; ms <= 10'000; ms += 100) {
     story.step(ms);
     if (!story.lines.empty()) story.ends(ms, {Code::unavailable, "Connection refused", ""});
     CHECK(story.caller.failure(0).has_value() == (ms == 10'000));
   }
   CHECK(story.caller.failure(0)->what == "no contact serves clients: a: Connection refused");
-  Story refused({"a", "b"});
+  CallerStory refused({"a", "b"});
   refused.step(0);
   refused.ends(1, {Code::refused, "another layout", ""});
   CHECK_FALSE(refused.caller.failure(0));
@@ -145,7 +145,7 @@ TEST_CASE("it gives up in time, or when nobody will ever say otherwise") {
 }
 
 TEST_CASE("updates go out in order within a session, and again under their numbers elsewhere") {
-  Story story;
+  CallerStory story;
   const TargetId store = story.open();
   for (int i = 0; i < 3; ++i) story.update(store);
   story.step(0);
@@ -179,7 +179,7 @@ TEST_CASE("updates go out in order within a session, and again under their numbe
 }
 
 TEST_CASE("no more updates are on their way than the members remember replies of") {
-  Story story;
+  CallerStory story;
   const TargetId store = story.open();
   for (int i = 0; i < 200; ++i) story.update(store);
   story.step(0);
@@ -195,7 +195,7 @@ TEST_CASE("no more updates are on their way than the members remember replies of
 }
 
 TEST_CASE("a forgotten session costs what was said in it, and what follows has a new one") {
-  Story story;
+  CallerStory story;
   const TargetId store = story.open();
   for (int i = 0; i < 70; ++i) story.update(store);
   story.step(0);
@@ -219,7 +219,7 @@ TEST_CASE("a forgotten session costs what was said in it, and what follows has a
 }
 
 TEST_CASE("a read says what has been seen, and is asked again elsewhere") {
-  Story story;
+  CallerStory story;
   const TargetId store = story.open();
   story.read(store);
   story.step(0);
@@ -240,7 +240,7 @@ TEST_CASE("a read says what has been seen, and is asked again elsewhere") {
 }
 
 TEST_CASE("without any member, what was said may have happened, and what was not did not") {
-  Story story({"a"});
+  CallerStory story({"a"});
   const TargetId store = story.open();
   for (int i = 0; i < 65; ++i) story.update(store);
   story.step(0);
@@ -269,7 +269,7 @@ TEST_CASE("without any member, what was said may have happened, and what was not
 }
 
 TEST_CASE("whoever is not in a shard says who is, and that one is asked next") {
-  Story story;
+  CallerStory story;
   const TargetId shard = story.open(1);
   story.step(0);
   story.serves(1, {0});
@@ -310,7 +310,7 @@ TEST_CASE("whoever is not in a shard says who is, and that one is asked next") {
 }
 
 TEST_CASE("notices pass on, and after another member there is a gap") {
-  Story story;
+  CallerStory story;
   const TargetId store = story.open();
   story.caller.listen(store);
   story.step(0);
@@ -329,7 +329,7 @@ TEST_CASE("notices pass on, and after another member there is a gap") {
 
 TEST_CASE(
     "a member that says what none would is left; time in which nobody turned does not count") {
-  Story story;
+  CallerStory story;
   story.step(0);
   story.serves(1, {0});
   story.step(900);

@@ -43,8 +43,8 @@ Options options_of(Rank members, std::uint64_t seed = 1) {
   return options;
 }
 
-struct World {
-  explicit World(const Options& options) : nodes(options) {
+struct Shop {
+  explicit Shop(const Options& options) : nodes(options) {
     nodes.on_node([this](Rank member, Node& node) {
       stocks.erase(member);
       stocks.emplace(member, node.object<Stock>("simulated"));
@@ -73,7 +73,7 @@ struct World {
 };
 
 TEST_CASE("waiting for a future turns the simulation, and its deadline is in virtual time") {
-  World world(options_of(3));
+  Shop world(options_of(3));
   const Time begin = world.nodes.cluster().now();
   const auto replies = world.at(0).update<&Stock::add>("bolts", 5).get(world.in(1s));
   REQUIRE_MESSAGE(replies, replies.error().text());
@@ -97,14 +97,14 @@ TEST_CASE("waiting for a future turns the simulation, and its deadline is in vir
 TEST_CASE("deadlines are by the member's own clock") {
   Options options = options_of(2);
   options.clocks = {Clock(std::chrono::hours(5), 200), Clock(std::chrono::hours(-1), -200)};
-  World world(options);
+  Shop world(options);
   CHECK(world.at(0).update<&Stock::add>("bolts", 1).own(world.in(1s, 0)) == 1);
   CHECK(world.at(1).update<&Stock::add>("bolts", 1).own(world.in(1s, 1)) == 2);
   CHECK(world.nodes.node(0)->now() - world.nodes.node(1)->now() > std::chrono::hours(5));
 }
 
 TEST_CASE("a joiner gets the state, one that dies costs its replies, and it may come again") {
-  World world(options_of(3));
+  Shop world(options_of(3));
   REQUIRE(world.at(0).update<&Stock::add>("bolts", 3).get(world.in(1s)));
   const Rank d = world.nodes.cluster().join();
   REQUIRE(world.until([&] { return world.settled(4); }));
@@ -128,7 +128,7 @@ TEST_CASE("a joiner gets the state, one that dies costs its replies, and it may 
 }
 
 TEST_CASE("inside an upcall nothing waits, and what is executed there comes before the next turn") {
-  World world(options_of(2));
+  Shop world(options_of(2));
   std::optional<Code> inside;
   bool sent = false, executed = false, executed_at_once = true;
   world.nodes.node(1)->on_view([&](const ViewChange&) {
@@ -149,7 +149,7 @@ TEST_CASE("inside an upcall nothing waits, and what is executed there comes befo
 }
 
 TEST_CASE("whoever has no majority stops, and its calls say what is known of them") {
-  World world(options_of(3));
+  Shop world(options_of(3));
   REQUIRE(world.at(0).update<&Stock::add>("bolts", 1).get(world.in(1s)));
   for (const char* other : {"b", "c"}) {
     world.nodes.cluster().network().cut("a", other);
@@ -173,7 +173,7 @@ TEST_CASE("whoever has no majority stops, and its calls say what is known of the
 }
 
 TEST_CASE("a member leaves, and the last ones shut down") {
-  World world(options_of(3));
+  Shop world(options_of(3));
   auto last = world.at(2).update<&Stock::add>("bolts", 1);
   REQUIRE(world.nodes.node(2)->leave(world.in(1s, 2)));
   CHECK(last.own() == 1);
@@ -275,7 +275,7 @@ TEST_CASE("a group that keeps no stable order, has another name or is taken is n
 
 TEST_CASE("the same seed gives the same run") {
   const auto run = [](std::uint64_t seed) {
-    World world(options_of(3, seed));
+    Shop world(options_of(3, seed));
     for (int round = 0; round < 20; ++round) {
       const auto member = static_cast<Rank>(round % 3);
       REQUIRE(world.at(member).update<&Stock::add>("bolts", 1).get(world.in(1s, member)));

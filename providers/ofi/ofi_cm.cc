@@ -2,12 +2,12 @@
 
 #include <sys/socket.h>
 
+#include "providers/ofi/ofi_limits.h"
 #include "providers/ofi/ofi_survey.h"
 
 namespace squall::ofi {
 namespace {
 
-constexpr std::size_t most_held = 64;
 constexpr Duration held_for = 3s;
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "core/base/ids.h"
 #include "core/base/log.h"
+#include "providers/ofi/ofi_limits.h"
 
 namespace squall::ofi {
 namespace {
@@ -13,7 +14,6 @@ namespace {
 using fabric::Event;
 using fabric::Token;
 
-constexpr std::array<Lane, 2> lanes{Lane::urgent, Lane::bulk};
 // What `send` may leave in a batch before it says would_block.
 constexpr std::size_t most_queued_messages = 1024;
 constexpr std::size_t most_queued_bytes = std::size_t{1} << 20;

@@ -11,17 +11,14 @@
 
 #include "core/base/assert.h"
 #include "core/base/log.h"
+#include "providers/ofi/ofi_limits.h"
 #include "providers/ofi/ofi_survey.h"
 
 namespace squall::ofi {
 namespace {
 
-constexpr Duration connect_timeout = 10s;
 // Reading the event queue costs system calls; nothing in it is urgent while we are awake.
 constexpr Duration event_interval = 1ms;
-constexpr Duration burial = 1s;
-constexpr std::size_t most_completions = 32;
-constexpr std::array<Lane, 2> lanes{Lane::urgent, Lane::bulk};
 
 std::size_t number(Lane lane) {
   return static_cast<std::size_t>(lane);

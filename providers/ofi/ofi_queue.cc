@@ -13,11 +13,11 @@
 #include <utility>
 
 #include "core/base/log.h"
+#include "providers/ofi/ofi_limits.h"
 
 namespace squall::ofi {
 namespace {
 
-constexpr std::size_t most_completions = 32;
 // Outstanding work is bounded by us per lane; this is for many peers.
 constexpr std::size_t queue_entries = 4096;
 

@@ -8,19 +8,16 @@
 #include <random>
 
 #include "core/base/log.h"
+#include "providers/ofi/ofi_limits.h"
 #include "providers/ofi/ofi_survey.h"
 
 namespace squall::ofi {
 namespace {
 
-constexpr Duration connect_timeout = 10s;
 // Shorter than the patience of a failure detector: the heartbeats wait for it.
 constexpr Duration greeting_interval = 20ms;
 constexpr Duration greeting_held_for = 3s;
 constexpr Duration look_interval = 1ms;
-constexpr Duration burial = 1s;
-constexpr std::size_t most_held = 64;
-constexpr std::size_t most_completions = 32;
 constexpr std::size_t landings = 16;
 constexpr std::size_t greeting_slots = 64;
 constexpr std::array<std::size_t, 2> windows{8, 2};

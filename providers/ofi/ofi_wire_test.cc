@@ -11,7 +11,7 @@
 namespace squall::ofi {
 namespace {
 
-struct Peer final : Receiver {
+struct Sink final : Receiver {
   MutableBytes replica(RegionId region) override {
     return region == RegionId{7} ? MutableBytes(memory).first(64) : MutableBytes();
   }
@@ -42,7 +42,7 @@ std::vector<std::byte> wire(const std::vector<WireEntry>& entries, std::size_t c
 }
 
 void refused(const std::vector<std::byte>& bytes, std::string_view because) {
-  Peer peer;
+  Sink peer;
   const auto applied = apply_message(bytes, Lane::urgent, peer);
   REQUIRE(!applied);
   CHECK(applied.error().code == Code::lost);
@@ -53,7 +53,7 @@ void refused(const std::vector<std::byte>& bytes, std::string_view because) {
 
 TEST_CASE("garbage is refused by name and nothing of the message is applied") {
   const WireEntry good{7, 0, 8, EntryKind::range, 0, 0};
-  Peer peer;
+  Sink peer;
   REQUIRE(apply_message(wire({good}, 8, 0), Lane::urgent, peer));
   CHECK(peer.memory[7] == std::byte{0xee});
   CHECK(peer.memory[8] == std::byte{0});
@@ -111,7 +111,7 @@ TEST_CASE("no bytes make the codec read or write out of bounds (asan), whatever 
     for (std::uint64_t flips = random.below(4); flips > 0; --flips)
       bytes[random.below(bytes.size())] ^= static_cast<std::byte>(1u << random.below(8));
     if (random.one_in(4)) bytes.resize(random.below(bytes.size()));
-    Peer peer;
+    Sink peer;
     const bool applied = apply_message(bytes, Lane::urgent, peer).has_value();
     CHECK((applied || peer.calls == 0));
     for (std::size_t at = 64; at < 128; ++at) REQUIRE(peer.memory[at] == std::byte{0});

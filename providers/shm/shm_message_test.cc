@@ -14,7 +14,7 @@
 namespace squall::shm {
 namespace {
 
-using Sent = MessageSender::Outcome;
+using Outcome = MessageSender::Outcome;
 using Taken = MessageReceiver::Outcome;
 
 /// Two link segments in plain memory: `a` sends, `b` receives.
@@ -58,8 +58,8 @@ TEST_CASE("messages of every length come out whole and in order, also across the
         round % 10 == 0 ? (round % 20 == 0 ? 0 : max_message_bytes) : random.below(5000);
     const auto first = pattern(bytes, round);
     const auto second = pattern(bytes / 2, ~round);
-    REQUIRE(pair.sender.send(first) == Sent::sent);
-    REQUIRE(pair.sender.send(second) == Sent::sent);
+    REQUIRE(pair.sender.send(first) == Outcome::sent);
+    REQUIRE(pair.sender.send(second) == Outcome::sent);
     CHECK(pair.receiver.pending());
     CHECK(pair.take() == first);
     CHECK(pair.take() == second);
@@ -72,13 +72,13 @@ TEST_CASE("a full ring refuses, asks to be woken, and takes again what was relea
   Pair pair;
   const auto message = pattern(max_message_bytes, 1);
   int sent = 0;
-  while (pair.sender.send(message) == Sent::sent) ++sent;
+  while (pair.sender.send(message) == Outcome::sent) ++sent;
   CHECK(sent == 3);  // four frames of 64 KiB and their headers do not fit into 256 KiB
   CHECK_FALSE(pair.sender.room_came());
   CHECK(pair.take() == message);
   CHECK(pair.receiver.release());
   CHECK(pair.sender.room_came());
-  CHECK(pair.sender.send(message) == Sent::sent);
+  CHECK(pair.sender.send(message) == Outcome::sent);
   CHECK(pair.take() == message);
   CHECK_FALSE(pair.receiver.release());
 }
@@ -87,7 +87,7 @@ TEST_CASE("a small message takes one line, and a ring that is full of them has l
   Pair pair;
   constexpr std::uint64_t lines = lane_ring_bytes / line_bytes;
   for (std::uint64_t lap = 0, sent = 0, taken = 0; lap < 3; ++lap) {
-    while (pair.sender.send(pattern(56, sent)) == Sent::sent) ++sent;
+    while (pair.sender.send(pattern(56, sent)) == Outcome::sent) ++sent;
     // The header behind the last says that there is none, and lies in a line of its own.
     CHECK(sent - taken == lines - 1);
     CHECK(pair.sender.appended() == sent * line_bytes);
@@ -101,8 +101,8 @@ TEST_CASE("lanes do not share room") {
   Pair pair;
   MessageSender bulk(pair.a.get(), pair.b.get(), 1);
   const auto message = pattern(max_message_bytes, 1);
-  while (bulk.send(message) == Sent::sent) continue;
-  CHECK(pair.sender.send(message) == Sent::sent);
+  while (bulk.send(message) == Outcome::sent) continue;
+  CHECK(pair.sender.send(message) == Outcome::sent);
   CHECK(pair.take() == message);
 }
 
@@ -117,7 +117,7 @@ TEST_CASE("a receiver survives every lie of a sender") {
     *frame = ~std::uint64_t{0} - 3;
   }
   SUBCASE("the same behind a message") {
-    REQUIRE(pair.sender.send(pattern(100, 1)) == Sent::sent);
+    REQUIRE(pair.sender.send(pattern(100, 1)) == Outcome::sent);
     pair.take();
     frame[16] = ~std::uint64_t{0};
   }
@@ -131,7 +131,7 @@ TEST_CASE("what a message is made of is never taken for the next one") {
   const Bytes message = std::as_bytes(std::span(words));
   for (std::uint64_t sent = 0; sent < 4 * lane_ring_bytes; sent += message.size() + 8) {
     CHECK_FALSE(pair.receiver.pending());
-    REQUIRE(pair.sender.send(message) == Sent::sent);
+    REQUIRE(pair.sender.send(message) == Outcome::sent);
     CHECK(pair.take().size() == message.size());
     pair.receiver.release();
   }
@@ -158,19 +158,19 @@ TEST_CASE("a sender survives every lie of a receiver") {
   Pair pair;
   auto& consumed = pair.header(pair.b.get()).consumed[0];
   const auto message = pattern(max_message_bytes, 1);
-  REQUIRE(pair.sender.send(message) == Sent::sent);
-  REQUIRE(pair.sender.send(message) == Sent::sent);
+  REQUIRE(pair.sender.send(message) == Outcome::sent);
+  REQUIRE(pair.sender.send(message) == Outcome::sent);
   pair.take();
   pair.receiver.release();
-  REQUIRE(pair.sender.send(message) == Sent::sent);
-  REQUIRE(pair.sender.send(message) == Sent::sent);  // has looked at `consumed` by now
+  REQUIRE(pair.sender.send(message) == Outcome::sent);
+  REQUIRE(pair.sender.send(message) == Outcome::sent);  // has looked at `consumed` by now
   SUBCASE("consumed what was never sent") {
     consumed = lane_ring_bytes * 4;
   }
   SUBCASE("consumed less than before") {
     consumed = 8;
   }
-  CHECK(pair.sender.send(message) == Sent::broken);
+  CHECK(pair.sender.send(message) == Outcome::broken);
 }
 
 TEST_CASE("two threads: every message arrives once, whole, in order") {
@@ -181,7 +181,7 @@ TEST_CASE("two threads: every message arrives once, whole, in order") {
     for (std::uint64_t i = 0; i < count; ++i) {
       std::vector<std::uint64_t> message(1 + sizes.below(40), i);
       const Bytes bytes = std::as_bytes(std::span(message));
-      while (pair.sender.send(bytes) != Sent::sent) std::this_thread::yield();
+      while (pair.sender.send(bytes) != Outcome::sent) std::this_thread::yield();
     }
   });
   Random sizes(3);

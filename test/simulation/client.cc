@@ -9,12 +9,12 @@ namespace {
 
 using Kind = checker::Operation::Kind;
 
-constexpr std::size_t most_told = 8;  // violations
+constexpr std::size_t most_complaints = 8;  // violations
 
 }  // namespace
 
 void Shared::complain(std::string text) {
-  if (violations.size() < most_told) violations.push_back(std::move(text));
+  if (violations.size() < most_complaints) violations.push_back(std::move(text));
 }
 
 Application::Application(Shared& shared, Node& node, Rank number, std::size_t calls, Duration gap)

@@ -27,7 +27,7 @@ using simulation::Cluster;
 using simulation::Options;
 using Phase = Turn::Phase;
 
-constexpr Time limit = Time{} + 2s;
+constexpr Time deadline = Time{} + 2s;
 
 void ignore(Rank, const multicast::Delivery&) {}
 
@@ -42,7 +42,7 @@ TEST_CASE("who waits names whom it waits for, until everyone is there") {
   CHECK(cluster.turn(0).waiting_for() == "b, c");
   CHECK(cluster.turn(1).waiting_for() == "a, c");
   CHECK(cluster.turn(0).channel(0) == nullptr);
-  REQUIRE(cluster.start(limit));
+  REQUIRE(cluster.start(deadline));
   for (Rank rank = 0; rank < 3; ++rank) CHECK(cluster.turn(rank).waiting_for().empty());
   CHECK(cluster.turn(0).channel(0) != nullptr);
   CHECK(cluster.turn(0).channel(1) == nullptr);
@@ -58,7 +58,7 @@ TEST_CASE("a member that never comes is lost by name, once its connection times 
         return cluster.turn(0).phase() == Phase::stopped &&
                cluster.turn(1).phase() == Phase::stopped;
       },
-      limit));
+      deadline));
   CHECK(has(cluster.turn(0).failure(), "member c was lost"));
   CHECK(has(cluster.turn(1).failure(), "member c was lost"));
 }
@@ -79,7 +79,7 @@ TEST_CASE("a member that dies at any moment of the start stops the others, or th
       return are(Phase::running) && raw(cluster.turn(0).view().id) == 2 &&
              raw(cluster.turn(2).view().id) == 2;
     };
-    REQUIRE(cluster.run_until([&] { return are(Phase::stopped) || in_next(); }, limit));
+    REQUIRE(cluster.run_until([&] { return are(Phase::stopped) || in_next(); }, deadline));
     if (in_next()) {
       ++gone_on;
       continue;
@@ -98,7 +98,7 @@ TEST_CASE("nothing is delivered while nobody listens, and all of it once somebod
   std::size_t got = 0;
   Cluster cluster(options, ignore);
   cluster.turn(1).on_deliver(0, nullptr);
-  REQUIRE(cluster.start(limit));
+  REQUIRE(cluster.start(deadline));
   for (int message = 0; message < 10; ++message) REQUIRE(cluster.try_send(0, as_bytes("m")));
   CHECK_FALSE(cluster.run_until([] { return false; }, cluster.now() + 5ms));
   CHECK(cluster.turn(1).channel(0)->delivered() == 0);
@@ -109,17 +109,17 @@ TEST_CASE("nothing is delivered while nobody listens, and all of it once somebod
 TEST_CASE("the rendezvous may say who is gone: the same as its link lost") {
   Options options;
   Cluster cluster(options, ignore);
-  REQUIRE(cluster.start(limit));
+  REQUIRE(cluster.start(deadline));
   cluster.turn(0).lose(0, "nobody loses itself");
   cluster.turn(0).lose(2, "said goodbye");
-  REQUIRE(cluster.run_until([&] { return cluster.turn(2).phase() == Phase::stopped; }, limit));
+  REQUIRE(cluster.run_until([&] { return cluster.turn(2).phase() == Phase::stopped; }, deadline));
   CHECK(has(cluster.turn(2).failure(), "the others have gone on without this member"));
   REQUIRE(cluster.run_until(
       [&] {
         return cluster.turn(0).phase() == Phase::running &&
                cluster.turn(1).phase() == Phase::running;
       },
-      limit));
+      deadline));
   CHECK(cluster.turn(1).view().size() == 2);
 }
 
@@ -128,16 +128,16 @@ TEST_CASE("of two, the first goes on alone when the second dies") {
   options.members = 2;
   std::size_t got = 0;
   Cluster cluster(options, [&](Rank member, const multicast::Delivery&) { got += member == 0; });
-  REQUIRE(cluster.start(limit));
+  REQUIRE(cluster.start(deadline));
   std::vector<std::string> gone;
   cluster.turn(0).on_view([&](const engine::Installed& installed) { gone = installed.gone; });
   REQUIRE(cluster.try_send(0, as_bytes("before")));
   cluster.crash(1);
-  REQUIRE(cluster.run_until([&] { return cluster.turn(0).view().size() == 1; }, limit));
+  REQUIRE(cluster.run_until([&] { return cluster.turn(0).view().size() == 1; }, deadline));
   REQUIRE(gone.size() == 1);
   CHECK(gone[0] == "b: link lost: crashed");
   REQUIRE(cluster.try_send(0, as_bytes("after")));
-  CHECK(cluster.run_until([&] { return got == 2; }, limit));
+  CHECK(cluster.run_until([&] { return got == 2; }, deadline));
 }
 
 TEST_CASE("of two, the second has no majority without the first: it delivers nothing, and stops") {
@@ -145,11 +145,11 @@ TEST_CASE("of two, the second has no majority without the first: it delivers not
   options.members = 2;
   std::size_t got = 0;
   Cluster cluster(options, [&](Rank, const multicast::Delivery&) { ++got; });
-  REQUIRE(cluster.start(limit));
+  REQUIRE(cluster.start(deadline));
   cluster.crash(0);
   const Time died = cluster.now();
   REQUIRE(cluster.try_send(1, as_bytes("to nobody")));
-  REQUIRE(cluster.run_until([&] { return cluster.turn(1).phase() == Phase::stopped; }, limit));
+  REQUIRE(cluster.run_until([&] { return cluster.turn(1).phase() == Phase::stopped; }, deadline));
   CHECK(got == 0);
   CHECK(has(cluster.turn(1).failure(), "no majority of the view is left: member a was lost: "));
   CHECK(cluster.now() - died >= options.member.patience);
@@ -203,7 +203,7 @@ TEST_CASE("a member whose frames are damaged is named, whether or not anybody li
     options.members = 2;
     options.stack = "fifo";
     Cluster cluster(options, ignore);
-    REQUIRE(cluster.start(limit));
+    REQUIRE(cluster.start(deadline));
     if (!listens) cluster.turn(0).on_deliver(0, nullptr);
     auto* const writer = cluster.turn(1).channel(0)->writer();
     mirror::RingWriter::Claim claim;
@@ -225,7 +225,7 @@ TEST_CASE("leaving in good order: nobody is finished before everyone is, and all
   Options options;
   std::vector<std::size_t> got(3);
   Cluster cluster(options, [&](Rank member, const multicast::Delivery&) { ++got[member]; });
-  REQUIRE(cluster.start(limit));
+  REQUIRE(cluster.start(deadline));
   for (int message = 0; message < 20; ++message)
     for (Rank rank = 0; rank < 3; ++rank) REQUIRE(cluster.try_send(rank, as_bytes("last words")));
   cluster.turn(0).finish();
@@ -238,7 +238,7 @@ TEST_CASE("leaving in good order: nobody is finished before everyone is, and all
         return cluster.turn(0).finished() && cluster.turn(1).finished() &&
                cluster.turn(2).finished();
       },
-      limit));
+      deadline));
   for (const std::size_t count : got) CHECK(count == 60);
 }
 
@@ -251,7 +251,7 @@ TEST_CASE("one that goes as soon as it is finished leaves nobody behind with an 
     options.network.loss_detection = 0us;
     options.laziness = {1, 1 + seed % 7, 1};
     Cluster cluster(options, ignore);
-    REQUIRE(cluster.start(limit));
+    REQUIRE(cluster.start(deadline));
     for (Rank rank = 0; rank < 3; ++rank) {
       REQUIRE(cluster.try_send(rank, as_bytes("last words")));
       cluster.turn(rank).finish();
@@ -267,7 +267,7 @@ TEST_CASE("one that goes as soon as it is finished leaves nobody behind with an 
             }
           return gone == 3;
         },
-        limit));
+        deadline));
   }
 }
 
@@ -289,7 +289,7 @@ std::size_t finish_beside(Fourth fourth, Duration span) {
     options.laziness = {1, 1 + seed % 7, 1, 1};
     Cluster cluster(options, ignore);
     cluster.set_came([&](Rank came) { cluster.turn(came).finish(); });
-    REQUIRE(cluster.start(limit));
+    REQUIRE(cluster.start(deadline));
     const ViewId first = cluster.state(0).view().id;
     const auto until = static_cast<std::uint64_t>(span.count());
     const Time change = cluster.now() + span / 8;
@@ -317,7 +317,7 @@ std::size_t finish_beside(Fourth fourth, Duration span) {
           for (Rank rank = 0; rank < 3; ++rank) look_at(rank);
           return gone == 3;
         },
-        limit));
+        deadline));
   }
   return later;
 }
@@ -339,9 +339,9 @@ TEST_CASE("nor does one that goes while somebody is let in") {
 /// Two of three leave, and what they have decided cannot reach the third.
 struct Departure {
   Departure() : cluster(Options{}, ignore) {
-    REQUIRE(cluster.start(limit));
+    REQUIRE(cluster.start(deadline));
     for (const Rank rank : {0, 1}) cluster.turn(rank).leave();
-    REQUIRE(cluster.run_until([&] { return cluster.turn(2).accepted() != nullptr; }, limit));
+    REQUIRE(cluster.run_until([&] { return cluster.turn(2).accepted() != nullptr; }, deadline));
     for (const char* name : {"a", "b"}) cluster.network().cut(name, "c");
     began = cluster.network().now();
   }
@@ -360,12 +360,13 @@ struct Departure {
 TEST_CASE("whoever leaves stays until those who go on know it, or could not go on") {
   Departure departure;
   Cluster& cluster = departure.cluster;
-  REQUIRE(cluster.run_until([&] { return departure.gone() || departure.lasts() >= 100ms; }, limit));
+  REQUIRE(
+      cluster.run_until([&] { return departure.gone() || departure.lasts() >= 100ms; }, deadline));
   CHECK(cluster.alive(0));
   CHECK(cluster.alive(1));
   for (const char* name : {"a", "b"}) cluster.network().heal(name, "c");
   REQUIRE(cluster.run_until([&] { return departure.gone() && cluster.turn(2).view().size() == 1; },
-                            limit));
+                            deadline));
   CHECK(departure.lasts() < 150ms);
   CHECK(cluster.turn(2).phase() == Phase::running);
 }
@@ -375,19 +376,19 @@ TEST_CASE(
   Options options;
   options.upcalls = {0ms, 0ms, 5ms};
   Cluster cluster(options, ignore);
-  REQUIRE(cluster.start(limit));
+  REQUIRE(cluster.start(deadline));
   for (int count = 0; count < 60; ++count) REQUIRE(cluster.try_send(1, as_bytes("much to do")));
   cluster.run_until([] { return false; }, cluster.now() + 1ms);
   cluster.turn(0).leave();
-  REQUIRE(cluster.run_until([&] { return cluster.turn(0).left(); }, limit));
+  REQUIRE(cluster.run_until([&] { return cluster.turn(0).left(); }, deadline));
   CHECK(cluster.turn(1).view().size() == 2);
   CHECK(cluster.turn(2).view().size() == 3);
-  REQUIRE(cluster.run_until([&] { return cluster.turn(2).view().size() == 2; }, limit + 2s));
+  REQUIRE(cluster.run_until([&] { return cluster.turn(2).view().size() == 2; }, deadline + 2s));
 }
 
 TEST_CASE("whoever leaves does not wait for ever for those whom it cannot tell") {
   Departure departure;
-  REQUIRE(departure.cluster.run_until([&] { return departure.gone(); }, limit));
+  REQUIRE(departure.cluster.run_until([&] { return departure.gone(); }, deadline));
   CHECK(departure.lasts() < 4 * membership::fast.timeout);
 }
 

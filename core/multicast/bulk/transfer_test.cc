@@ -14,8 +14,8 @@ namespace squall::multicast::bulk {
 namespace {
 
 constexpr std::uint32_t block_bytes = 1024;
-constexpr Kind kinds[] = {Kind::sequential, Kind::chain, Kind::binomial_tree,
-                          Kind::binomial_pipeline};
+constexpr Kind all_kinds[] = {Kind::sequential, Kind::chain, Kind::binomial_tree,
+                              Kind::binomial_pipeline};
 
 /// Everyone sends what it may, as long as anyone can; what is on its way arrives whenever it likes,
 /// in order for each pair only.
@@ -59,7 +59,7 @@ void run(Kind kind, Place members, std::uint64_t bytes, std::uint64_t seed) {
 }
 
 TEST_CASE("without a common clock everyone gets every block once, whatever comes when") {
-  for (const Kind kind : kinds)
+  for (const Kind kind : all_kinds)
     for (Place members = 2; members <= 20; ++members)
       for (const std::uint64_t bytes : {0, 1, 1024, 1025, 9 * 1024 + 7, 40 * 1024})
         run(kind, members, bytes, members * 1000 + bytes);
@@ -74,7 +74,7 @@ TEST_CASE("the last block is as long as what is left") {
 }
 
 TEST_CASE("parents and children are two sides of the same pairs") {
-  for (const Kind kind : kinds)
+  for (const Kind kind : all_kinds)
     for (Place members = 2; members <= 9; ++members) {
       std::vector<Transfer> all;
       for (Place place = 0; place < members; ++place)
