@@ -1,10 +1,11 @@
 """Files of one target that test/run compiles as one.
 
 Most of what clang does for a file is to read headers and to instantiate what is in them, which the
-files of one target have in common: together they take some 0.6 of the time, and tests some 0.4. So
-where the prelude is (see prelude.bzl), a target made here is one file that includes the others. All
-other builds compile each by itself, which is what shows an include that one of them forgot. What
-files of one target have in an anonymous namespace needs different names, therefore.
+files of one target have in common. So where the prelude is (see prelude.bzl), a target made here is
+one file that includes the others. From nothing, the clang build takes three quarters of the time,
+and those of the sanitizers two thirds. All other builds compile each by itself, which is what shows
+an include that one of them forgot. What files of one target have in an anonymous namespace needs
+different names, therefore.
 """
 
 def _unity_impl(ctx):
