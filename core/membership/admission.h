@@ -28,7 +28,8 @@ namespace squall::membership {
 struct Entry {
   const Change* change = nullptr;  ///< nullptr: nobody came with this view...
   bool joined = false;             ///< ...or this member did, and does not know who else
-  std::vector<Access> members;     ///< by rank; their tickets are not looked at
+  /// By rank, if there are guests to tell; their tickets are not looked at.
+  std::vector<Access> members;
 };
 
 class Admission {
@@ -54,6 +55,7 @@ class Admission {
   // --- in
 
   void guest(fabric::LineId line, fabric::Introduction who, Time now);
+  bool has_guests() const { return !guests_.empty(); }
   /// A guest that has not asked for anything yet.
   bool expects(fabric::LineId line) const {
     const auto at = guests_.find(line);

@@ -48,6 +48,7 @@ Cluster::Cluster(const Options& options, Deliver deliver)
     codecs_ = std::move(parts->codecs);
   }
   for (Rank rank = 0; rank < options.members; ++rank) {
+    nodes_[rank].host = network_.host(name(rank));
     nodes_[rank].fabric = std::make_unique<Tap>(network_.open(name(rank)));
     if (rank < options.clocks.size()) nodes_[rank].clock = options.clocks[rank];
   }
@@ -173,16 +174,16 @@ void Cluster::rest(Node& node) {
 
 bool Cluster::has_work(Rank member) const {
   const Node& node = nodes_[member];
-  return !node.asleep || node.deadline <= node.clock.read(now()) || network_.awake(name(member));
+  return !node.asleep || node.deadline <= node.clock.read(now()) || network_.awake(node.host);
 }
 
 bool Cluster::turn_everyone() {
-  std::vector<Rank> order(nodes_.size());
-  std::iota(order.begin(), order.end(), Rank{0});
-  for (std::size_t left = order.size(); left > 1; --left)
-    std::swap(order[left - 1], order[random_.below(left)]);
+  order_.resize(nodes_.size());
+  std::iota(order_.begin(), order_.end(), Rank{0});
+  for (std::size_t left = order_.size(); left > 1; --left)
+    std::swap(order_[left - 1], order_[random_.below(left)]);
   bool worked = false;
-  for (const Rank rank : order)
+  for (const Rank rank : order_)
     if (nodes_[rank].alive && nodes_[rank].away_until <= now() && has_work(rank))
       worked |= turn_node(rank);
   return worked;

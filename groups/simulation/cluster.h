@@ -138,6 +138,7 @@ class Cluster {
 
  private:
   struct Node {
+    sim::Host host = 0;
     std::unique_ptr<Tap> fabric;
     std::unique_ptr<engine::Turn> turn;
     std::unique_ptr<membership::Admission> admission;  // of a member
@@ -181,6 +182,7 @@ class Cluster {
   Application application_;
   std::function<void(Rank)> after_turn_;
   bool turning_ = false;
+  std::vector<Rank> order_;  // who turns when, in this round
 };
 
 }  // namespace squall::simulation

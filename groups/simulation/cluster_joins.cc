@@ -67,6 +67,7 @@ void Cluster::restart(Rank member) {
 
 void Cluster::ask(Rank member) {
   Node& node = nodes_[member];
+  node.host = network_.host(name(member));
   node.fabric = std::make_unique<Tap>(network_.open(name(member)));
   std::vector<std::string> contacts;
   for (Rank other = 0; other < node_count(); ++other) contacts.push_back(name(other));
@@ -124,7 +125,8 @@ void Cluster::receive_guests(Rank member) {
   membership::Entry entry;
   entry.change = turn.entry();
   entry.joined = turn.joined_with_this_view();
-  for (Rank rank = 0; rank < turn.view().size() && entry.change != nullptr; ++rank)
+  const bool told = entry.change != nullptr && node.admission->has_guests();
+  for (Rank rank = 0; told && rank < turn.view().size(); ++rank)
     entry.members.push_back(
         {rank == turn.self() ? node.fabric->address() : turn.contacts()[rank].fabric_address,
          "",

@@ -4,6 +4,13 @@
 #include "providers/sim/wire.h"
 
 namespace squall::sim {
+namespace {
+
+bool is_awake(const Endpoint* endpoint) {
+  return endpoint != nullptr && !endpoint->asleep();
+}
+
+}  // namespace
 
 Network::Network(const Options& options) : wire_(std::make_unique<Wire>(options)) {}
 Network::~Network() {
@@ -24,8 +31,7 @@ bool Network::step() {
   return wire_->step();
 }
 void Network::run_until(Time time) {
-  wire_->at(time, [] {});  // the last event at that time: it brings the clock there
-  while (wire_->next_event() <= time) wire_->step();
+  wire_->run_until(time);
 }
 void Network::at(Time time, std::function<void()> action) {
   wire_->at(time, std::move(action));
@@ -34,9 +40,14 @@ void Network::at(Time time, std::function<void()> action) {
 bool Network::running(std::string_view name) const {
   return wire_->running(name) != nullptr;
 }
+Host Network::host(std::string_view name) {
+  return wire_->host_of(name);
+}
+bool Network::awake(Host host) const {
+  return is_awake(wire_->running(host));
+}
 bool Network::awake(std::string_view name) const {
-  const Endpoint* endpoint = wire_->running(name);
-  return endpoint != nullptr && !endpoint->asleep();
+  return is_awake(wire_->running(name));
 }
 Time Network::wakes_at(std::string_view name) const {
   const Endpoint* endpoint = wire_->running(name);

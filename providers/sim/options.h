@@ -9,6 +9,9 @@
 
 namespace squall::sim {
 
+/// A node's number, the same for all its runs: faults of links outlive a restart.
+using Host = std::uint32_t;
+
 struct Options {
   /// Of all randomness in the network.
   std::uint64_t seed = 1;

@@ -46,8 +46,11 @@ class Network {
 
   // --- what the driver asks about a node
 
+  /// The number of the node of this name, which it keeps.
+  Host host(std::string_view name);
   /// It does not sleep (any more): it should be turned. False for a node that is not running.
   bool awake(std::string_view name) const;
+  bool awake(Host host) const;  ///< the same, for who asks all the time
   /// The deadline of a sleeping node; now() of one awake; `never` of one that is not running.
   Time wakes_at(std::string_view name) const;
   bool running(std::string_view name) const;

@@ -1,6 +1,8 @@
 #pragma once
 // What the tests of this folder share: polling into values, and two nodes that are connected.
 
+#include <doctest/doctest.h>
+
 #include <cstring>
 #include <memory>
 #include <string>
@@ -11,7 +13,6 @@
 #include "core/base/time.h"
 #include "core/fabric/fabric.h"
 #include "core/fabric/memory.h"
-#include <doctest/doctest.h>
 #include "providers/sim/options.h"
 #include "providers/sim/sim.h"
 

@@ -66,6 +66,11 @@ bool Wire::step() {
   return true;
 }
 
+void Wire::run_until(Time time) {
+  while (!agenda_.empty() && next_event() <= time) step();
+  now_ = std::max(now_, time);
+}
+
 // --- endpoints
 
 Host Wire::host_of(std::string_view name) {
@@ -87,11 +92,15 @@ Slot Wire::slot_of(std::string_view address) {
   return slot;
 }
 
+Endpoint* Wire::running(Host host) const {
+  if (hosts_[host].runs == 0) return nullptr;
+  Endpoint* endpoint = slots_[hosts_[host].latest].endpoint;
+  return endpoint != nullptr && endpoint->alive() ? endpoint : nullptr;
+}
+
 Endpoint* Wire::running(std::string_view name) const {
   const auto found = host_by_name_.find(name);
-  if (found == host_by_name_.end() || hosts_[found->second].runs == 0) return nullptr;
-  Endpoint* endpoint = slots_[hosts_[found->second].latest].endpoint;
-  return endpoint != nullptr && endpoint->alive() ? endpoint : nullptr;
+  return found != host_by_name_.end() ? running(found->second) : nullptr;
 }
 
 Slot Wire::next_run(std::string_view name) {

@@ -25,9 +25,6 @@ namespace squall::sim {
 
 class Endpoint;
 
-/// A node's number, the same for all its runs: faults of links outlive a restart.
-using Host = std::uint32_t;
-
 class Wire {
  public:
   explicit Wire(const Options& options);
@@ -40,11 +37,15 @@ class Wire {
   Time next_event() const { return agenda_.empty() ? never : agenda_.front().at; }
   void at(Time time, std::function<void()> action);
   bool step();
+  /// Everything until then; and it is then.
+  void run_until(Time time);
 
   // --- endpoints
+  Host host_of(std::string_view name);
   /// The endpoint with this address, which may not be open yet.
   Slot slot_of(std::string_view address);
   /// The latest run of a node; nullptr if it is not running.
+  Endpoint* running(Host host) const;
   Endpoint* running(std::string_view name) const;
   Endpoint* endpoint(Slot slot) const { return slots_[slot].endpoint; }
   std::string_view address(Slot slot) const { return slots_[slot].address; }
@@ -101,7 +102,6 @@ class Wire {
   };
   using LinkKey = std::pair<Host, Host>;
 
-  Host host_of(std::string_view name);
   void start_sending(LinkKey key);
   void slice_sent(LinkKey key, std::uint64_t bytes);
   void leave(Link& link, Packet packet);
