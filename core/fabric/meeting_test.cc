@@ -111,7 +111,7 @@ TEST_CASE("a wire version of another year is refused, in both directions") {
   auto refusal = take_frame(actions[0].bytes);
   REQUIRE((refusal && *refusal));
   CHECK(decode_refusal((*refusal)->body)->text() ==
-        "b speaks wire version 9, a speaks 7 (upgrade a)");
+        "b speaks wire version 9, a speaks 8 (upgrade a)");
 
   world.start(1);
   world.at(1).tick(world.now);

@@ -78,7 +78,7 @@ class alignas(64) Call {
     failed = 8,  ///< with `failure`, and there are no replies
   };
 
-  std::uint64_t id() const { return id_; }
+  CallNumber id() const { return static_cast<CallNumber>(id_); }
   Pool& pool() const { return *pool_; }
   bool reached(std::uint32_t stages) const {
     return (state_.load(std::memory_order_acquire) & stages) == stages;
@@ -267,6 +267,8 @@ class Pool {
   static constexpr std::size_t chunk_calls = 1024, most_chunks = 64;
   static constexpr int index_bits = 16;
   static constexpr std::uint64_t index_mask = (1u << index_bits) - 1;
+  // Above the index: how often that place was used, or a late reply would be its successor's.
+  static constexpr std::uint64_t id_mask = (std::uint64_t{1} << call_bits) - 1;
   static constexpr std::size_t most_at_home = 256;
   using Chunk = std::array<Call, chunk_calls>;
 
@@ -281,7 +283,7 @@ class Pool {
   bool fetch_home();
   Call* take_elsewhere();
   Call* begin(Call& call) {
-    call.id_ += std::uint64_t{1} << index_bits;
+    call.id_ = (call.id_ + (std::uint64_t{1} << index_bits)) & id_mask;
     call.holders_.store(1, std::memory_order_relaxed);
     return &call;
   }

@@ -41,9 +41,10 @@ TEST_CASE("a group that is not there, is taken, or keeps no order, is no object'
 
 /// A call as no Object would make it.
 void send_call(Group& group, objects::CallHeader header, Bytes arguments) {
-  std::vector<std::byte> message(sizeof header + arguments.size());
-  std::memcpy(message.data(), &header, sizeof header);
-  std::ranges::copy(arguments, message.begin() + sizeof header);
+  const objects::CallHead head = objects::encode_call(header);
+  std::vector<std::byte> message(sizeof head + arguments.size());
+  std::memcpy(message.data(), head.data(), sizeof head);
+  std::ranges::copy(arguments, message.begin() + sizeof head);
   REQUIRE(group.send(message));
 }
 

@@ -197,7 +197,7 @@ class Object {
             return begin_small(kind, objects::method_id<Method>, bytes, encode);
           auto begun = replica_->begin(kind, objects::method_id<Method>, bytes);
           if (!begun) return objects::CallHandle(std::move(begun.error()));
-          if (!encode(begun->space.bytes.subspan(sizeof(objects::CallHeader)))) {
+          if (!encode(begun->space.bytes.subspan(sizeof(objects::CallHead)))) {
             replica_->cancel(*begun);
             return objects::CallHandle(objects::unencodable());
           }

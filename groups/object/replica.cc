@@ -14,6 +14,13 @@ namespace {
 // Before the state, for who would load what this is not.
 constexpr std::uint32_t state_magic = 0x52424f53;
 
+UpdateCodes codes_of(const ClassEntry& known) {
+  std::vector<std::uint64_t> updates;
+  for (const MethodEntry& method : known.methods)
+    if (method.update) updates.push_back(method.id);
+  return {updates, known.version};
+}
+
 tl::unexpected<CallError> refused(Error error) {
   return tl::unexpected(with_effect(std::move(error), Effect::no));
 }
@@ -27,9 +34,8 @@ Replica::Replica(Node& node, Group& group, ClassEntry known)
       known_(std::move(known)),
       locks_(node.threaded()),
       self_id_(node.view()->members[node.rank()].id),
-      pool_(new Pool(node)),
-      update_word_(header_of(CallHeader::Kind::update, 0, 0).last_word()),
-      in_order_read_word_(header_of(CallHeader::Kind::read, 0, 0).last_word()) {}
+      codes_(codes_of(known_)),
+      pool_(new Pool(node)) {}
 
 Replica::~Replica() {
   pool_->abandon();
@@ -95,7 +101,7 @@ CallResult<Replica::Begun> Replica::begin(CallHeader::Kind kind, std::uint64_t m
   if (!taken) return tl::unexpected(std::move(taken.error()));
   Begun begun{*taken, {}};
   while (true) {
-    auto space = group_->reserve(sizeof(CallHeader) + bytes);
+    auto space = group_->reserve(sizeof(CallHead) + bytes);
     if (space) [[likely]] {
       begun.space = *space;
       break;
@@ -104,8 +110,8 @@ CallResult<Replica::Begun> Replica::begin(CallHeader::Kind kind, std::uint64_t m
     begun.call->release();
     return tl::unexpected(no_room(std::move(space.error())));
   }
-  const CallHeader header = header_of(kind, method, begun.call->id());
-  std::memcpy(begun.space.bytes.data(), &header, sizeof header);
+  const CallHead head = encode_call(header_of(kind, method, begun.call->id()));
+  std::memcpy(begun.space.bytes.data(), head.data(), sizeof head);
   begun.call->single_ = kind == CallHeader::Kind::read;
   return begun;
 }
@@ -119,10 +125,12 @@ CallHandle Replica::send(CallHeader::Kind kind, std::uint64_t method, Bytes argu
     if (!taken) return CallHandle(std::move(taken.error()));
     call = *taken;
   }
+  const bool small = kind == CallHeader::Kind::update && codes_.distinct();
   // Stored and loaded word by word: see copy_words.
-  const CallHeader::Words words{
-      method, call->id(), kind == CallHeader::Kind::update ? update_word_ : in_order_read_word_};
-  const Bytes head = std::as_bytes(std::span(words));
+  const CallHead words =
+      small ? CallHead{call_word(CallHeader::Kind::small_update, call->id(), codes_.of(method))}
+            : encode_call(header_of(kind, method, call->id()));
+  const Bytes head = std::as_bytes(std::span(words).first(small ? 1 : words.size()));
   if (auto sent = group_->try_send_parts(head, arguments); !sent) [[unlikely]]
     if (auto error = send_later(std::move(sent), head, arguments)) {
       call->release();
@@ -174,26 +182,26 @@ const MethodEntry* Replica::find_method(std::uint64_t id) {
 
 /// Hot. The usual call is one more of the update that was executed last.
 void Replica::deliver(const Delivery& message) {
-  CallHeader::Words header;
-  if (message.bytes.size() < sizeof header || usual_method_ == nullptr) [[unlikely]]
+  std::uint64_t word = 0;
+  if (message.bytes.size() < sizeof word || usual_method_ == nullptr) [[unlikely]]
     return deliver_other(message);
-  std::memcpy(&header, message.bytes.data(), sizeof header);
-  if (header[0] != usual_[0] || header[2] != usual_[2]) [[unlikely]]
+  std::memcpy(&word, message.bytes.data(), sizeof word);
+  if ((word & ~call_number_mask) != usual_) [[unlikely]]
     return deliver_other(message);
+  const CallNumber number = number_in(word);
   outcome_.error.reset();
   outcome_.effect = Effect::no;
-  usual_method_->invoke(object(), message.bytes.subspan(sizeof header), outcome_);
+  usual_method_->invoke(object(), message.bytes.subspan(sizeof word), outcome_);
   if (outcome_.error || outcome_.bytes.size() > small_result) [[unlikely]]
-    return executed(message, std::bit_cast<CallHeader>(header));
+    return executed(message, usual_method_->id, number);
   executed_.store(message.position + 1, std::memory_order_release);
-  if (message.sender != self_)
-    return reply_to(message.sender, header[1], message.position, outcome_);
-  if (Call* const call = pool_->find(header[1])) [[likely]]
+  if (message.sender != self_) return reply_to(message.sender, number, message.position, outcome_);
+  if (Call* const call = pool_->find(number)) [[likely]]
     answer_own(*call, message, call->add_reply(self_id_, false, Effect::yes, outcome_.bytes));
 }
 
 void Replica::deliver_other(const Delivery& message) {
-  const auto call = parse_call(message.bytes);
+  auto call = parse_call(message.bytes);
   if (!call) [[unlikely]] {
     if (malformed_++ == 0)
       log(Level::warning, "group {} carries what is no call of an object: {} bytes from {}",
@@ -209,17 +217,23 @@ void Replica::deliver_other(const Delivery& message) {
       answer_own(*own, message, add_reply(*own, self_id_, outcome_));
     return;
   }
+  CallHeader& header = call->header;
+  if (header.kind == CallHeader::Kind::small_update) {
+    const auto code = static_cast<std::uint32_t>(header.method);
+    header.kind = CallHeader::Kind::update;
+    header.version = known_.version;
+    header.method = codes_.update_of(code).value_or(code);
+  }
   run(*call, outcome_);
-  executed(message, call->header);
+  executed(message, header.method, header.call);
 }
 
-/// What it came to is in `outcome_`.
-void Replica::executed(const Delivery& message, const CallHeader& header) {
-  check_size(outcome_, header.method, most_post_bytes_ - sizeof(RecordHeader));
+void Replica::executed(const Delivery& message, std::uint64_t method, CallNumber number) {
+  check_size(outcome_, method, most_post_bytes_ - sizeof(RecordHeader));
   executed_.store(message.position + 1, std::memory_order_release);
   if (message.sender != self_)
-    reply_to(message.sender, header.call, message.position, outcome_);
-  else if (Call* const call = pool_->find(header.call))
+    reply_to(message.sender, number, message.position, outcome_);
+  else if (Call* const call = pool_->find(number))
     answer_own(*call, message, add_reply(*call, self_id_, outcome_));
 }
 
@@ -241,7 +255,7 @@ void Replica::run(const CallView& call, Outcome& outcome, std::size_t most) {
   } else {
     method->invoke(object(), call.arguments, outcome);
     if (method->update) {
-      usual_ = std::bit_cast<CallHeader::Words>(call.header);
+      usual_ = call_word(CallHeader::Kind::small_update, 0, codes_.of(method->id));
       usual_method_ = method;
     }
   }

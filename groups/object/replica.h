@@ -24,6 +24,7 @@
 #include "groups/object/call_handle.h"
 #include "groups/object/read_rounds.h"
 #include "groups/object/sessions.h"
+#include "groups/object/update_codes.h"
 #include "groups/object/wire.h"
 
 namespace squall::objects {
@@ -161,10 +162,11 @@ class Replica : public Attachment,
   /// `most`: bytes of a result.
   void run(const CallView& call, Outcome& outcome, std::size_t most);
   void run_unfit(const CallView& call, Outcome& outcome);
-  void executed(const Delivery& message, const CallHeader& header);
+  /// What it came to is in `outcome_`.
+  void executed(const Delivery& message, std::uint64_t method, CallNumber number);
   void check_size(Outcome& outcome, std::uint64_t method, std::size_t most);
   void answer_own(Call& call, const Delivery& message, const Reply* reply);
-  void reply_to(Rank to, std::uint64_t call, std::uint64_t version, const Outcome& outcome);
+  void reply_to(Rank to, CallNumber call, std::uint64_t version, const Outcome& outcome);
   void reply_otherwise(Rank to, RecordHeader header, const Outcome& outcome);
 
   void posted(Rank from, Bytes message);
@@ -211,13 +213,8 @@ class Replica : public Attachment,
   CallError closed_error() const;
   std::optional<CallError> send_later(Result<> sent, Bytes head, Bytes arguments);
   CallError no_room(Error why) const;
-  CallHeader header_of(CallHeader::Kind kind, std::uint64_t method, std::uint64_t call) const {
-    CallHeader header;
-    header.method = method;
-    header.call = call;
-    header.version = known_.version;
-    header.kind = kind;
-    return header;
+  CallHeader header_of(CallHeader::Kind kind, std::uint64_t method, CallNumber call) const {
+    return {kind, call, known_.version, method};
   }
   const MethodEntry* find_method(std::uint64_t id);
 
@@ -228,8 +225,8 @@ class Replica : public Attachment,
   const ClassEntry known_;
   const bool locks_;
   const NodeId self_id_;
-  Pool* pool_;                                            // outlives this as long as calls are held
-  const std::uint64_t update_word_, in_order_read_word_;  // the last of a CallHeader
+  const UpdateCodes codes_;
+  Pool* pool_;  // outlives this as long as calls are held
 
   // Where the node turns. The view is the one that the group was told last; for who is arriving the
   // node's may be later.
@@ -244,8 +241,9 @@ class Replica : public Attachment,
   std::size_t most_post_bytes_ = 0;
   std::vector<RecordBox> outbox_;  // by rank, for as long as it is here
   bool out_ = false;               // there is something in it
-  // What calls that need no second look have in their header; null: there is none such now.
-  CallHeader::Words usual_{};
+  // What calls that need no second look begin with, but for their number; null: there is none such
+  // now.
+  std::uint64_t usual_ = 0;
   const MethodEntry* usual_method_ = nullptr;
   std::vector<std::byte> loading_;
   std::uint64_t malformed_ = 0;

@@ -45,20 +45,17 @@ std::optional<clients::Away> Replica::client_opens(const clients::Opening& openi
 Result<> Replica::put_client_call(CallHeader::Kind kind, clients::Tag tag, std::uint64_t method,
                                   Bytes first, Bytes second) {
   if (closed_.load(std::memory_order_acquire)) return tl::unexpected<Error>(closed_error());
-  auto space = group_->reserve(sizeof(CallHeader) + first.size() + second.size());
+  auto space = group_->reserve(sizeof(CallHead) + sizeof tag + first.size() + second.size());
   if (!space) {
     // Another member may be a sender.
     if (space.error().code == Code::invalid) space.error().code = Code::unavailable;
     return tl::unexpected(std::move(space.error()));
   }
-  CallHeader header;
-  header.method = method;
-  header.call = tag;
-  header.version = known_.version;
-  header.kind = kind;
+  const CallHead head = encode_call(header_of(kind, method, 0));
   std::byte* at = space->bytes.data();
-  std::memcpy(at, &header, sizeof header);
-  at += sizeof header;
+  std::memcpy(at, head.data(), sizeof head);
+  std::memcpy(at + sizeof head, &tag, sizeof tag);
+  at += sizeof head + sizeof tag;
   if (!first.empty()) std::memcpy(at, first.data(), first.size());
   if (!second.empty()) std::memcpy(at + first.size(), second.data(), second.size());
   group_->commit(*space);
@@ -157,7 +154,7 @@ void Replica::answer_client_read(clients::Tag tag, const Call& call) {
 
 void Replica::deliver_of_client(const Delivery& message, CallView call) {
   const bool own = message.sender == self_ && desk_ != nullptr;
-  const clients::Tag tag = call.header.call;
+  const clients::Tag tag = call.tag;
   if (call.header.kind == CallHeader::Kind::client_read) {
     if (!own) return;
     call.header.kind = CallHeader::Kind::read;

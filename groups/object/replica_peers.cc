@@ -24,7 +24,7 @@ std::optional<Rank> rank_in(const View& view, const Member& member) {
 
 // --- out
 
-void Replica::reply_to(Rank to, std::uint64_t call, std::uint64_t version, const Outcome& outcome) {
+void Replica::reply_to(Rank to, CallNumber call, std::uint64_t version, const Outcome& outcome) {
   auto& box = outbox_[to];
   out_ = true;
   if (!outcome.error && outcome.effect == Effect::yes && outcome.bytes.size() <= small_result &&

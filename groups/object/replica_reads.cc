@@ -177,7 +177,8 @@ void Replica::run_read(std::uint64_t method, Bytes body, std::size_t most, Outco
 
 void Replica::answer_read(Rank from, const RecordView& record) {
   run_read(record.header.what, record.body, most_post_bytes_ - sizeof(RecordHeader), asked_for_);
-  reply_to(from, record.header.call, executed_.load(std::memory_order_relaxed), asked_for_);
+  reply_to(from, static_cast<CallNumber>(record.header.call),
+           executed_.load(std::memory_order_relaxed), asked_for_);
 }
 
 void Replica::answer_here(Call& call) {

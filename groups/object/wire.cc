@@ -17,6 +17,33 @@ std::string_view name(Effect effect) {
   return "unknown";
 }
 
+std::optional<CallView> parse_call(Bytes message) {
+  using Kind = CallHeader::Kind;
+  const auto take = [&](std::uint64_t& word) {
+    if (message.size() < sizeof word) return false;
+    std::memcpy(&word, message.data(), sizeof word);
+    message = message.subspan(sizeof word);
+    return true;
+  };
+  CallView call;
+  std::uint64_t first = 0;
+  if (!take(first)) return std::nullopt;
+  const auto rest = static_cast<std::uint32_t>(first >> 32);
+  call.header.kind = static_cast<Kind>(first & 7);
+  call.header.call = number_in(first);
+  if (call.header.kind == Kind::small_update) {
+    call.header.method = rest;
+  } else {
+    if (call.header.kind < Kind::update || call.header.kind > Kind::client_session)
+      return std::nullopt;
+    call.header.version = rest;
+    if (!take(call.header.method)) return std::nullopt;
+    if (call.header.kind >= Kind::client_update && !take(call.tag)) return std::nullopt;
+  }
+  call.arguments = message;
+  return call;
+}
+
 std::optional<RecordView> RecordReader::next() {
   if (!ok_ || rest_.empty()) return std::nullopt;
   RecordView record;

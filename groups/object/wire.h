@@ -5,7 +5,6 @@
 // reader is given hostile bytes by a fuzzer.
 
 #include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -29,9 +28,16 @@ std::string_view name(Effect effect);
 
 // --- in the group's order
 
+/// A caller's own numbers of calls.
+inline constexpr int call_bits = 29;
+using CallNumber = std::uint32_t;
+
 struct CallHeader {
   enum class Kind : std::uint8_t {
-    update = 1,
+    /// Most calls: one word is all that stands before the arguments. `version` is nothing, and
+    /// `method` a code of 32 bits (update_codes.h).
+    small_update = 1,
+    update,
     read,  ///< at the caller only, in its place: a linearizable read while not all listen yet
     // Of clients; the caller is the member that serves them. A SessionHeader comes before the
     // arguments of an update; a session's are its secret, 64 bits.
@@ -39,35 +45,35 @@ struct CallHeader {
     client_read,
     client_session,
   };
-  std::uint64_t method = 0;
-  std::uint64_t call = 0;  ///< the caller's own number
-  std::uint32_t version = 0;
   Kind kind = Kind::update;
-  std::uint8_t zero[3] = {};
-
-  /// As it lies in memory: method, number, all else.
-  using Words = std::array<std::uint64_t, 3>;
-  std::uint64_t last_word() const { return std::bit_cast<Words>(*this)[2]; }
+  CallNumber call = 0;  ///< of a client's call: 0
+  std::uint32_t version = 0;
+  std::uint64_t method = 0;
 };
-static_assert(sizeof(CallHeader) == 24 && std::is_trivially_copyable_v<CallHeader>);
+
+/// What a call begins with: from the lowest bit three of kind, its number, and the version or code.
+constexpr std::uint64_t call_word(CallHeader::Kind kind, CallNumber call, std::uint32_t rest) {
+  return std::uint64_t{rest} << 32 | std::uint64_t{call} << 3 | static_cast<std::uint64_t>(kind);
+}
+inline constexpr std::uint64_t call_number_mask = ((std::uint64_t{1} << call_bits) - 1) << 3;
+constexpr CallNumber number_in(std::uint64_t word) {
+  return static_cast<CallNumber>((word & call_number_mask) >> 3);
+}
+
+/// Of all but small updates, in two words.
+using CallHead = std::array<std::uint64_t, 2>;
+constexpr CallHead encode_call(const CallHeader& header) {
+  return {call_word(header.kind, header.call, header.version), header.method};
+}
 
 struct CallView {
   CallHeader header;
-  Bytes arguments;  ///< in what was parsed
+  std::uint64_t tag = 0;  ///< of a client's call, behind the header: the member's own name for it
+  Bytes arguments;        ///< in what was parsed
 };
 
 /// nullopt: this is no call.
-inline std::optional<CallView> parse_call(Bytes message) {
-  CallView call;
-  if (message.size() < sizeof call.header) return std::nullopt;
-  std::memcpy(&call.header, message.data(), sizeof call.header);
-  using Kind = CallHeader::Kind;
-  if (call.header.kind < Kind::update || call.header.kind > Kind::client_session)
-    return std::nullopt;
-  if ((call.header.zero[0] | call.header.zero[1] | call.header.zero[2]) != 0) return std::nullopt;
-  call.arguments = message.subspan(sizeof call.header);
-  return call;
-}
+std::optional<CallView> parse_call(Bytes message);
 
 /// Which update of which client this is: see sessions.h.
 struct SessionHeader {
@@ -109,9 +115,9 @@ struct RecordHeader {
 };
 static_assert(sizeof(RecordHeader) == 24 && std::is_trivially_copyable_v<RecordHeader>);
 
-/// One of a record of replies: the caller's own number of the call, and behind it the result.
+/// One of a record of replies, and behind it the result.
 struct ReplyItem {
-  std::uint64_t call = 0;
+  CallNumber call = 0;
 };
 /// Of one in a record of replies, with its result.
 constexpr std::uint64_t reply_item_bytes(std::uint64_t result_bytes) {
@@ -144,7 +150,7 @@ class RecordBox {
   /// Whole records, encoded.
   void append(Bytes records);
   /// Of an update that returned this. Records of replies are no longer than `most` bytes.
-  void reply(std::uint64_t call, Bytes result, std::size_t most) {
+  void reply(CallNumber call, Bytes result, std::size_t most) {
     const std::size_t item = reply_item_bytes(result.size());
     if (result.size() != run_.what || used_ - run_at_ + item > most || used_ + item > bytes_.size())
         [[unlikely]]

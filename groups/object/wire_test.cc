@@ -3,28 +3,63 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cstddef>
+#include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
 namespace squall::objects {
 namespace {
 
-TEST_CASE("calls: anything shorter than a header, or of no kind, is none") {
-  CallHeader header;
-  header.method = 7;
-  std::vector<std::byte> message(sizeof header + 3);
-  std::memcpy(message.data(), &header, sizeof header);
-  const auto call = parse_call(message);
+template <std::size_t words>
+std::vector<std::byte> message_of(const std::array<std::uint64_t, words>& head, Bytes arguments) {
+  const Bytes bytes = std::as_bytes(std::span(head));
+  std::vector<std::byte> message(bytes.begin(), bytes.end());
+  message.insert(message.end(), arguments.begin(), arguments.end());
+  return message;
+}
+
+TEST_CASE("calls come back; anything shorter than its header, or of no kind, is none") {
+  using Kind = CallHeader::Kind;
+  constexpr CallNumber last = (CallNumber{1} << call_bits) - 1;
+  for (const Kind kind : {Kind::update, Kind::read}) {
+    const auto message = message_of(encode_call({kind, last, 5, UINT64_MAX}), as_bytes("abc"));
+    const auto call = parse_call(message);
+    REQUIRE(call);
+    CHECK(call->header.kind == kind);
+    CHECK(call->header.call == last);
+    CHECK(call->header.version == 5);
+    CHECK(call->header.method == UINT64_MAX);
+    CHECK(as_text(call->arguments) == "abc");
+    for (std::size_t bytes = 0; bytes < 16; ++bytes)
+      CHECK_FALSE(parse_call(Bytes(message).first(bytes)));
+  }
+
+  const auto small =
+      message_of(std::array{call_word(Kind::small_update, 1234, UINT32_MAX)}, as_bytes("abc"));
+  const auto call = parse_call(small);
   REQUIRE(call);
-  CHECK(call->header.method == 7);
-  CHECK(call->arguments.size() == 3);
-  CHECK_FALSE(parse_call(Bytes(message).first(sizeof header - 1)));
-  message[offsetof(CallHeader, kind)] = std::byte{9};
-  CHECK_FALSE(parse_call(message));
-  message[offsetof(CallHeader, kind)] = std::byte{1};
-  message[sizeof header - 1] = std::byte{1};
-  CHECK_FALSE(parse_call(message));
+  CHECK(call->header.kind == Kind::small_update);
+  CHECK(call->header.call == 1234);
+  CHECK(call->header.method == UINT32_MAX);
+  CHECK(as_text(call->arguments) == "abc");
+  CHECK(parse_call(Bytes(small).first(8)));
+  CHECK_FALSE(parse_call(Bytes(small).first(7)));
+
+  for (const Kind kind : {Kind::client_update, Kind::client_read, Kind::client_session}) {
+    const CallHead head = encode_call({kind, 0, 5, 7});
+    const auto message = message_of(std::array{head[0], head[1], UINT64_MAX - 1}, as_bytes("abc"));
+    const auto of_client = parse_call(message);
+    REQUIRE(of_client);
+    CHECK(of_client->header.kind == kind);
+    CHECK(of_client->tag == UINT64_MAX - 1);
+    CHECK(as_text(of_client->arguments) == "abc");
+    CHECK_FALSE(parse_call(Bytes(message).first(23)));
+  }
+  for (const unsigned kind : {0u, 7u})
+    CHECK_FALSE(parse_call(message_of(encode_call({static_cast<Kind>(kind), 1, 1, 1}), {})));
 }
 
 TEST_CASE("records come back in order, up to the first that is none") {
@@ -60,7 +95,7 @@ std::vector<std::byte> contents(RecordBox& box) {
 TEST_CASE("replies of one size share a record, up to its limit; others begin one of their own") {
   RecordBox box;
   constexpr std::size_t most = sizeof(RecordHeader) + 2 * reply_item_bytes(3);
-  for (std::uint64_t call = 1; call <= 3; ++call) box.reply(call, as_bytes("abc"), most);
+  for (CallNumber call = 1; call <= 3; ++call) box.reply(call, as_bytes("abc"), most);
   box.reply(4, {}, most);
   RecordHeader read;
   read.kind = RecordHeader::Kind::read;
