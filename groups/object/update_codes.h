@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <optional>
 #include <span>
 #include <utility>
@@ -33,11 +34,13 @@ class UpdateCodes {
   std::uint32_t of(std::uint64_t update) const {
     return static_cast<std::uint32_t>(((update ^ seed_) * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
   }
-  /// nullopt: of none.
+  /// nullopt: of none, or of two. Whoever has fewer updates may not know that there are two.
   std::optional<std::uint64_t> update_of(std::uint32_t code) const {
     const auto found =
         std::ranges::lower_bound(by_code_, code, {}, [](const auto& each) { return each.first; });
     if (found == by_code_.end() || found->first != code) return std::nullopt;
+    const auto next = std::next(found);
+    if (next != by_code_.end() && next->first == code) return std::nullopt;
     return found->second;
   }
 

@@ -22,7 +22,7 @@ TEST_CASE("a code leads back to its update, and depends on the version") {
   CHECK(UpdateCodes({}, 3).distinct());
 }
 
-TEST_CASE("two updates of one code are noticed") {
+TEST_CASE("two updates of one code are noticed, and neither is taken for the other") {
   const UpdateCodes any({}, 1);
   Random random(1);
   std::unordered_map<std::uint32_t, std::uint64_t> seen;
@@ -32,7 +32,9 @@ TEST_CASE("two updates of one code are noticed") {
     const auto [at, fresh] = seen.emplace(any.of(update), update);
     if (!fresh) same = {at->second, update};
   }
-  CHECK_FALSE(UpdateCodes(same, 1).distinct());
+  const UpdateCodes both(same, 1);
+  CHECK_FALSE(both.distinct());
+  CHECK_FALSE(both.update_of(both.of(same[0])));  // rather none than the wrong one
   CHECK(UpdateCodes(std::span(same).first(1), 1).distinct());
 }
 
