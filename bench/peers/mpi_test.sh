@@ -52,7 +52,7 @@ rates squall 2e9 2e9 3e9
 run "${one_case[@]}" --json
 asked='"fabric":"tcp","members":4,"size_bytes":1000000'
 cat > expected <<JSON
-{"case":"mpi_bcast",$asked,"bytes_per_s":2000000000,"messages_per_s":2000}
+{"case":"mpi_bcast",$asked,"buffers":1,"bytes_per_s":2000000000,"messages_per_s":2000}
 {"case":"squall_objects",$asked,"bytes_per_s":2000000000,"messages_per_s":2000}
 {"case":"squall_of_mpi_bcast",$asked,"ratio":1.5,"least":0.5,"most":2,"rounds":3}
 JSON
@@ -71,6 +71,11 @@ run "${one_case[@]}" --rounds 4 --buffers 8
 check 'MPI is told how many buffers' grep -q '^mpi .*/bcast 1000000 1 8 tcp$' order
 check 'of an even count, the mean of the middle two' \
   grep -Eq '^tcp, 4 members, 1000000 B +1.50 GB/s +3.00 GB/s +2.00 +1.00 to 3.00$' out
+
+rates mpi 1e9 1e9 2e9
+rates squall 1e9 1e9 1e9
+run "${one_case[@]}" --buffers 8 --json
+check 'and JSON says it' grep -q '"case":"mpi_bcast".*"buffers":8,' out
 
 rates mpi 1e9 1e9 1e9 1e8 1e8 1e8
 rates squall 1e9 1e9 1e9 1e9 1e9 1e9
