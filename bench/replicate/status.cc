@@ -2,7 +2,7 @@
 
 namespace squall::replicate {
 namespace {
-enum class Kind : std::uint8_t { complete = 1, failed };
+enum class Outcome : std::uint8_t { complete = 1, failed };
 
 void put(Writer& to, const Digest::Value& digest) {
   for (const std::byte byte : digest) to.put(byte);
@@ -17,10 +17,10 @@ Digest::Value get_digest(Reader& from) {
 std::vector<std::byte> encode_status(const Status& status) {
   Writer to;
   if (const auto* complete = std::get_if<Complete>(&status)) {
-    to.put(Kind::complete);
+    to.put(Outcome::complete);
     put(to, complete->digest);
   } else {
-    to.put(Kind::failed).put(std::get<Failed>(status).what.substr(0, max_status_text_bytes));
+    to.put(Outcome::failed).put(std::get<Failed>(status).what.substr(0, max_status_text_bytes));
   }
   return to.take();
 }
@@ -28,10 +28,10 @@ std::vector<std::byte> encode_status(const Status& status) {
 Result<Status> decode_status(Bytes message) {
   Reader from(message);
   Status status;
-  const auto kind = from.get<Kind>();
-  if (kind == Kind::complete) {
+  const auto kind = from.get<Outcome>();
+  if (kind == Outcome::complete) {
     status = Complete{get_digest(from)};
-  } else if (kind == Kind::failed) {
+  } else if (kind == Outcome::failed) {
     status = Failed{as_text(from.get_bytes(max_status_text_bytes))};
   } else {
     return fail(Code::refused, "malformed status: unknown kind");

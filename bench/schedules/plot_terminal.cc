@@ -8,18 +8,18 @@
 namespace squall::bench {
 namespace {
 
-constexpr int width = 66, height = 19;
+constexpr int columns = 66, rows = 19;
 constexpr int label_width = 8;
 
 class Canvas {
  public:
-  explicit Canvas(const Axes& axes) : axes_(axes), lines_(height, std::string(width, ' ')) {}
+  explicit Canvas(const Axes& axes) : axes_(axes), lines_(rows, std::string(columns, ' ')) {}
 
   int column(double x) const {
-    return static_cast<int>(std::lround(axes_.x.place(x) * (width - 1)));
+    return static_cast<int>(std::lround(axes_.x.place(x) * (columns - 1)));
   }
   int row(double y) const {
-    return static_cast<int>(std::lround((1 - axes_.y.place(y)) * (height - 1)));
+    return static_cast<int>(std::lround((1 - axes_.y.place(y)) * (rows - 1)));
   }
   char& at(int row, int column) {
     return lines_[static_cast<std::size_t>(row)][static_cast<std::size_t>(column)];
@@ -52,7 +52,7 @@ class Canvas {
 
 /// Those that fit; the last one always does.
 std::string x_labels(const Axis& axis, const Canvas& canvas) {
-  std::string line(width + label_width, ' ');
+  std::string line(columns + label_width, ' ');
   std::size_t taken = line.size() + 1;
   for (auto tick = axis.ticks.rbegin(); tick != axis.ticks.rend(); ++tick) {
     const std::string label = fmt::format("{:.6g}", *tick);
@@ -73,7 +73,7 @@ std::string in_terminal(const Plot& plot) {
   for (const Curve& curve : plot.curves) canvas.draw_line(curve);
   for (const Curve& curve : plot.curves) canvas.draw_points(curve);
   std::string text;
-  for (int row = 0; row < height; ++row) {
+  for (int row = 0; row < rows; ++row) {
     const auto tick =
         std::ranges::find_if(axes.y.ticks, [&](double value) { return canvas.row(value) == row; });
     const bool labelled = tick != axes.y.ticks.end();
@@ -82,7 +82,7 @@ std::string in_terminal(const Plot& plot) {
     text += fmt::format("{:>{}} {}{}\n", labelled ? in_time(*tick) : "", label_width,
                         labelled ? '+' : '|', line);
   }
-  text += fmt::format("{:>{}} +{:-<{}}\n", "", label_width, "", width);
+  text += fmt::format("{:>{}} +{:-<{}}\n", "", label_width, "", columns);
   text += fmt::format("{:>{}}{}\n", "", label_width + 2, x_labels(axes.x, canvas));
   text += fmt::format("{:>{}}{}:", "", label_width + 2, plot.x_name);
   for (const Curve& curve : plot.curves) text += fmt::format("  {} {}", curve.letter, curve.name);
