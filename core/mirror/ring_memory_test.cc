@@ -18,12 +18,12 @@
 namespace squall::mirror {
 namespace {
 
-constexpr std::size_t ring_bytes = 4096;
+constexpr std::size_t smallest_ring = 4096;
 
 using Claim = RingWriter::Claim;
 using Texts = std::vector<std::string>;
 
-struct Ring {
+struct SharedRing {
   Claim claim(std::size_t bytes) {
     Claim claim;
     REQUIRE(writer->claim(bytes, claim));
@@ -58,7 +58,7 @@ struct Ring {
   }
   /// A message as large as the ring takes, again and again.
   void lap(int times) {
-    const std::string quarter(max_message_bytes(ring_bytes), 'x');
+    const std::string quarter(max_message_bytes(smallest_ring), 'x');
     for (int message = 0; message < 4 * times; ++message) {
       append(quarter);
       CHECK(publish_and_read().size() == 1);
@@ -68,7 +68,7 @@ struct Ring {
   /// The next view, without a member that reads on in what it has not acknowledged. What was not
   /// read is trimmed.
   void expel() {
-    left_behind.emplace_back(writer->memory(), ring_bytes, acknowledged, writer->published());
+    left_behind.emplace_back(writer->memory(), smallest_ring, acknowledged, writer->published());
     writer->rewind(read_rounds);
     REQUIRE(writer->renew());
     begin();
@@ -76,16 +76,16 @@ struct Ring {
   void begin() {
     next = read_rounds = 0;
     const Position start = acknowledged = writer->published();
-    reader.emplace(writer->memory().data(), ring_bytes, nullptr, start);
-    own.emplace(writer->memory().data(), ring_bytes, &writer->log(), start);
+    reader.emplace(writer->memory().data(), smallest_ring, nullptr, start);
+    own.emplace(writer->memory().data(), smallest_ring, &writer->log(), start);
   }
   void check_left_behind() const {
     for (const LeftBehind& each : left_behind) CHECK(each.disturbed() == 0);
   }
 
-  std::unique_ptr<RingWriter> writer = RingWriter::create(ring_bytes).value();
-  std::optional<RingReader> reader{RingReader(writer->memory().data(), ring_bytes)};
-  std::optional<RingReader> own{RingReader(writer->memory().data(), ring_bytes, &writer->log())};
+  std::unique_ptr<RingWriter> writer = RingWriter::create(smallest_ring).value();
+  std::optional<RingReader> reader{RingReader(writer->memory().data(), smallest_ring)};
+  std::optional<RingReader> own{RingReader(writer->memory().data(), smallest_ring, &writer->log())};
   Round next = 0;
   Round read_rounds = 0;
   Position acknowledged = 0;
@@ -102,7 +102,7 @@ std::size_t mapped_rings() {
 }
 
 TEST_CASE("who was left behind reads what it read, however often the ring is lapped") {
-  Ring ring;
+  SharedRing ring;
   ring.append("acknowledged");
   ring.publish();
   ring.read();
@@ -115,7 +115,7 @@ TEST_CASE("who was left behind reads what it read, however often the ring is lap
 }
 
 TEST_CASE("what was trimmed comes again in the new memory, its old rounds stay in the old") {
-  Ring ring;
+  SharedRing ring;
   for (const char* text : {"kept", "trimmed 1"}) ring.append(text);
   ring.publish();
   REQUIRE(ring.reader->extend(ring.writer->published()));
@@ -135,7 +135,7 @@ TEST_CASE("what was trimmed comes again in the new memory, its old rounds stay i
 }
 
 TEST_CASE("a claim that is held meanwhile is published as it was filled, before and after") {
-  Ring ring;
+  SharedRing ring;
   ring.append("read");
   CHECK(ring.publish_and_read() == Texts{"read"});
   const Claim held = ring.claim(8);
@@ -160,7 +160,7 @@ TEST_CASE("a claim that is held meanwhile is published as it was filled, before 
 TEST_CASE("the old memory is given up with the last claim in it, at once if there is none") {
   const std::size_t before = mapped_rings();
   {
-    Ring ring;
+    SharedRing ring;
     CHECK(mapped_rings() == before + 1);
     ring.writer->rewind(0);
     REQUIRE(ring.writer->renew());
@@ -184,7 +184,7 @@ TEST_CASE("the old memory is given up with the last claim in it, at once if ther
 
 TEST_CASE("a claim may be held across any number of expulsions: nothing is lost, nothing grows") {
   const std::size_t before = mapped_rings();
-  Ring ring;
+  SharedRing ring;
   ring.append("first");
   CHECK(ring.publish_and_read() == Texts{"first"});
   ring.release();
@@ -211,8 +211,8 @@ TEST_CASE("a claim may be held across any number of expulsions: nothing is lost,
 }
 
 TEST_CASE("while a claim from two views ago is held, no space comes back that could be read") {
-  Ring ring;
-  const std::string quarter(max_message_bytes(ring_bytes), 'q');
+  SharedRing ring;
+  const std::string quarter(max_message_bytes(smallest_ring), 'q');
   ring.append(quarter);
   ring.publish();  // to be trimmed
   const Claim held = ring.claim(16);
@@ -237,7 +237,7 @@ TEST_CASE("while a claim from two views ago is held, no space comes back that co
 
 TEST_CASE("what has once come to the new memory is not taken for what lies in an older one") {
   for (const bool expels : {false, true}) {
-    Ring ring;
+    SharedRing ring;
     const Claim first = ring.claim(1);
     ring.append("a");
     ring.expel();
@@ -264,7 +264,7 @@ TEST_CASE("what has once come to the new memory is not taken for what lies in an
 }
 
 // Each thread's messages: its index, a count, and filling that depends on both.
-struct Stamp {
+struct Numbered {
   std::uint32_t thread, count;
   std::byte filling() const { return static_cast<std::byte>(thread * 101 + count); }
 };
@@ -273,9 +273,9 @@ struct Stamp {
 void send_some(RingWriter& writer, std::uint32_t thread, std::uint32_t messages) {
   Random random(thread);
   for (std::uint32_t sent = 0; sent < messages;) {
-    std::vector<std::pair<Claim, Stamp>> claims;
+    std::vector<std::pair<Claim, Numbered>> claims;
     for (std::uint64_t wanted = 1 + random.below(3); claims.size() < wanted && sent < messages;) {
-      const std::size_t bytes = sizeof(Stamp) + random.below(random.one_in(50) ? 900 : 60);
+      const std::size_t bytes = sizeof(Numbered) + random.below(random.one_in(50) ? 900 : 60);
       Claim claim;
       if (writer.claim(bytes, claim)) {
         claims.push_back({claim, {thread, sent++}});
@@ -301,7 +301,7 @@ TEST_CASE(
     "threads claim and commit while view after view expels somebody: all arrive whole and in "
     "order, and who is left behind sees none of it") {
   constexpr std::uint32_t threads = 3, each = 3000;
-  Ring ring;
+  SharedRing ring;
   std::vector<std::thread> senders;
   for (std::uint32_t thread = 0; thread < threads; ++thread)
     senders.emplace_back([&, thread] { send_some(*ring.writer, thread, each); });
@@ -317,9 +317,9 @@ TEST_CASE(
       const Bytes message = ring.reader->head();
       if (wrong != 0 || ring.reader->head_round() == no_round) break;
       wrong += ring.reader->head_round() != ring.read_rounds++;
-      wrong += ring.own->head().data() != message.data() || message.size() < sizeof(Stamp);
+      wrong += ring.own->head().data() != message.data() || message.size() < sizeof(Numbered);
       if (wrong != 0) break;
-      Stamp stamp{};
+      Numbered stamp{};
       std::memcpy(&stamp, message.data(), sizeof(stamp));
       wrong += stamp.thread >= threads || stamp.count != expected[stamp.thread]++;
       for (const std::byte byte : message.subspan(sizeof(stamp))) wrong += byte != stamp.filling();
