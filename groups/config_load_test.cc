@@ -102,14 +102,14 @@ TEST_CASE("ring_bytes takes integers and sizes with a unit") {
   }
 }
 
-struct Wrong {
+struct WrongFile {
   const char* text;
   const char* place;     ///< the error starts with it
   const char* mentions;  ///< and says this somewhere
 };
 
 TEST_CASE("whatever cannot be right names file, line and what was expected") {
-  static constexpr Wrong cases[] = {
+  static constexpr WrongFile cases[] = {
       // syntax and sections
       {"[node]\nname = ", "x.toml:2:", ""},
       {"[node]\nname = \"a\"\nname = \"b\"\n", "x.toml:3:", "name"},
@@ -180,7 +180,7 @@ TEST_CASE("whatever cannot be right names file, line and what was expected") {
       {"[group.g]\nring_bytes = \"17179869184 GiB\"\n", "x.toml:2:", "a power of two"},
       {"[group.g]\nring_bytes = true\n", "x.toml:2:", "is a boolean"},
   };
-  for (const Wrong& wrong : cases) {
+  for (const WrongFile& wrong : cases) {
     CAPTURE(wrong.text);
     const auto config = parse(wrong.text);
     REQUIRE_FALSE(config);

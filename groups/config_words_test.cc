@@ -176,7 +176,7 @@ TEST_CASE("with a prefix nothing else is touched, and all that has it is ours") 
   CHECK(words.size() == 3);
 }
 
-struct Wrong {
+struct WrongWords {
   Words environment;
   Words flags;
   const char* place;     ///< the error starts with it
@@ -184,7 +184,7 @@ struct Wrong {
 };
 
 TEST_CASE("whatever cannot be right names the variable or the flag, and what was expected") {
-  static const Wrong cases[] = {
+  static const WrongWords cases[] = {
       // unknown, with the nearest known one
       {{"SQUALL_FABRIC_PROVIDR=tcp"},
        {},
@@ -270,7 +270,7 @@ TEST_CASE("whatever cannot be right names the variable or the flag, and what was
        "SQUALL_GROUP_G_SENDERS: ",
        "sender 'b' is none of the contacts"},
   };
-  for (const Wrong& wrong : cases) {
+  for (const WrongWords& wrong : cases) {
     CAPTURE(wrong.place);
     const auto loaded = load("", wrong.environment, wrong.flags);
     REQUIRE_FALSE(loaded);
