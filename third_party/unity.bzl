@@ -8,6 +8,8 @@ an include that one of them forgot. What files of one target have in an anonymou
 different names, therefore.
 """
 
+load(":run_test.bzl", "run_test")
+
 def _unity_impl(ctx):
     ctx.actions.write(
         ctx.outputs.out,
@@ -43,7 +45,10 @@ def cc_library(name, srcs = [], copts = [], **others):
         native.cc_library(name = name, srcs = srcs, copts = copts, **others)
         return
     headers = [source for source in srcs if not source.endswith(".cc")]
-    joined = _unity(name + "_unity", sources)
+
+    # .bazelrc knows tests by their names.
+    tests = [source for source in sources if source.endswith("_test.cc")]
+    joined = _unity(name + ("_unity_test" if tests == sources else "_unity"), sources)
     native.cc_library(
         name = name,
         srcs = headers + _where_joined([joined], sources),
@@ -52,10 +57,11 @@ def cc_library(name, srcs = [], copts = [], **others):
         **others
     )
 
-def unit_tests(tests, deps, name = "unit", size = "small", tags = [], hdrs = [], **others):
-    """A doctest program for each of some files, which may be compiled together.
+def unit_tests(tests, deps, name = "unit", size = "small", tags = [], hdrs = []):
+    """A test for each of some files of doctest cases, which may be compiled together.
 
-    Each then runs the cases of its own file only.
+    Then each is a run of one program, with the cases of its own file only; otherwise it is a run of
+    its own, NAME_alone.
 
     Args:
       tests: their names; NAME.cc is the source of each.
@@ -64,7 +70,6 @@ def unit_tests(tests, deps, name = "unit", size = "small", tags = [], hdrs = [],
       size: as for cc_test.
       tags: as for cc_test.
       hdrs: headers of their own.
-      **others: what else cc_test takes.
     """
     sources = [test + ".cc" for test in tests]
     joined = _unity(name + "_unity_test", sources)
@@ -80,14 +85,25 @@ def unit_tests(tests, deps, name = "unit", size = "small", tags = [], hdrs = [],
         deps = deps + ["@doctest"],
         alwayslink = True,
     )
+    _program(name + "_tests", deps = [":" + name])
     for test in tests:
-        native.cc_test(
+        _program(test + "_alone", srcs = [test + ".cc"] + hdrs, deps = deps + ["@doctest"])
+        run_test(
             name = test,
             size = size,
-            srcs = _where_joined([], [test + ".cc"] + hdrs),
             args = ["--source-file=*%s/%s.cc" % (native.package_name(), test)],
+            program = _where_joined(":%s_tests" % name, ":%s_alone" % test),
             tags = tags,
-            deps = ["//third_party:doctest_main"] +
-                   _where_joined([":" + name], deps + ["@doctest"]),
-            **others
         )
+
+def _program(name, deps, srcs = []):
+    """Of doctest cases, linked as a cc_test is."""
+    native.cc_binary(
+        name = name,
+        testonly = True,
+        srcs = srcs,
+        linkstatic = False,
+        tags = ["manual"],
+        visibility = ["//visibility:private"],
+        deps = deps + ["//third_party:doctest_main"],
+    )
