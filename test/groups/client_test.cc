@@ -22,8 +22,6 @@
 namespace squall::group_tests {
 namespace {
 
-const std::string fabric_name = fabric_under_test();
-
 /// How often each client has added to it.
 struct Tally {
   std::map<std::string, std::uint64_t> counts;

@@ -11,7 +11,6 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
-#include <random>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -26,13 +25,6 @@ namespace {
 
 bool says(std::string_view text, std::string_view words) {
   return text.find(words) != text.npos;
-}
-
-/// An address of this test's own, on which nobody else has the ports. (In a sandbox the number of
-/// the process is no such thing.)
-std::string own_host() {
-  std::random_device random;
-  return fmt::format("127.{}.{}.{}", 1 + random() % 250, 1 + random() % 250, 1 + random() % 250);
 }
 
 /// Where examples put their files.

@@ -15,7 +15,6 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
-#include <random>
 #include <string>
 #include <vector>
 
@@ -45,12 +44,6 @@ std::string write_config(const std::string& host, const std::string& provider) {
                       << fmt::format("\"c@{}:7072\"]\n", host) << "failure_timeout = \"safe\"\n"
                       << "[fabric]\nprovider = \"" << provider << "\"\n[group.greetings]\n";
   return path;
-}
-
-/// An address of this test's own, on which nobody else has the ports.
-std::string own_host() {
-  std::random_device random;
-  return fmt::format("127.{}.{}.{}", 1 + random() % 250, 1 + random() % 250, 1 + random() % 250);
 }
 
 /// Why this host has no such fabric; empty if it has it. Asked in a process of its own: the ones

@@ -19,8 +19,6 @@
 namespace squall::group_tests {
 namespace {
 
-const std::string fabric_name = fabric_under_test();
-
 Time soon() {
   return Monotonic::now() + patience;
 }

@@ -41,7 +41,7 @@ std::string name_of(Rank seat, unsigned number) {
 }
 
 struct FileSeats : Seats {
-  explicit FileSeats(std::size_t members) : Seats(members, fabric_under_test()) {
+  explicit FileSeats(std::size_t members) : Seats(members, fabric_name) {
     each([](Config& config) {
       GroupConfig& group = config.groups[0];
       group.ring_bytes = 1 << 16;

@@ -20,8 +20,6 @@
 namespace squall::group_tests {
 namespace {
 
-const std::string fabric_name = fabric_under_test();
-
 /// Waits for "go", starts, says "in VIEW SIZE" (or "not in WHY", and ends), sends steadily and says
 /// "view ID SIZE came X gone Y" for every further view; "flowing SIZE" once it has delivered
 /// something from everyone in the view; ends with "enough" (all shut down together; says its trace)

@@ -14,8 +14,6 @@
 namespace squall::group_tests {
 namespace {
 
-const std::string fabric_name = fabric_under_test();
-
 /// Turns until `done`; throws if that never comes.
 template <class Done>
 void turn_until(Node& node, std::string_view what, Done done) {

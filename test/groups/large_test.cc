@@ -19,10 +19,10 @@ namespace {
 
 constexpr std::size_t block_bytes = 8192;
 /// Where somebody is stopped.
-constexpr Duration timeout = std::chrono::milliseconds(sanitized ? 3000 : 500);
+constexpr Duration stop_timeout = std::chrono::milliseconds(sanitized ? 3000 : 500);
 
 struct LargeSeats : Seats {
-  LargeSeats(std::size_t members, Schedule schedule) : Seats(members, fabric_under_test()) {
+  LargeSeats(std::size_t members, Schedule schedule) : Seats(members, fabric_name) {
     each([&](Config& config) {
       GroupConfig& group = config.groups[0];
       group.ring_bytes = mixed_ring_bytes;
@@ -63,7 +63,7 @@ TEST_CASE(
 TEST_CASE(
     "a member is stopped until it is expelled: the others go on with its objects or without") {
   LargeSeats seats(3, Schedule::binomial_pipeline);
-  seats.each([](Config& config) { config.failure_timeout = timeout; });
+  seats.each([](Config& config) { config.failure_timeout = stop_timeout; });
   auto members = start_members(seats, stream_mixed);
   for (auto& member : members) member->expect_word("flowing");
   const Time since = Monotonic::now();
@@ -84,7 +84,7 @@ TEST_CASE(
 TEST_CASE("a member is stopped in the delivery of an object: its bytes stay as they were") {
   // Where members map each other's memory it reads the sender's own, and has fenced nothing.
   LargeSeats seats(3, Schedule::automatic);
-  seats.each([](Config& config) { config.failure_timeout = timeout; });
+  seats.each([](Config& config) { config.failure_timeout = stop_timeout; });
   auto members = start_members(seats, [](Line& line, const Config& config) {
     (config.name == "c" ? stream_mixed_and_dwell : stream_mixed)(line, config);
   });
@@ -94,7 +94,7 @@ TEST_CASE("a member is stopped in the delivery of an object: its bytes stay as t
   members[2]->signal(SIGSTOP);
   std::vector<Process*> survivors{members[0].get(), members[1].get()};
   for (Process* survivor : survivors)
-    expect_view(*survivor, stopped_at + timeout + 2 * notice, {"c"});
+    expect_view(*survivor, stopped_at + stop_timeout + 2 * notice, {"c"});
   // A member has room for some ten objects, and every fourth message is one.
   const auto count = [](Process& member) {
     member.say("count");
@@ -108,7 +108,7 @@ TEST_CASE("a member is stopped in the delivery of an object: its bytes stay as t
   members[2]->signal(SIGCONT);
   members[2]->say("go on");
   members[2]->expect_word("same");
-  expect_stopped(*members[2], Monotonic::now() + timeout + notice, "without this member");
+  expect_stopped(*members[2], Monotonic::now() + stop_timeout + notice, "without this member");
   members[2]->say("end");
   members[2]->expect_end();
   check_traces(finish(survivors), "total | stable", {.dead = {2}, .message = mixed});

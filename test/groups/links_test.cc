@@ -19,14 +19,13 @@ namespace {
 
 /// What SQUALL_TEST_FABRIC says, which must be a mix with shm.
 std::string mix() {
-  const std::string asked = fabric_under_test();
-  return asked == "shm" ? "shm+tcp" : asked;
+  return fabric_name == "shm" ? "shm+tcp" : fabric_name;
 }
 
 /// Three members on one host, over shm and a network at once, that stream.
-struct Group {
+struct StreamingGroup {
   /// With `large`, of which every fourth message is a large object.
-  explicit Group(bool large = false) : seats(3, mix()) {
+  explicit StreamingGroup(bool large = false) : seats(3, mix()) {
     if (large) seats.each([](Config& config) { config.groups[0].ring_bytes = mixed_ring_bytes; });
     members = start_members(seats, large ? Play(stream_mixed) : Play(stream));
     for (auto& member : members) member->expect_word("flowing");
@@ -73,7 +72,7 @@ struct Group {
 constexpr std::size_t pairs[][2] = {{0, 1}, {2, 1}, {0, 2}};
 
 TEST_CASE("shared memory of one pair after the other is cut: no view comes, and all is delivered") {
-  Group group;
+  StreamingGroup group;
   if (!group.why_not.empty()) return;
   for (const auto& [one, other] : pairs) {
     // A connection for control, and one for the view's mirrors.
@@ -86,7 +85,7 @@ TEST_CASE("shared memory of one pair after the other is cut: no view comes, and 
 
 TEST_CASE(
     "shared memory is cut beside large objects, which travel over the network: no view comes") {
-  Group group(true);
+  StreamingGroup group(true);
   if (!group.why_not.empty()) return;
   for (const auto& [one, other] : pairs) {
     CHECK(cut_shared_memory(group.pid(one), group.pid(other)) == 2);
@@ -99,7 +98,7 @@ TEST_CASE(
 
 TEST_CASE("tcp of one pair after the other is cut: no view comes, and all is delivered") {
   if (mix() != "shm+tcp") return;
-  Group group;
+  StreamingGroup group;
   if (!group.why_not.empty()) return;
   for (const auto& [one, other] : pairs) {
     CHECK(cut_tcp(group.pid(one), group.pid(other), group.seats.addresses) > 0);
@@ -109,7 +108,7 @@ TEST_CASE("tcp of one pair after the other is cut: no view comes, and all is del
 }
 
 TEST_CASE("a member is killed after its links have moved: the others go on in a view without it") {
-  Group group;
+  StreamingGroup group;
   if (!group.why_not.empty()) return;
   CHECK(cut_shared_memory(group.pid(0), group.pid(2)) == 2);
   group.flow(300);
@@ -129,7 +128,7 @@ TEST_CASE("a member is killed after its links have moved: the others go on in a 
 TEST_CASE(
     "the link of large objects is cut: the view changes, and each is delivered once or resent") {
   if (mix() != "shm+tcp") return;
-  Group group(true);
+  StreamingGroup group(true);
   if (!group.why_not.empty()) return;
   CHECK(cut_tcp(group.pid(1), group.pid(2), group.seats.addresses) > 0);
   // Nothing may have been on its way just then, but something will be.
@@ -139,7 +138,7 @@ TEST_CASE(
 
 TEST_CASE("both links of a pair are cut: that is a loss, and one of the two is out") {
   if (mix() != "shm+tcp") return;
-  Group group;
+  StreamingGroup group;
   if (!group.why_not.empty()) return;
   CHECK(cut_shared_memory(group.pid(1), group.pid(2)) == 2);
   cut_tcp(group.pid(1), group.pid(2), group.seats.addresses);

@@ -33,6 +33,7 @@ inline constexpr bool sanitized = false;
 
 /// What SQUALL_TEST_FABRIC in the environment says; shm without.
 std::string fabric_under_test();
+inline const std::string fabric_name = fabric_under_test();
 
 /// Whether software emulates this machine (SQUALL_TEST_EMULATED in the environment says so). A
 /// process may be held up for seconds there, so that silence says less, and takes longer to.

@@ -19,7 +19,6 @@
 namespace squall::group_tests {
 namespace {
 
-const std::string fabric_name = fabric_under_test();
 /// Silence counts from a heartbeat before the stop; a busy machine has `notice` beyond it.
 const Duration timeout = std::chrono::seconds(emulated() ? 6 : sanitized ? 5 : 1);
 

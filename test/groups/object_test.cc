@@ -21,8 +21,6 @@
 namespace squall::group_tests {
 namespace {
 
-const std::string fabric_name = fabric_under_test();
-
 /// Remembers every entry and their order, in as little as can be compared.
 struct Ledger {
   std::map<std::string, std::uint64_t> entries;  // of each writer
@@ -107,7 +105,7 @@ class Writer {
 
 /// Waits for "go", starts, says "in" once it has the state, writes steadily, says "view N" for
 /// every view; on "enough" waits for its calls, shuts down with all and says its ledger.
-void play(Line& line, const Config& config) {
+void write_steadily(Line& line, const Config& config) {
   expect(line.hear(longest_patience) == "go", "the test says when to begin");
   auto node = started(config);
   auto ledger = node->object<Ledger>("test");
@@ -147,12 +145,12 @@ void play(Line& line, const Config& config) {
   line.say("end " + ledger.read<&Ledger::text>().value());
 }
 
-struct Cast {
-  Cast(std::size_t starters, std::size_t joiners) : seats(starters + joiners, fabric_name) {
+struct Writers {
+  Writers(std::size_t starters, std::size_t joiners) : seats(starters + joiners, fabric_name) {
     seats.each([&](Config& config) { config.contacts.resize(starters); });
     for (std::size_t at = starters; at < seats.configs.size(); ++at)
       seats.configs[at].start = Start::join;
-    members = start_members(seats, play);
+    members = start_members(seats, write_steadily);
     for (std::size_t at = 0; at < starters; ++at) members[at]->say("go");
     for (std::size_t at = 0; at < starters; ++at) hear_until(at, "in");
   }
@@ -179,32 +177,32 @@ struct Cast {
 };
 
 TEST_CASE("three members update one object, and end with the same") {
-  Cast cast(3, 0);
-  cast.end();
+  Writers writers(3, 0);
+  writers.end();
 }
 
 TEST_CASE("three members update one object, one is killed, one joins, and all end with the same") {
   for (const std::size_t victim : {0, 2}) {
     CAPTURE(victim);
-    Cast cast(3, 1);
-    cast.members[victim]->signal(SIGKILL);
-    cast.members[victim].reset();
+    Writers writers(3, 1);
+    writers.members[victim]->signal(SIGKILL);
+    writers.members[victim].reset();
     const std::size_t other = victim == 0 ? 1 : 0;
-    cast.hear_until(other, "view 2");
-    cast.members[3]->say("go");
-    cast.hear_until(3, "in");
-    cast.hear_until(other, "view 3");
-    cast.end();
+    writers.hear_until(other, "view 2");
+    writers.members[3]->say("go");
+    writers.hear_until(3, "in");
+    writers.hear_until(other, "view 3");
+    writers.end();
   }
 }
 
 TEST_CASE("one joins while another is killed, and all end with the same") {
-  Cast cast(3, 1);
-  cast.members[3]->say("go");
-  cast.members[1]->signal(SIGKILL);
-  cast.members[1].reset();
-  cast.hear_until(3, "in");
-  cast.end();
+  Writers writers(3, 1);
+  writers.members[3]->say("go");
+  writers.members[1]->signal(SIGKILL);
+  writers.members[1].reset();
+  writers.hear_until(3, "in");
+  writers.end();
 }
 
 }  // namespace

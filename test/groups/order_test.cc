@@ -16,7 +16,6 @@
 namespace squall::group_tests {
 namespace {
 
-const std::string fabric_name = fabric_under_test();
 // Where it is slow, half of the kinds of groups are enough.
 const bool few = sanitized || fabric_name == "verbs" || fabric_name.starts_with("ofi:");
 constexpr std::size_t rings_each = sanitized ? 2 : 4;  // what a member sends, in rings

@@ -27,12 +27,11 @@
 namespace squall::group_tests {
 namespace {
 
-const std::string fabric_name = fabric_under_test();
 Duration length() {
   const char* asked = std::getenv("SQUALL_TEST_SECONDS");
   return std::chrono::seconds(asked != nullptr ? std::atoi(asked) : 10);
 }
-constexpr Duration timeout = 200ms;
+constexpr Duration fast_timeout = 200ms;
 constexpr Duration longest_pause = 95ms;
 /// Between two pauses of one member.
 constexpr Duration longest_gap = 400ms;
@@ -75,7 +74,7 @@ void send_all_it_can(Line& line, const Config& config) {
     const bool worked = node->poll();
     const Time now = Monotonic::now();
     report.longest_gap = std::max(report.longest_gap, now - turned_at);
-    report.gaps += now - turned_at > timeout / 2 ? 1 : 0;
+    report.gaps += now - turned_at > fast_timeout / 2 ? 1 : 0;
     turned_at = now;
     if (const auto error = node->stopped()) wrong += error->text();
     if (!wrong.empty()) break;
@@ -149,7 +148,7 @@ void expect_silence(std::vector<std::unique_ptr<Process>>& members) {
 
 TEST_CASE("slow_member: pauses shorter than half the timeout, under full load, expel nobody") {
   Seats seats(3, fabric_name);
-  seats.each([](Config& config) { config.failure_timeout = timeout; });
+  seats.each([](Config& config) { config.failure_timeout = fast_timeout; });
   auto members = start_members(seats, send_all_it_can);
   for (auto& member : members) member->expect_word("up");
   Random random(std::chrono::steady_clock::now().time_since_epoch().count());

@@ -1,6 +1,7 @@
 #include "test/groups/process.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -13,6 +14,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <random>
 #include <stdexcept>
 #include <utility>
 
@@ -159,6 +161,11 @@ void Process::expect_end(Duration limit) {
 
 void expect(bool condition, std::string_view what) {
   if (!condition) throw std::runtime_error(std::string(what));
+}
+
+std::string own_host() {
+  std::random_device random;
+  return fmt::format("127.{}.{}.{}", 1 + random() % 250, 1 + random() % 250, 1 + random() % 250);
 }
 
 }  // namespace squall::group_tests

@@ -72,6 +72,10 @@ class Process {
   Line line_;
 };
 
+/// An address of this test's own, on which nobody else has the ports. (In a sandbox the number of
+/// the process is no such thing.)
+std::string own_host();
+
 /// For a process's side, where doctest cannot be used.
 void expect(bool condition, std::string_view what);
 

@@ -30,7 +30,7 @@ std::string why_not(Seats& seats, std::size_t seat = 0) {
   return process.hear();
 }
 
-bool says(const std::string& text, std::string_view part) {
+bool mentions(const std::string& text, std::string_view part) {
   return text.find(part) != text.npos;
 }
 
@@ -42,7 +42,7 @@ TEST_CASE("a port in use is named") {
   close(other.configs[0].listen_fd);
   other.configs[0].listen_fd = -1;
   const std::string why = why_not(other);
-  CHECK_MESSAGE(says(why, taken.substr(taken.find(':') + 1) + " on 127.0.0.1 is in use"), why);
+  CHECK_MESSAGE(mentions(why, taken.substr(taken.find(':') + 1) + " on 127.0.0.1 is in use"), why);
 }
 
 TEST_CASE("an address that this host does not have is named, for the rendezvous and the fabric") {
@@ -51,22 +51,22 @@ TEST_CASE("an address that this host does not have is named, for the rendezvous 
     Seats seats(1, fabric);
     seats.configs[0].fabric_address = "192.0.2.1";
     const std::string why = why_not(seats);
-    CHECK_MESSAGE(says(why, "192.0.2.1"), why);
+    CHECK_MESSAGE(mentions(why, "192.0.2.1"), why);
   }
   Seats seats(1, "shm");
   close(seats.configs[0].listen_fd);
   seats.configs[0].listen_fd = -1;
   seats.configs[0].listen = "192.0.2.1:7070";
   const std::string why = why_not(seats);
-  CHECK_MESSAGE(says(why, "192.0.2.1"), why);
+  CHECK_MESSAGE(mentions(why, "192.0.2.1"), why);
 }
 
 TEST_CASE("an unknown fabric is named, with what there is") {
   for (const char* fabric : {"shn", "ofi:warp"}) {
     Seats seats(1, fabric);
     const std::string why = why_not(seats);
-    CHECK_MESSAGE(says(why, fabric + (std::string_view(fabric) == "shn" ? 0 : 4)), why);
-    CHECK_MESSAGE(says(why, "shm"), why);
+    CHECK_MESSAGE(mentions(why, fabric + (std::string_view(fabric) == "shn" ? 0 : 4)), why);
+    CHECK_MESSAGE(mentions(why, "shm"), why);
   }
 }
 
@@ -90,7 +90,7 @@ TEST_CASE("a second member of a name that is here already does not get in, and h
   spare.each([](Config& config) { config.start_timeout = std::chrono::seconds(3); });
   auto doubles = start_members(spare, start_and_listen);
   const std::string said = doubles[0]->hear();
-  CHECK_MESSAGE(says(said, "a member named b is already here"), said);
+  CHECK_MESSAGE(mentions(said, "a member named b is already here"), said);
 }
 
 /// What a joiner hears from a group that `a` has created, or that a and b have formed.
@@ -134,8 +134,8 @@ TEST_CASE("a joiner that is configured otherwise than the group is told the line
   for (const Case& each : cases) {
     Seats seats(2, "shm");
     const std::string why = why_not_let_in(seats, each.change);
-    CHECK_MESSAGE(says(why, each.told), why);
-    CHECK_MESSAGE(says(why, "a refused: "), why);
+    CHECK_MESSAGE(mentions(why, each.told), why);
+    CHECK_MESSAGE(mentions(why, "a refused: "), why);
   }
 }
 
@@ -143,7 +143,7 @@ TEST_CASE("a group that stays as it was formed lets nobody in, and says so") {
   Seats seats(3, "shm");
   seats.each([](Config& config) { config.survive_losses = false; });
   const std::string why = why_not_let_in(seats, [](Config&) {});
-  CHECK_MESSAGE(says(why, "this group stays as it was formed"), why);
+  CHECK_MESSAGE(mentions(why, "this group stays as it was formed"), why);
 }
 
 TEST_CASE("with `auto` the creator's fabric is the group's, whatever else a joiner offers") {
@@ -158,8 +158,8 @@ TEST_CASE("a joiner whose only contact is dead says so at its deadline, with the
   seats.configs[1].start_timeout = std::chrono::milliseconds(200);
   close(std::exchange(seats.configs[0].listen_fd, -1));
   const std::string why = why_not(seats, 1);
-  CHECK_MESSAGE(says(why, "nobody has let b in: a: Connection refused"), why);
-  CHECK_MESSAGE(says(why, "node.start = \"create\""), why);
+  CHECK_MESSAGE(mentions(why, "nobody has let b in: a: Connection refused"), why);
+  CHECK_MESSAGE(mentions(why, "node.start = \"create\""), why);
 }
 
 TEST_CASE(
@@ -183,7 +183,7 @@ TEST_CASE(
   };
   CHECK(start("total | stable", "total | checked | stable | batch(1 KiB, 10 us)") == "up");
   const std::string why = start("total | stable", "total | stable | compress(lz4)");
-  CHECK_MESSAGE(says(why, "total | stable"), why);
+  CHECK_MESSAGE(mentions(why, "total | stable"), why);
 }
 
 }  // namespace

@@ -19,11 +19,9 @@
 namespace squall::group_tests {
 namespace {
 
-const std::string fabric_name = fabric_under_test();
-
 /// What members replicate: a log of digests of everything delivered, behind ballast that makes the
 /// state as large as a test wants it.
-struct Ledger {
+struct Log {
   std::vector<std::byte> ballast;
   std::vector<std::uint64_t> entries;
 
@@ -56,23 +54,23 @@ struct Ledger {
 
 /// Waits for "go"; sends steadily; says "in" when it has started, "arrived" when it has everything,
 /// "loading" with the first piece of a state; on "enough" shuts down with everyone and says a
-/// digest of its ledger.
-void play(Line& line, const Config& config, std::size_t ballast_bytes) {
+/// digest of its log.
+void replicate(Line& line, const Config& config, std::size_t ballast_bytes) {
   expect(line.hear(patience) == "go", "the test says when to begin");
   auto node = started(config);
   Group& group = *node->group("test");
-  Ledger ledger;
-  if (node->arrived()) ledger.ballast = payload(0, 0, ballast_bytes);
+  Log log;
+  if (node->arrived()) log.ballast = payload(0, 0, ballast_bytes);
   std::vector<std::byte> incoming;
   bool loading = false, told = false;
-  group.on_state({[&] { return ledger.save(); },
+  group.on_state({[&] { return log.save(); },
                   [&](Bytes piece, bool last) {
                     if (!std::exchange(loading, true)) line.say("loading");
                     incoming.insert(incoming.end(), piece.begin(), piece.end());
-                    if (last) ledger.load(incoming, ballast_bytes);
+                    if (last) log.load(incoming, ballast_bytes);
                     return Result<>();
                   }});
-  group.on_deliver([&](const Delivery& message) { ledger.take(message); });
+  group.on_deliver([&](const Delivery& message) { log.take(message); });
   line.say("in");
   const auto seat = static_cast<Rank>(config.name[0] - 'a');
   MessageNumber sent = 0;
@@ -95,7 +93,7 @@ void play(Line& line, const Config& config, std::size_t ballast_bytes) {
   }
   const auto left = node->shutdown(Monotonic::now() + patience);
   expect(left.has_value(), left ? "" : left.error().text());
-  line.say(fmt::format("{} {:x}", ledger.entries.size(), digest(ledger.bytes())));
+  line.say(fmt::format("{} {:x}", log.entries.size(), digest(log.bytes())));
 }
 
 struct Group3 {
@@ -112,7 +110,7 @@ struct Group3 {
                                everyone.begin() + static_cast<std::ptrdiff_t>(starters));
     }
     members = start_members(seats, [ballast_bytes](Line& line, const Config& config) {
-      play(line, config, ballast_bytes);
+      replicate(line, config, ballast_bytes);
     });
     for (std::size_t at = 0; at < starters; ++at) members[at]->say("go");
     for (std::size_t at = 0; at < starters; ++at) hear("arrived", at);
