@@ -43,7 +43,7 @@ class Stranger {
   int fd_;
 };
 
-struct Scene {
+struct ConnectedPair {
   std::unique_ptr<World> world = subject().make_world();
   Node& a = world->add("a");
   Node& b = world->add("b");
@@ -65,7 +65,7 @@ struct Scene {
 
 TEST_CASE("garbage where a handshake was expected is dropped, and disturbs nobody" *
           doctest::skip(!subject().dial)) {
-  Scene scene;
+  ConnectedPair scene;
   const std::string garbage[] = {
       std::string(1, '\0'),    std::string(4, '\xff'),   std::string(64, '\xff'),
       std::string(4096, '\0'), content(1, 64),           content(2, 65536),
@@ -90,7 +90,7 @@ TEST_CASE("garbage where a handshake was expected is dropped, and disturbs nobod
 
 TEST_CASE("a stranger that says nothing is dropped, and a crowd of them keeps nobody out" *
           doctest::skip(!subject().dial)) {
-  Scene scene;
+  ConnectedPair scene;
   std::vector<Stranger> crowd;
   for (int i = 0; i < 200; ++i) {
     crowd.emplace_back(scene.a->address());

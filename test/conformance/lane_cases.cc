@@ -71,7 +71,7 @@ void play_sink(Link& link, const std::string& what) {
 }
 const Role sink{"sink", play_sink};
 
-struct Scene {
+struct Source {
   Memory stamp = must(Memory::create(4096), "memory");
   Memory bulk = must(Memory::create(large_bytes), "memory");
   std::unique_ptr<World> world = subject().make_world();
@@ -79,7 +79,7 @@ struct Scene {
   Child child;
   PeerId peer{};
 
-  explicit Scene(std::string_view flood = "region") : child("sink", flood) {
+  explicit Source(std::string_view flood = "region") : child("sink", flood) {
     must(node->expose(stamps, stamp), "expose");
     must(node->expose(large, bulk), "expose");
     peer = admit(*world, node, child);
@@ -107,7 +107,7 @@ struct Scene {
 };
 
 void urgent_beside_large_pushes(std::string_view into) {
-  Scene scene(into);
+  Source scene(into);
   // A push moves nothing there.
   if (scene.node->capabilities().maps || (subject().maps_regions && into == "region")) return;
   // Two large pushes are always queued; an urgent stamp goes out at moments spread over them.
@@ -136,7 +136,7 @@ void urgent_beside_large_pushes(std::string_view into) {
     }
     const Duration took = Monotonic::now() - start;
     expect(scene.world->until([&] { return returned == issued; }, 6 * patience), "the flood ends");
-    const Scene::Report report = scene.report();
+    const Source::Report report = scene.report();
     // In one queue, a stamp would wait for up to two large pushes, and one on average.
     const auto one_push_us = static_cast<std::uint64_t>(took.count() / 1'000) /
                              std::max<std::uint64_t>(1, returned - before);
@@ -165,7 +165,7 @@ TEST_CASE("an urgent push or message does not wait behind a large object" *
 
 TEST_CASE("an urgent push or message does not wait behind a full lane of bulk messages" *
           doctest::skip(!subject().processes)) {
-  Scene scene;
+  Source scene;
   const std::string message =
       content(1, std::min<std::size_t>(scene.node->capabilities().max_message_bytes, 256 << 10));
   std::uint64_t bulk = 0, full = 0;
@@ -186,7 +186,7 @@ TEST_CASE("an urgent push or message does not wait behind a full lane of bulk me
     scene.urgent();
     ++sent;
   }
-  const Scene::Report report = scene.report();
+  const Source::Report report = scene.report();
   MESSAGE(bulk, " bulk messages, lane full ", full, " times; urgent push median ",
           report.push_median, " us worst ", report.push_worst, ", message median ",
           report.message_median, " worst ", report.message_worst);

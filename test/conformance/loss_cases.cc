@@ -19,18 +19,19 @@ namespace {
 using fabric::Memory;
 
 constexpr RegionId of_child{1}, of_parent{2};
-constexpr std::size_t region_bytes = 64 << 10;
+constexpr std::size_t peer_region_bytes = 64 << 10;
 constexpr std::size_t message_bytes = 1000;
 
 // Exchanges regions with the parent, counts its messages, and does as it is told:
 //   churn N   N times: writes its region, pushes it, sends a message; then says "churned"
 //   report    says how many numbered messages came in order on each lane, and the parent's counter
 void play_peer(Link& link, const std::string&) {
-  Memory memory = must(Memory::create(region_bytes), "memory");
+  Memory memory = must(Memory::create(peer_region_bytes), "memory");
   Joined joined = join(link);
   Node& node = *joined.node;
   must(node->expose(of_child, memory), "expose");
-  const std::byte* replica = must(node->import(joined.parent, of_parent, region_bytes), "import");
+  const std::byte* replica =
+      must(node->import(joined.parent, of_parent, peer_region_bytes), "import");
   std::uint64_t in_order[2] = {};
   node.on_event = [&](const Event& event) {
     // What the parent must know, if it imports only after a churn.
@@ -63,8 +64,8 @@ void play_peer(Link& link, const std::string&) {
 const Role peer_role{"peer", play_peer};
 
 // A parent that exposes a region, and a child in the role above.
-struct Scene {
-  Memory memory = must(Memory::create(region_bytes), "memory");
+struct Parent {
+  Memory memory = must(Memory::create(peer_region_bytes), "memory");
   std::unique_ptr<World> world = subject().make_world();
   Node& node = world->add("parent");
 
@@ -91,7 +92,7 @@ struct Work {
                        std::string(event.text)});
     };
   }
-  void queue(Scene& scene, PeerId peer, std::uint64_t most) {
+  void queue(Parent& scene, PeerId peer, std::uint64_t most) {
     bool full[2] = {};
     for (std::uint64_t i = 0; i < most && !(full[0] && full[1]); ++i) {
       for (const Lane lane : {Lane::urgent, Lane::bulk}) {
@@ -132,7 +133,7 @@ struct Work {
   }
 };
 
-void after_loss(Scene& scene, PeerId peer, Work& work) {
+void after_loss(Parent& scene, PeerId peer, Work& work) {
   if (scene.node->capabilities().detects_loss) {
     const Time start = Monotonic::now();
     CHECK(scene.world->until([&] { return scene.node.count(Kind::lost, peer) == 1; }));
@@ -154,7 +155,7 @@ void after_loss(Scene& scene, PeerId peer, Work& work) {
 
 TEST_CASE("promise 3: a peer killed while busy costs no call its time, and all work comes back" *
           doctest::skip(!subject().processes)) {
-  Scene scene;
+  Parent scene;
   must(scene.node->expose(of_parent, scene.memory), "expose");
   Child child("peer");
   const PeerId peer = scene.start(child);
@@ -174,7 +175,7 @@ TEST_CASE("promise 3: a peer killed while busy takes nothing from another" *
                 std::string(subject().dead_stall_others).c_str());
     return;
   }
-  Scene scene;
+  Parent scene;
   must(scene.node->expose(of_parent, scene.memory), "expose");
   Child child("peer"), survivor("peer");
   const PeerId peer = scene.start(child);
@@ -197,11 +198,11 @@ TEST_CASE("promise 3: a peer killed while busy takes nothing from another" *
 
 TEST_CASE("promise 3: a peer killed while idle is lost within a second, or gone at disconnect" *
           doctest::skip(!subject().processes)) {
-  Scene scene;
+  Parent scene;
   must(scene.node->expose(of_parent, scene.memory), "expose");
   Child child("peer");
   const PeerId peer = scene.start(child);
-  const std::byte* replica = must(scene.node->import(peer, of_child, region_bytes), "import");
+  const std::byte* replica = must(scene.node->import(peer, of_child, peer_region_bytes), "import");
   child.link().say("churn 5");
   REQUIRE(child.link().hear(*scene.world) == "churned");
   REQUIRE(scene.world->until([&] { return load_counter(replica) == 5; }));
@@ -215,7 +216,7 @@ TEST_CASE("promise 3: a peer killed while idle is lost within a second, or gone 
 
 TEST_CASE("promise 3: no call blocks while a peer is stopped, and nothing is lost afterwards" *
           doctest::skip(!subject().processes)) {
-  Scene scene;
+  Parent scene;
   must(scene.node->expose(of_parent, scene.memory), "expose");
   Child child("peer");
   const PeerId peer = scene.start(child);
@@ -250,11 +251,11 @@ TEST_CASE("promise 3: no call blocks while a peer is stopped, and nothing is los
 
 TEST_CASE("promise 4: after disconnect nothing the peer does changes the replica, nor is heard" *
           doctest::skip(!subject().processes)) {
-  Scene scene;
+  Parent scene;
   must(scene.node->expose(of_parent, scene.memory), "expose");
   Child child("peer");
   const PeerId peer = scene.start(child);
-  const std::byte* replica = must(scene.node->import(peer, of_child, region_bytes), "import");
+  const std::byte* replica = must(scene.node->import(peer, of_child, peer_region_bytes), "import");
   child.link().say("churn 100");
   REQUIRE(child.link().hear(*scene.world) == "churned");
   REQUIRE(scene.world->until([&] { return load_counter(replica) == 100; }));
@@ -262,11 +263,11 @@ TEST_CASE("promise 4: after disconnect nothing the peer does changes the replica
   child.link().say("churn 100000");  // and cut it off in the middle of that
   REQUIRE(scene.world->until([&] { return load_counter(replica) > 150; }));
   scene.node->disconnect(peer);
-  const std::string at_fence(reinterpret_cast<const char*>(replica), region_bytes);
+  const std::string at_fence(reinterpret_cast<const char*>(replica), peer_region_bytes);
   const std::size_t heard = scene.node.count(Kind::message, peer);
   REQUIRE(child.link().hear(*scene.world, 6 * patience) == "churned");
   scene.world->pass_time(50ms);
-  CHECK(std::memcmp(replica, at_fence.data(), region_bytes) == 0);
+  CHECK(std::memcmp(replica, at_fence.data(), peer_region_bytes) == 0);
   CHECK(scene.node.count(Kind::message, peer) == heard);
   CHECK(load_counter(replica) < 100'000);  // it did go on
   scene.node->forget(peer);

@@ -14,13 +14,9 @@ namespace {
 
 using fabric::Memory;
 
-constexpr RegionId object{40}, counters{41};
+constexpr RegionId object{40}, another{41};
 constexpr std::size_t block_bytes = 256 << 10;
 constexpr std::size_t object_bytes = 16 * block_bytes + 1000;
-
-std::string_view view(const std::byte* at, std::size_t bytes) {
-  return {reinterpret_cast<const char*>(at), bytes};
-}
 
 Memory filled(const std::string& bytes) {
   Memory memory = must(Memory::create(bytes.size()), "memory");
@@ -37,7 +33,7 @@ void push_blocks(Node& node, PeerId to, std::size_t first, std::size_t step) {
 }
 
 // An owner of an object and a reader, connected.
-struct Scene {
+struct SharedObject {
   std::string bytes = content(1, object_bytes);
   Memory memory = filled(bytes);
   Memory landing = must(Memory::create(object_bytes), "memory");
@@ -46,7 +42,7 @@ struct Scene {
   Node& reader = world->add("reader");
   Pair pair = connect(*world, owner, reader);
 
-  ~Scene() {
+  ~SharedObject() {
     owner.close();
     reader.close();
   }
@@ -106,7 +102,7 @@ TEST_CASE("an object arrives whole in blocks from two peers, in one memory that 
 
 TEST_CASE(
     "a landing that is too short, or none, is invalid where it is needed, and harms nothing") {
-  Scene scene;
+  SharedObject scene;
   must(scene.owner->expose(object, scene.memory), "expose");
   const PeerId peer = scene.pair.second_to_first;
   Memory small = must(Memory::create(4096), "memory");
@@ -124,9 +120,9 @@ TEST_CASE(
   scene.reader->release(peer, object);
   scene.reader->release(peer, RegionId{999});
   // A name is an object's or a replica's.
-  must(scene.reader->import(peer, counters, 4096), "import");
-  CHECK(scene.reader->import_object(peer, counters, 4096, &small).error().code == Code::invalid);
-  scene.reader->release(peer, counters);
+  must(scene.reader->import(peer, another, 4096), "import");
+  CHECK(scene.reader->import_object(peer, another, 4096, &small).error().code == Code::invalid);
+  scene.reader->release(peer, another);
   const std::byte* replica = scene.import();
   CHECK(scene.reader->import(peer, object, 4096).error().code == Code::invalid);
   REQUIRE(scene.world->until([&] { return scene.owner.count(Kind::attached) >= 1; }));
@@ -137,7 +133,7 @@ TEST_CASE(
 }
 
 TEST_CASE("an object that is imported again attaches again, and is pushed again") {
-  Scene scene;
+  SharedObject scene;
   // One import before there is anything, the others after.
   scene.import();
   scene.import();
@@ -169,7 +165,7 @@ TEST_CASE("an object that is imported again attaches again, and is pushed again"
 }
 
 TEST_CASE("a landing is the caller's again after release") {
-  Scene scene;
+  SharedObject scene;
   must(scene.owner->expose(object, scene.memory), "expose");
   scene.import();
   REQUIRE(scene.attached(1));
@@ -187,12 +183,12 @@ TEST_CASE("a landing is the caller's again after release") {
   // The same memory takes the next object, and the same name stays its owner's.
   const std::string next_bytes = content(2, object_bytes);
   Memory next = filled(next_bytes);
-  must(scene.owner->expose(counters, next), "expose");
-  const std::byte* replica = must(scene.reader->import_object(scene.pair.second_to_first, counters,
+  must(scene.owner->expose(another, next), "expose");
+  const std::byte* replica = must(scene.reader->import_object(scene.pair.second_to_first, another,
                                                               object_bytes, &scene.landing),
                                   "import_object");
   REQUIRE(scene.attached(2));
-  must(scene.owner->push(counters, 0, object_bytes, Lane::bulk), "push");
+  must(scene.owner->push(another, 0, object_bytes, Lane::bulk), "push");
   must(scene.owner->send(scene.pair.first_to_second, Lane::bulk, as_bytes("all")), "send");
   REQUIRE(scene.told(2));
   CHECK(view(replica, object_bytes) == next_bytes);
@@ -202,7 +198,7 @@ TEST_CASE("a landing is the caller's again after release") {
 }
 
 TEST_CASE("one object after another is imported and released, more than may be imported at once") {
-  Scene scene;
+  SharedObject scene;
   std::uint64_t number = 1000;
   for (int round = 0; round < 90; ++round) {
     constexpr std::uint64_t at_once = 50;
@@ -233,7 +229,7 @@ TEST_CASE("one object after another is imported and released, more than may be i
 }
 
 TEST_CASE("an object may be concealed and its memory go while it is pushed") {
-  Scene scene;
+  SharedObject scene;
   for (std::uint64_t round = 0; round < 20; ++round) {
     Memory memory = filled(scene.bytes);
     const RegionId region{100 + round};
@@ -255,7 +251,7 @@ TEST_CASE("an object may be concealed and its memory go while it is pushed") {
 }
 
 TEST_CASE("a fence does not copy an object, and nothing lands after it") {
-  Scene scene;
+  SharedObject scene;
   must(scene.owner->expose(object, scene.memory), "expose");
   const std::byte* replica = scene.import();
   REQUIRE(scene.attached(1));

@@ -16,10 +16,6 @@ using fabric::Memory;
 constexpr RegionId region{7};
 constexpr std::size_t region_bytes = 3 * 4096;
 
-std::string_view view(const std::byte* at, std::size_t bytes) {
-  return {reinterpret_cast<const char*>(at), bytes};
-}
-
 void fill(const Memory& memory, std::size_t offset, std::string_view bytes) {
   std::memcpy(memory.data() + offset, bytes.data(), bytes.size());
 }
@@ -29,7 +25,7 @@ bool all_zero(const std::byte* at, std::size_t bytes) {
 }
 
 // An owner and a reader, connected. The memory outlives the endpoints that expose it.
-struct Scene {
+struct SharedRegion {
   Memory memory = must(Memory::create(region_bytes), "memory");
   std::unique_ptr<World> world = subject().make_world();
   Node& owner = world->add("owner");
@@ -45,7 +41,7 @@ struct Scene {
 };
 
 TEST_CASE("a region imported before it is exposed reads as zeros, then as its owner's memory") {
-  Scene scene;
+  SharedRegion scene;
   const std::byte* replica =
       must(scene.reader->import(scene.pair.second_to_first, region, region_bytes), "import");
   REQUIRE(replica != nullptr);
@@ -66,7 +62,7 @@ TEST_CASE("a region imported before it is exposed reads as zeros, then as its ow
 }
 
 TEST_CASE("a region exposed before it is imported attaches once and shows what is pushed") {
-  Scene scene;
+  SharedRegion scene;
   must(scene.owner->expose(region, scene.memory), "expose");
   scene.world->pass_time(20ms);
   CHECK(scene.owner.count(Kind::attached) == 0);
@@ -85,7 +81,7 @@ TEST_CASE("a region exposed before it is imported attaches once and shows what i
 }
 
 TEST_CASE("a push out of bounds is invalid, and nothing of it lands") {
-  Scene scene;
+  SharedRegion scene;
   must(scene.owner->expose(region, scene.memory), "expose");
   const std::byte* replica =
       must(scene.reader->import(scene.pair.second_to_first, region, region_bytes), "import");
@@ -126,7 +122,7 @@ TEST_CASE("a push out of bounds is invalid, and nothing of it lands") {
 }
 
 TEST_CASE("an import larger than the region loses the peer, with a reason, and stays readable") {
-  Scene scene;
+  SharedRegion scene;
   must(scene.owner->expose(region, scene.memory), "expose");
   const std::byte* replica =
       must(scene.reader->import(scene.pair.second_to_first, region, 2 * region_bytes), "import");
@@ -138,7 +134,7 @@ TEST_CASE("an import larger than the region loses the peer, with a reason, and s
 }
 
 TEST_CASE("a replica of a region's beginning takes nothing from beyond it") {
-  Scene scene;
+  SharedRegion scene;
   must(scene.owner->expose(region, scene.memory), "expose");
   const std::byte* replica =
       must(scene.reader->import(scene.pair.second_to_first, region, 4096), "import");
@@ -239,7 +235,7 @@ TEST_CASE("many regions each way keep their names apart") {
 }
 
 TEST_CASE("pushes within inline_bytes land with the value that they were issued with, or a later") {
-  Scene scene;
+  SharedRegion scene;
   must(scene.owner->expose(region, scene.memory), "expose");
   const std::byte* replica =
       must(scene.reader->import(scene.pair.second_to_first, region, region_bytes), "import");

@@ -54,6 +54,11 @@ T must(Result<T> result, const char* what) {
   if constexpr (!std::is_void_v<T>) return std::move(*result);
 }
 
+/// Memory, to compare with text.
+inline std::string_view view(const std::byte* at, std::size_t bytes) {
+  return {reinterpret_cast<const char*>(at), bytes};
+}
+
 /// An event, with copies of what it lent.
 struct Seen {
   Kind kind{};
