@@ -155,9 +155,9 @@ enum class Mistake : std::uint8_t { none, stale, lost, doubled, future };
 
 /// Clients that operate on a few cells at once; each operation takes effect at some moment between
 /// its begin and its end, some never end, and some of those never take effect.
-class Model {
+class ModelObject {
  public:
-  Model(std::uint64_t seed, Mistake mistake, std::size_t operations)
+  ModelObject(std::uint64_t seed, Mistake mistake, std::size_t operations)
       : random_(seed), mistake_(mistake), at_(operations / 3 + random_.below(operations / 3)) {
     clients_.resize(2 + random_.below(7));
     while (begun_ < operations || busy()) step(begun_ < operations);
@@ -301,7 +301,7 @@ TEST_CASE("random histories of a model that makes no mistake are linearizable") 
   std::size_t operations = 0;
   for (std::uint64_t seed = 1; seed <= 500; ++seed) {
     CAPTURE(seed);
-    const auto all = Model(seed, Mistake::none, 20 + seed).take();
+    const auto all = ModelObject(seed, Mistake::none, 20 + seed).take();
     operations += all.size();
     const auto violations = check_linearizability(all);
     REQUIRE_MESSAGE(violations.empty(), violations.front());
@@ -312,7 +312,7 @@ TEST_CASE("random histories of a model that makes no mistake are linearizable") 
 std::size_t found(Mistake mistake) {
   std::size_t made = 0, found = 0;
   for (std::uint64_t seed = 1; seed <= 200; ++seed) {
-    Model model(seed, mistake, 150);
+    ModelObject model(seed, mistake, 150);
     if (!model.made_it()) continue;
     ++made;
     found += !holds(model.take());

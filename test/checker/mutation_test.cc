@@ -15,7 +15,8 @@
 namespace squall::checker {
 namespace {
 
-constexpr Guarantees everything{.total = true, .stable = true, .causal = false, .quiesced = true};
+constexpr Guarantees everything_in_one_order{
+    .total = true, .stable = true, .causal = false, .quiesced = true};
 
 struct Sent {
   Process sender;
@@ -25,9 +26,9 @@ struct Sent {
 
 /// A few views, in each of which some members send; one order, delivered at each member's own
 /// pace; at the end of a view a member may crash behind the others, and one may join.
-class Model {
+class ModelGroup {
  public:
-  Model(std::uint64_t seed, std::size_t messages_per_view, std::size_t views)
+  ModelGroup(std::uint64_t seed, std::size_t messages_per_view, std::size_t views)
       : random_(seed), messages_(messages_per_view) {
     for (std::uint64_t node = 1; node <= 3; ++node) members_.push_back({NodeId{node}, {}});
     for (std::size_t view = 0; view < views; ++view) run_view(ViewId{10 + 3 * view});
@@ -87,7 +88,7 @@ class Model {
 std::vector<Violation> check(const std::vector<Event>& events) {
   Checker checker;
   for (const Event& event : events) checker.add(event);
-  return checker.check(everything);
+  return checker.check(everything_in_one_order);
 }
 
 bool has(const std::vector<Violation>& violations, Property property) {
@@ -108,7 +109,7 @@ std::size_t pick(const std::vector<Event>& events, Random& random, Wanted wanted
 TEST_CASE("random correct executions break nothing, and one change to them is found and named") {
   for (std::uint64_t seed = 1; seed <= 300; ++seed) {
     CAPTURE(seed);
-    const std::vector<Event> correct = Model(seed, 12, 4).take();
+    const std::vector<Event> correct = ModelGroup(seed, 12, 4).take();
     const auto found = check(correct);
     REQUIRE_MESSAGE(found.empty(), report(found, correct));
 
@@ -182,7 +183,7 @@ TEST_CASE("random correct executions break nothing, and one change to them is fo
 
 // A quadratic check would need hours for it; the limit is that of a small test, a minute.
 TEST_CASE("a trace of 300,000 deliveries is checked") {
-  const std::vector<Event> events = Model(1, 25'000, 4).take();
+  const std::vector<Event> events = ModelGroup(1, 25'000, 4).take();
   REQUIRE(std::count_if(events.begin(), events.end(), [](const Event& event) {
             return event.kind == Event::Kind::deliver;
           }) >= 250'000);

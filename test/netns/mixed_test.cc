@@ -30,9 +30,9 @@ using group_tests::Line;
 using group_tests::patience;
 using group_tests::Process;
 
-constexpr Duration notice = 2s;
+constexpr Duration time_to_notice = 2s;
 
-bool skips() {
+bool no_two_hosts() {
   static const std::string why = Network::why_not();
   static const int told =
       why.empty() ? 0 : std::printf("SKIPPED: groups on two hosts: %s\n", why.c_str());
@@ -40,9 +40,9 @@ bool skips() {
 }
 
 /// Seats a, b, c, ... on the given hosts; whoever is not among the first `together` joins them.
-class Hosts {
+class SharedHosts {
  public:
-  Hosts(const std::vector<std::size_t>& places, std::size_t together)
+  SharedHosts(const std::vector<std::size_t>& places, std::size_t together)
       : network(1 + *std::ranges::max_element(places)), seats_(places.size(), "auto") {
     seats_.close_all();
     std::vector<Contact> contacts;
@@ -95,15 +95,15 @@ class Hosts {
 };
 
 TEST_CASE("two members on one host and one on another: all deliver all, in one order") {
-  if (skips()) return;
-  Hosts hosts({0, 0, 1}, 3);
+  if (no_two_hosts()) return;
+  SharedHosts hosts({0, 0, 1}, 3);
   hosts.flow({0, 1, 2});
   check_traces(finish(hosts.some({0, 1, 2})), "total | stable");
 }
 
 TEST_CASE("only those on one host share memory, and go on over tcp when that is cut") {
-  if (skips()) return;
-  Hosts hosts({0, 0, 1, 1}, 4);
+  if (no_two_hosts()) return;
+  SharedHosts hosts({0, 0, 1, 1}, 4);
   hosts.flow({0, 1, 2, 3});
   if (const std::string why = group_tests::why_no_cut(hosts.members[0]->pid()); !why.empty()) {
     std::printf("SKIPPED: connections that are cut from outside: %s\n", why.c_str());
@@ -118,10 +118,10 @@ TEST_CASE("only those on one host share memory, and go on over tcp when that is 
 }
 
 TEST_CASE("a member is killed, on either host: the others go on in the next view") {
-  if (skips()) return;
+  if (no_two_hosts()) return;
   for (const std::size_t victim : {1, 2}) {
     CAPTURE(victim);
-    Hosts hosts({0, 0, 1, 1}, 4);
+    SharedHosts hosts({0, 0, 1, 1}, 4);
     hosts.flow({0, 1, 2, 3});
     const Time killed = Monotonic::now();
     hosts.members[victim]->signal(SIGKILL);
@@ -129,7 +129,8 @@ TEST_CASE("a member is killed, on either host: the others go on in the next view
     for (const std::size_t seat : {0, 1, 2, 3})
       if (seat != victim) left.push_back(hosts.members[seat].get());
     for (Process* member : left)
-      expect_view(*member, killed + 2s + notice, {std::string(1, static_cast<char>('a' + victim))});
+      expect_view(*member, killed + 2s + time_to_notice,
+                  {std::string(1, static_cast<char>('a' + victim))});
     group_tests::Ends ends;
     ends.dead = {static_cast<Rank>(victim)};
     check_traces(finish(left), "total | stable", ends);
@@ -137,8 +138,8 @@ TEST_CASE("a member is killed, on either host: the others go on in the next view
 }
 
 TEST_CASE("a group that one node created takes members from its own host and from another") {
-  if (skips()) return;
-  Hosts hosts({0, 0, 1}, 1);
+  if (no_two_hosts()) return;
+  SharedHosts hosts({0, 0, 1}, 1);
   hosts.flow({0});
   hosts.join(1, {0});
   hosts.join(2, {0, 1});
@@ -157,18 +158,18 @@ TEST_CASE("a group that one node created takes members from its own host and fro
 }
 
 TEST_CASE("a host is cut off: its members stop, and those of the other go on") {
-  if (skips()) return;
-  Hosts hosts({0, 0, 1}, 3);
+  if (no_two_hosts()) return;
+  SharedHosts hosts({0, 0, 1}, 3);
   hosts.flow({0, 1, 2});
   const Time cut = Monotonic::now();
   hosts.network.link_down(1);
-  for (Process* member : hosts.some({0, 1})) expect_view(*member, cut + 2s + notice, {"c"});
-  group_tests::expect_stopped(*hosts.members[2], cut + 6s + notice,
+  for (Process* member : hosts.some({0, 1})) expect_view(*member, cut + 2s + time_to_notice, {"c"});
+  group_tests::expect_stopped(*hosts.members[2], cut + 6s + time_to_notice,
                               "no majority of the view is left");
   group_tests::Ends ends;
   auto traces = finish(hosts.some({0, 1}));
   ends.stopped = {traces.size()};
-  traces.push_back(group_tests::last_trace(*hosts.members[2], cut + 2s + notice));
+  traces.push_back(group_tests::last_trace(*hosts.members[2], cut + 2s + time_to_notice));
   check_traces(traces, "total | stable", ends);
 }
 
