@@ -57,7 +57,7 @@ def cc_library(name, srcs = [], copts = [], **others):
         **others
     )
 
-def unit_tests(tests, deps, name = "unit", size = "small", tags = [], hdrs = []):
+def unit_tests(tests, deps, name = "unit", size = "small", tags = [], hdrs = [], data = []):
     """A test for each of some files of doctest cases, which may be compiled together.
 
     Then each is a run of one program, with the cases of its own file only; otherwise it is a run of
@@ -70,6 +70,7 @@ def unit_tests(tests, deps, name = "unit", size = "small", tags = [], hdrs = [])
       size: as for cc_test.
       tags: as for cc_test.
       hdrs: headers of their own.
+      data: what they find where they start.
     """
     sources = [test + ".cc" for test in tests]
     joined = _unity(name + "_unity_test", sources)
@@ -92,6 +93,7 @@ def unit_tests(tests, deps, name = "unit", size = "small", tags = [], hdrs = [])
             name = test,
             size = size,
             args = ["--source-file=*%s/%s.cc" % (native.package_name(), test)],
+            data = data,
             program = _where_joined(":%s_tests" % name, ":%s_alone" % test),
             tags = tags,
         )
