@@ -59,7 +59,7 @@ Result<std::unique_ptr<Transport>> MsgTransport::open(std::string_view provider,
   bulk = urgent;
   bulk.window = 2;
   if (bulk.limits.references != 0) bulk.limits.referred_bytes = std::size_t{64} << 10;
-  if (made->domain_->writes()) bulk.write_window_bytes = 8 * write_bytes;
+  if (made->domain_->writes()) bulk.write_window_bytes = 4 * write_bytes;
   const std::uint64_t each = urgent.buffer_bytes() + bulk.buffer_bytes();
   if (auto fits = made->domain_->plan(options.peers, {options.peers * each, options.object_bytes});
       !fits)
