@@ -106,6 +106,11 @@ class Fabric {
   /// Code::too_large over max_message_bytes, Code::would_block when the lane is full (poll, then
   /// try again), Code::lost when the peer is.
   virtual Result<> send(PeerId peer, Lane lane, Bytes message, Token token = no_token) = 0;
+  /// The same, of at most `inline_bytes`, for what is early enough if the peer sees it when it
+  /// turns the next time: it need not be woken. Where waking costs nothing extra it may be.
+  virtual Result<> send_quietly(PeerId peer, Lane lane, Bytes message) {
+    return send(peer, lane, message);
+  }
 
   // --- memory: one writer (this node), replicas at the peers that import it
 

@@ -36,6 +36,7 @@ class MixedFabric final : public fabric::Fabric {
 
   Result<> send(fabric::PeerId peer, fabric::Lane lane, Bytes message,
                 fabric::Token token) override;
+  Result<> send_quietly(fabric::PeerId peer, fabric::Lane lane, Bytes message) override;
 
   Result<> expose(fabric::RegionId region, const fabric::Memory& memory) override;
   void conceal(fabric::RegionId region) override;
@@ -107,10 +108,13 @@ class MixedFabric final : public fabric::Fabric {
   void release_held(Peer& peer, std::size_t lane);
   void make_busy(Peer& peer);
   void pump_busy();
+  Result<> queue(fabric::PeerId peer, fabric::Lane lane, Bytes message, fabric::Token token,
+                 bool quiet);
   bool pump(Peer& peer);
   bool pump(Peer& peer, std::size_t lane);
   bool tell_losses(Peer& peer, Pair::LinkIndex on, std::size_t lane);
-  bool give(Peer& peer, Pair::LinkIndex on, std::size_t lane, const Frame& frame);
+  bool give(Peer& peer, Pair::LinkIndex on, std::size_t lane, const Frame& frame,
+            bool quiet = false);
   static Import* moving_import(Peer& peer);
   bool ask(Peer& peer);
   void answer_asked();

@@ -38,9 +38,10 @@ std::optional<Header> decode_header(Bytes frame) {
   return std::nullopt;
 }
 
-void Outgoing::add(Bytes message, std::uint64_t acknowledged, std::optional<std::size_t> behind) {
+void Outgoing::add(Bytes message, std::uint64_t acknowledged, std::optional<std::size_t> behind,
+                   bool quiet) {
   const Header header{Header::Kind::message, number_, acknowledged};
-  kept_.push_back({number_, encode(header, message), behind});
+  kept_.push_back({number_, encode(header, message), behind, quiet});
   bytes_ += message.size();
   ++number_;
 }

@@ -55,12 +55,14 @@ class Outgoing {
     Frame frame;
     /// Must come behind what was pushed over this link, as long as there is that link.
     std::optional<std::size_t> behind{};
+    bool quiet = false;  ///< the peer need not be woken for it
   };
 
   bool has_room(std::size_t bytes) const {
     return kept_.empty() || (kept_.size() < most_messages && bytes_ + bytes <= most_bytes);
   }
-  void add(Bytes message, std::uint64_t acknowledged, std::optional<std::size_t> behind);
+  void add(Bytes message, std::uint64_t acknowledged, std::optional<std::size_t> behind,
+           bool quiet = false);
   /// The first that was not given to a link, or nullptr.
   const Message* next() const { return next_ < kept_.size() ? &kept_[next_] : nullptr; }
   void sent() { ++next_; }

@@ -18,6 +18,14 @@ using fabric::Token;
 // --- out
 
 Result<> MixedFabric::send(PeerId id, Lane lane, Bytes message, Token token) {
+  return queue(id, lane, message, token, false);
+}
+
+Result<> MixedFabric::send_quietly(PeerId id, Lane lane, Bytes message) {
+  return queue(id, lane, message, fabric::no_token, true);
+}
+
+Result<> MixedFabric::queue(PeerId id, Lane lane, Bytes message, Token token, bool quiet) {
   Peer* peer = live(id);
   if (peer == nullptr)
     return fail(Code::lost, fmt::format("peer {} is lost", static_cast<unsigned>(id)));
@@ -31,7 +39,7 @@ Result<> MixedFabric::send(PeerId id, Lane lane, Bytes message, Token token) {
     return fail(Code::would_block, "the lane is full", "poll, then try again");
   Incoming& incoming = peer->incoming[index];
   const bool first = outgoing.idle();
-  outgoing.add(message, incoming.count(), std::exchange(peer->behind[index], std::nullopt));
+  outgoing.add(message, incoming.count(), std::exchange(peer->behind[index], std::nullopt), quiet);
   incoming.told();
   if (!first || !pump(*peer, index)) make_busy(*peer);
   // It was copied.
@@ -82,7 +90,7 @@ bool MixedFabric::pump(Peer& peer, std::size_t lane) {
     const bool behind =
         message->behind && peer.pair.state(*message->behind) != Pair::LinkState::lost;
     const Pair::LinkIndex link = behind ? *message->behind : *carrier;
-    if (!usable(link) || !give(peer, link, lane, message->frame)) return false;
+    if (!usable(link) || !give(peer, link, lane, message->frame, message->quiet)) return false;
     outgoing.sent();
   }
   Incoming& incoming = peer.incoming[lane];
@@ -108,14 +116,19 @@ bool MixedFabric::tell_losses(Peer& peer, Pair::LinkIndex on, std::size_t lane) 
 }
 
 /// False: there is no room on that link, or it is about to be lost.
-bool MixedFabric::give(Peer& peer, Pair::LinkIndex on, std::size_t lane, const Frame& frame) {
+bool MixedFabric::give(Peer& peer, Pair::LinkIndex on, std::size_t lane, const Frame& frame,
+                       bool quiet) {
   fabric::Fabric& child = child_of(peer, on);
+  const PeerId link = peer.links[on].id;
+  const bool is_short = frame->size() <= child.capabilities().inline_bytes;
+  if (quiet && is_short)
+    return child.send_quietly(link, static_cast<Lane>(lane), *frame).has_value();
   Token token = fabric::no_token;
-  if (frame->size() > child.capabilities().inline_bytes) {
+  if (!is_short) {
     token = issue({}, 1);
     tickets_[token].frame = frame;
   }
-  if (child.send(peer.links[on].id, static_cast<Lane>(lane), *frame, token)) return true;
+  if (child.send(link, static_cast<Lane>(lane), *frame, token)) return true;
   tickets_.erase(token);
   return false;
 }

@@ -188,12 +188,12 @@ void ShmFabric::serve_peer(Peer& peer) {
 
 void ShmFabric::keep_time(Time now) {
   door_.expire(waiter_, now);
-  eager_ = door_.strangers() > 0;
+  const bool awaits = std::exchange(eager_, door_.strangers() > 0);  // only who was, may wait
   for (std::size_t i = 0; i < peers_.size(); ++i) {
     Peer* peer = peers_[i].get();
     if (peer == nullptr || peer->state > Peer::State::up) continue;
     if (peer->state == Peer::State::up) {
-      eager_ = eager_ || peer->waits_for_memory();
+      eager_ = eager_ || (awaits && peer->waits_for_memory());
       continue;
     }
     eager_ = true;

@@ -53,7 +53,7 @@ Peer* ShmFabric::find(PeerId id) const {
   return index < peers_.size() ? peers_[index].get() : nullptr;
 }
 
-Result<> ShmFabric::send(PeerId id, Lane lane, Bytes message, Token token) {
+Result<Peer*> ShmFabric::write(PeerId id, Lane lane, Bytes message) {
   Peer* peer = find(id);
   if (peer == nullptr || peer->state > Peer::State::up) return no_peer(id);
   if (message.size() > max_message_bytes)
@@ -72,9 +72,21 @@ Result<> ShmFabric::send(PeerId id, Lane lane, Bytes message, Token token) {
       return no_peer(id);
   }
   peer->blocked[index] = false;
-  peer->must_ring = true;
+  return peer;
+}
+
+Result<> ShmFabric::send(PeerId id, Lane lane, Bytes message, Token token) {
+  const auto peer = write(id, lane, message);
+  if (!peer) return tl::unexpected(peer.error());
+  (*peer)->must_ring = true;
   dirty_ = true;
-  if (token != fabric::no_token) complete(token, lane, RegionId{}, peer);
+  if (token != fabric::no_token) complete(token, lane, RegionId{}, *peer);
+  return {};
+}
+
+Result<> ShmFabric::send_quietly(PeerId id, Lane lane, Bytes message) {
+  const auto peer = write(id, lane, message);
+  if (!peer) return tl::unexpected(peer.error());
   return {};
 }
 

@@ -33,6 +33,7 @@ class ShmFabric final : public fabric::Fabric {
 
   Result<> send(fabric::PeerId peer, fabric::Lane lane, Bytes message,
                 fabric::Token token) override;
+  Result<> send_quietly(fabric::PeerId peer, fabric::Lane lane, Bytes message) override;
 
   Result<> expose(fabric::RegionId region, const fabric::Memory& memory) override;
   void conceal(fabric::RegionId region) override;
@@ -94,6 +95,9 @@ class ShmFabric final : public fabric::Fabric {
   const Exposed* find_region(fabric::RegionId id);
   Result<> check_push(fabric::RegionId region, std::size_t offset, std::size_t bytes);
   void complete(fabric::Token token, fabric::Lane lane, fabric::RegionId region, const Peer* peer);
+
+  /// Into the peer's ring of messages; whoever calls it sees to the bell.
+  Result<Peer*> write(fabric::PeerId peer, fabric::Lane lane, Bytes message);
 
   // Turning (shm_fabric.cc).
   std::size_t emit(std::span<fabric::Event> events);

@@ -207,6 +207,26 @@ TEST_CASE("a sender that gives up on a full lane can sleep") {
   CHECK(waits < 20);
 }
 
+TEST_CASE("a quiet message wakes nobody, and is there for who wakes") {
+  Couple pair;
+  pair.b.fabric->arm();
+  pair.b.poll();
+  REQUIRE_FALSE(readable(pair.b));
+  REQUIRE(pair.a.fabric->send_quietly(pair.a_to_b, Lane::urgent, as_bytes("all is well")));
+  pair.a.fabric->flush();
+  CHECK_FALSE(readable(pair.b));
+  CHECK(pair.b.fabric->message_waits());
+  REQUIRE(pair.a.fabric->send(pair.a_to_b, Lane::urgent, as_bytes("look")));
+  pair.a.fabric->flush();
+  CHECK(readable(pair.b));
+  pair.b.fabric->wait(never);
+  pair.b.said.clear();
+  pair.b.poll();
+  REQUIRE(pair.b.said.size() == 2);
+  CHECK(pair.b.said[0].message == "all is well");
+  CHECK(pair.b.said[1].message == "look");
+}
+
 TEST_CASE("wake from another thread ends the current or the next wait, also on the descriptor") {
   Node a;
   a.fabric->wake();

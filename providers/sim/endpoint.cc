@@ -169,6 +169,14 @@ Result<Endpoint::Peer*> Endpoint::usable(PeerId id) {
 }
 
 Result<> Endpoint::send(PeerId id, Lane lane, Bytes message, Token token) {
+  return stage_message(id, lane, message, token, false);
+}
+
+Result<> Endpoint::send_quietly(PeerId id, Lane lane, Bytes message) {
+  return stage_message(id, lane, message, fabric::no_token, true);
+}
+
+Result<> Endpoint::stage_message(PeerId id, Lane lane, Bytes message, Token token, bool quiet) {
   const auto peer = usable(id);
   if (!peer) return tl::unexpected(peer.error());
   const Options& options = wire_.options();
@@ -184,7 +192,8 @@ Result<> Endpoint::send(PeerId id, Lane lane, Bytes message, Token token) {
                    .lane = lane,
                    .from = slot_,
                    .bytes = message.size(),
-                   .reference = remember(token, id, lane, 1)};
+                   .reference = remember(token, id, lane, 1),
+                   .quiet = quiet};
   if (message.size() <= options.inline_bytes)
     staged.packet.payload = copy_of(message.data(), message.size());
   else
@@ -251,7 +260,9 @@ void Endpoint::arrive(Packet packet) {
   if (!alive_) return;
   Time due = wire_.now() + lag_;
   if (!inbox_.empty()) due = std::max(due, inbox_.back().due);
+  const bool quiet = packet.quiet;
   inbox_.push_back({std::move(packet), due});
+  if (quiet) return;
   if (due == wire_.now())
     ring();
   else

@@ -35,6 +35,7 @@ class Endpoint final : public fabric::Fabric {
   void forget(fabric::PeerId peer) override;
   Result<> send(fabric::PeerId peer, fabric::Lane lane, Bytes message,
                 fabric::Token token) override;
+  Result<> send_quietly(fabric::PeerId peer, fabric::Lane lane, Bytes message) override;
   Result<> expose(fabric::RegionId region, const fabric::Memory& memory) override;
   void conceal(fabric::RegionId region) override;
   Result<const std::byte*> import(fabric::PeerId peer, fabric::RegionId region,
@@ -130,6 +131,8 @@ class Endpoint final : public fabric::Fabric {
     return peer.state == State::connecting || peer.state == State::connected;
   }
 
+  Result<> stage_message(fabric::PeerId peer, fabric::Lane lane, Bytes message, fabric::Token token,
+                         bool quiet);
   void emit(fabric::Event event, Payload payload = {}, std::string text = {});
   void ring();
   void land(Packet packet);

@@ -236,6 +236,23 @@ TEST_CASE("a sleeping node is awake at its deadline, at an arrival after arm, or
   CHECK_FALSE(network.awake("b"));
 }
 
+TEST_CASE("a quiet message wakes nobody, and is there for who wakes") {
+  Pair pair;
+  Network& network = pair.network;
+  pair.b->arm();
+  CHECK(poll(*pair.b).empty());
+  pair.b->wait(after(20ms));
+  REQUIRE(pair.a->send_quietly(pair.to_b, Lane::urgent, as_bytes("all is well")));
+  pair.a->flush();
+  network.run_until(after(10ms));
+  CHECK_FALSE(network.awake("b"));
+  REQUIRE(pair.a->send(pair.to_b, Lane::urgent, as_bytes("look")));
+  pair.a->flush();
+  network.run_until(after(11ms));
+  CHECK(network.awake("b"));
+  CHECK(messages(poll(*pair.b)) == std::vector<std::string>{"all is well", "look"});
+}
+
 TEST_CASE("without arm an arrival wakes nobody") {
   Pair pair;
   pair.b->wait(after(10ms));

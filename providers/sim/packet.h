@@ -46,6 +46,7 @@ struct Packet {
   Payload payload{};
   std::uint64_t reference = 0;  ///< the sender's record of its token; 0: none
   Duration extra_delay{0};
+  bool quiet = false;  ///< a message that wakes nobody
   std::string text{};  ///< of a hangup: why
 
   std::size_t payload_bytes() const { return payload ? payload->size() : 0; }

@@ -61,6 +61,9 @@ class Fragile final : public fabric::Fabric {
   Result<> send(PeerId peer, Lane lane, Bytes message, Token token) override {
     return below_->send(peer, lane, message, token);
   }
+  Result<> send_quietly(PeerId peer, Lane lane, Bytes message) override {
+    return below_->send_quietly(peer, lane, message);
+  }
   Result<> expose(RegionId region, const Memory& memory) override {
     return below_->expose(region, memory);
   }

@@ -67,6 +67,27 @@ TEST_CASE("messages of every size from 0 to the largest arrive whole, in order o
   }
 }
 
+TEST_CASE("a quiet message keeps its place in its lane, and comes without another behind it") {
+  const auto world = subject().make_world();
+  Node& a = world->add("a");
+  Node& b = world->add("b");
+  const Pair pair = connect(*world, a, b);
+  for (std::uint64_t number = 1; number <= 9; ++number) {
+    const std::string message = content(number, 40 + number % 3);
+    if (number % 3 == 2)
+      must(a->send(pair.first_to_second, Lane::urgent, as_bytes(message)), "send");
+    else
+      must(a->send_quietly(pair.first_to_second, Lane::urgent, as_bytes(message)), "send_quietly");
+  }
+  REQUIRE(world->until([&] { return b.count(Kind::message) == 9; }));
+  std::uint64_t next = 0;
+  for (const Seen& event : b.seen)
+    if (event.kind == Kind::message) {
+      ++next;
+      CHECK(event.bytes == content(next, 40 + next % 3));
+    }
+}
+
 TEST_CASE("a message over the largest is too_large, and the connection lives on") {
   const auto world = subject().make_world();
   Node& a = world->add("a");
