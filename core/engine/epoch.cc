@@ -173,8 +173,9 @@ Epoch::Turned Epoch::turn(Time now, const Upcalls& upcalls, bool hold) {
   fabric_.flush();
   for (std::size_t at = 0; at < mine_.size() && !hold; ++at) {
     multicast::Channel& channel = *mine_[at].channel;
+    if (!channel.deliverable()) continue;
     const auto& upcall = upcalls[mine_[at].index];
-    if (!upcall || !channel.deliverable()) continue;
+    if (!upcall) continue;
     turned.worked |= pace_.run(now, deliveries_at_once, [&](std::size_t limit) {
       return channel.deliver(upcall, limit);
     }) != 0;

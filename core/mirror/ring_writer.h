@@ -118,6 +118,8 @@ class RingWriter {
   Position published() const { return published_; }
   /// What the next message to be published is numbered; rewinding takes numbers back, too.
   MessageNumber next_number() const { return next_number_; }
+  /// While it stays the same nothing more is claimed. From any thread, and only one cache line.
+  RingTail tail() const { return tail_.load(std::memory_order_acquire); }
   /// Something is claimed that is not published yet.
   bool pending() const { return position_of(tail_.load(std::memory_order_acquire)) != published_; }
   /// Bytes that are claimed and not published, with headers and padding.

@@ -40,6 +40,7 @@ Result<std::unique_ptr<Table>> Table::create(fabric::Fabric& fabric, fabric::Reg
     auto row = fabric.import(peers[rank], region, layout.row_bytes());
     if (!row) return tl::unexpected(row.error());
     table->rows_[rank] = *row;
+    table->peers_rows_.push_back(*row);
   }
   return table;
 }

@@ -33,13 +33,13 @@ constexpr std::size_t runs_at_once = 64;
 }  // namespace
 
 Channel::Channel(fabric::Fabric& fabric, const ChannelOptions& options)
-    : fabric_(fabric),
+    : writer_(options.writer),
+      fabric_(fabric),
       shape_(options.shape),
       own_(shape_.own_index()),
       row_region_(region_name(options.view, options.index, row_kind)),
       ring_region_(region_name(options.view, options.index, ring_kind)),
       ring_bytes_(options.ring_bytes),
-      writer_(options.writer),
       received_(shape_.sender_count()),
       message_ends_(shape_.sender_count()),
       deliverable_(shape_.sender_count()),
@@ -166,7 +166,9 @@ bool Channel::attached(fabric::PeerId peer, fabric::RegionId region) {
     }
     table_->push_to(peer);
   } else {
-    return bulk_ && !frozen_ && bulk_->attached(peer, region);
+    if (!bulk_ || frozen_ || !bulk_->attached(peer, region)) return false;
+    stirred_ = true;
+    return true;
   }
   attached_.emplace(peer, region);
   stirred_ = true;
@@ -203,6 +205,10 @@ Channel::Turned Channel::exchange(Time now) {
   // Where senders begin is told in no column that is watched.
   stirred_ = turned.worked || deliverable_moved_ || !ready() || !position_known_ ||
              std::ranges::any_of(sources_, [](const Source& source) { return !source.reader; });
+  // The tail first: whatever is claimed from here on unsettles it.
+  settled_tail_ = writer_ ? writer_->tail() : 0;
+  settled_ = !stirred_ && !(writer_ && writer_->pending()) && !short_of_space() &&
+             !(bulk_ && bulk_->due());
   return turned;
 }
 

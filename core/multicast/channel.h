@@ -99,7 +99,8 @@ class Channel {
   /// An exchange may find something to do. Asked of every channel with every turn, so that idle
   /// ones cost next to nothing.
   bool due(Time now) const {
-    return stirred_ || now >= due_at_ || news() || short_of_space() || (bulk_ && bulk_->due());
+    return stirred_ || now >= due_at_ || peers_moved() ||
+           (!rests() && (pending() || short_of_space() || (bulk_ && bulk_->due())));
   }
   /// When it will be due if nothing comes.
   Time due_at() const { return due_at_; }
@@ -108,7 +109,7 @@ class Channel {
   /// Something that an exchange looks at has come since the last one: a peer's counters have moved,
   /// or there are frames to publish. Cheap enough to spin on.
   bool news() const {
-    return !frozen_ && (table_->shown(watched_) != shown_ || pending() || (bulk_ && bulk_->news()));
+    return !frozen_ && (peers_moved() || (!rests() && (pending() || (bulk_ && bulk_->news()))));
   }
   /// Something was claimed that is not published yet, and waits neither for more to come nor for a
   /// large object.
@@ -169,6 +170,9 @@ class Channel {
     Position told = 0;        // as of the last loud raise
   };
 
+  bool peers_moved() const { return table_->shown(watched_) != shown_; }
+  /// Nothing was claimed since the last exchange, which left nothing to do.
+  bool rests() const { return settled_ && (!writer_ || writer_->tail() == settled_tail_); }
   /// What peers have taken is worth looking at: reading everyone's row costs cache misses.
   bool short_of_space() const { return writer_ && writer_->free_bytes() <= ring_bytes_ / 2; }
   void begin_own(Source& source);
@@ -194,6 +198,19 @@ class Channel {
   bool turn_bulk();
   void count_bytes(SenderIndex sender, std::vector<Lag>& lags) const;
 
+  // All that an idle channel is asked with every turn, on one cache line: of dozens that do nothing
+  // hardly anything else is read, or a node that sleeps would pay for them with every heartbeat.
+  alignas(mirror::cache_line_bytes) Time due_at_ = never;
+  std::unique_ptr<mirror::Table> table_;
+  mirror::Column watched_;   // what peers wait for: all but consumed_ and start_
+  std::uint64_t shown_ = 0;  // by the peers in watched_, when the last exchange began
+  mirror::RingWriter* writer_;
+  mirror::RingTail settled_tail_ = 0;
+  bool settled_ = false;  // as of settled_tail_: all is published, there is space, no object is due
+  bool stirred_ = true;   // something was done since the last exchange, or in it
+  bool frozen_ = false;
+  bool deliverable_moved_ = false;
+
   fabric::Fabric& fabric_;
   Shape shape_;
   SenderIndex own_;  // sender_count() if none
@@ -209,11 +226,8 @@ class Channel {
   // Where I stand at the view's begin: the ring's position and the number of my first message, both
   // plus 1, so that 0 is "not told yet"; the position of the next delivery, if I know it.
   mirror::Column start_;
-  mirror::Column watched_;  // what peers wait for: all but consumed_ and start_
 
   Stages stages_;
-  std::unique_ptr<mirror::Table> table_;
-  mirror::RingWriter* writer_;
   Position writer_start_ = 0;
   std::vector<Source> sources_;
 
@@ -224,15 +238,10 @@ class Channel {
   std::vector<Round> scratch_;
   std::vector<Round> heads_;
   std::vector<Run> runs_;
-  std::uint64_t shown_ = 0;  // by the peers in watched_, when the last exchange began
   std::uint64_t position_ = 0;
   bool position_known_ = false;
   bool adrift_ = false;
-  bool frozen_ = false;
-  bool deliverable_moved_ = false;
   Time quiet_deadline_ = never;
-  bool stirred_ = true;  // something was done since the last exchange, or in it
-  Time due_at_ = never;
   /// Who has which of my regions. A pair that moves to another fabric attaches again.
   std::set<std::pair<fabric::PeerId, fabric::RegionId>> attached_;
   std::size_t needed_attachments_ = 0;

@@ -92,6 +92,39 @@ TEST_CASE("news: what has landed since the last turn, and what waits to be publi
   CHECK_FALSE(group[1].news());
 }
 
+TEST_CASE(
+    "who has settled is due again for what is claimed, what comes, and what was quiet for long") {
+  Group group(2, {0, 1});
+  const auto settle = [&] {
+    for (int turn = 0; turn < 3; ++turn) group.turn_all();
+    group.now += 1ms;
+    for (int turn = 0; turn < 3; ++turn) group.turn_all();
+    for (const Rank rank : {0u, 1u}) REQUIRE_FALSE(group[rank].due(group.now));
+  };
+  settle();
+  mirror::RingWriter::Claim claim;
+  REQUIRE(group[0].writer()->claim(4, claim));
+  CHECK(group[0].due(group.now));  // before it is committed, for good
+  group.exchange(0);
+  CHECK(group[0].due(group.now));
+  CHECK_FALSE(group[1].due(group.now));
+  group[0].writer()->cancel(claim);
+  group.exchange(0);
+  group.network.land();
+  CHECK(group[1].due(group.now));
+  settle();
+  REQUIRE(group[1].writer()->append_here(as_bytes("of the turning thread")));
+  CHECK(group[1].due(group.now));
+  settle();
+  // Until the others have taken them, space is short: it is looked for in every turn.
+  for (int message = 0; message < 3; ++message) REQUIRE(group.send(0, std::string(largest, 'q')));
+  for (int turn = 0; turn < 3; ++turn) group.exchange(0);
+  CHECK(group[0].due(group.now));
+  settle();
+  group[0].hurry();
+  CHECK(group[0].due(group.now));
+}
+
 TEST_CASE("what is published between two turns travels, and the next turn takes note of it") {
   Group group(2, {0});
   group[0].publish_now();
