@@ -95,13 +95,17 @@ Time Control::turn(Time now) {
   return next;
 }
 
-bool Control::send(Link& link, fabric::Lane lane, Kind kind, Bytes head, Bytes rest) {
-  if (!link.up) return false;
+void Control::write(Kind kind, Bytes head, Bytes rest) {
   scratch_.resize(1 + head.size() + rest.size());
   std::byte* to = scratch_.data();
   *to++ = static_cast<std::byte>(kind);
   if (!head.empty()) std::memcpy(to, head.data(), head.size());
   if (!rest.empty()) std::memcpy(to + head.size(), rest.data(), rest.size());
+}
+
+bool Control::send(Link& link, fabric::Lane lane, Kind kind, Bytes head, Bytes rest) {
+  if (!link.up) return false;
+  write(kind, head, rest);
   if (scratch_.size() <= fabric_.capabilities().inline_bytes)
     return fabric_.send(*link.id, lane, scratch_).has_value();
   const auto& kept = leaving_.emplace(++next_token_, std::move(scratch_)).first->second;
@@ -112,6 +116,13 @@ bool Control::send(Link& link, fabric::Lane lane, Kind kind, Bytes head, Bytes r
 
 void Control::send(Rank rank, Kind kind, Bytes message) {
   static_cast<void>(send(links_[rank], fabric::Lane::urgent, kind, {}, message));
+}
+
+void Control::send_quietly(Rank rank, Kind kind, Bytes message) {
+  const Link& link = links_[rank];
+  if (!link.up) return;
+  write(kind, {}, message);
+  static_cast<void>(fabric_.send_quietly(*link.id, fabric::Lane::urgent, scratch_));
 }
 
 void Control::send(fabric::PeerId peer, Kind kind, Bytes message) {

@@ -56,6 +56,8 @@ class Control {
   void completed(fabric::Token token) { leaving_.erase(token); }
 
   void send(Rank rank, Kind kind, Bytes message);
+  /// What a sleeper need not be woken for; of at most `inline_bytes`.
+  void send_quietly(Rank rank, Kind kind, Bytes message);
   void send(fabric::PeerId peer, Kind kind, Bytes message);
   /// To a member of this view, behind everything urgent; false: it is not there, or has no room
   /// now.
@@ -76,6 +78,7 @@ class Control {
   };
   void dial(Link& link, Time now);
   void drop(Link& link);
+  void write(Kind kind, Bytes head, Bytes rest);
   bool send(Link& link, fabric::Lane lane, Kind kind, Bytes head, Bytes rest);
   const Link* find(fabric::PeerId peer) const;
   Link* find(fabric::PeerId peer) {

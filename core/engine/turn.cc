@@ -285,7 +285,7 @@ void Turn::on_pulse(Time now, Rank from, const Pulse& pulse) {
     if (pulse.leaving) leavers_.insert(from);
     if (!pulse.arriving) handover_.arrived(view_.members[from]);
   }
-  if (pulse.answer) send_pulse(from, detector_->extra_beat(), false);
+  if (pulse.answer) send_pulse(from, detector_->extra_beat(), false, true);
 }
 
 void Turn::on_ballot(Rank from, const Message& ballot) {
@@ -340,7 +340,7 @@ bool Turn::knows_the_end(Bytes message) const {
 void Turn::ask_untold() {
   const membership::Beat beat = detector_->next_beat();
   for (Rank rank = 0; rank < view_.size(); ++rank)
-    if (untold_.contains(rank)) send_pulse(rank, beat, false);
+    if (untold_.contains(rank)) send_pulse(rank, beat, false, true);
   fabric_.flush();
 }
 

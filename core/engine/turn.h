@@ -204,7 +204,7 @@ class Turn {
   void prepare_to_leave();
   void stop_without(Rank member, std::string_view reason);
   void last_deliveries();
-  void send_pulse(Rank to, membership::Beat beat, bool answer);
+  void send_pulse(Rank to, membership::Beat beat, bool answer, bool wakes);
   void keep_majority(Time now);
   void look_into_channels();
   void blame(Rank culprit);

@@ -79,7 +79,7 @@ void Turn::watch(Time now) {
     const bool ask = suspicion_->asks();
     const membership::Beat beat = detector_->next_beat();
     for (Rank rank = 0; rank < view_.size(); ++rank)
-      if (rank != self_) send_pulse(rank, beat, ask);
+      if (rank != self_) send_pulse(rank, beat, ask, false);
   }
   isolated_ = detector_->isolated();
   watch_again(detector_->deadline());
@@ -146,11 +146,12 @@ void Turn::prepare_to_leave() {
   leavers_.insert(self_);
 }
 
-void Turn::send_pulse(Rank to, membership::Beat beat, bool answer) {
+void Turn::send_pulse(Rank to, membership::Beat beat, bool answer, bool wakes) {
   Pulse pulse;
   pulse.view = view_.id;
   pulse.beat = beat;
   pulse.echo = detector_->echo_for(to);
+  const Pulse plain = pulse;
   pulse.suspects = suspicion_->suspects();
   pulse.spreading = suspicion_->spreading();
   pulse.isolated = detector_->isolated();
@@ -160,7 +161,11 @@ void Turn::send_pulse(Rank to, membership::Beat beat, bool answer) {
   pulse.closing = closing_;
   Writer writer;
   membership::encode(writer, pulse);
-  control_.send(to, Control::Kind::pulse, writer.bytes());
+  // Everybody turns once in an interval: that all is well is no reason to wake them.
+  if (!wakes && pulse == plain)
+    control_.send_quietly(to, Control::Kind::pulse, writer.bytes());
+  else
+    control_.send(to, Control::Kind::pulse, writer.bytes());
 }
 
 void Turn::keep_majority(Time now) {

@@ -10,6 +10,7 @@ Detector::Detector(Rank members, Rank self, const Timing& timing, Time now)
     : members_(members),
       self_(self),
       timing_(timing),
+      phase_(self * timing.interval / members),
       peers_(members),
       contact_(RankSet::all(members)),
       now_(now),
@@ -42,7 +43,7 @@ bool Detector::heard(Rank from, Beat beat, Beat echo, Time now) {
     peer.echo_lived = lived_;
     peer.echo_at = now_;
   }
-  judge(from);
+  judge_heard(from);
   return newer;
 }
 
@@ -52,11 +53,14 @@ void Detector::on_its_way(Rank from, Time now) {
   Peer& peer = peers_[from];
   peer.beat_lived = peer.echo_lived = lived_;
   peer.echo_at = now_;
-  judge(from);
+  judge_heard(from);
 }
 
 Beat Detector::next_beat() {
-  due_ = now_ + timing_.interval;
+  const Duration since = now_.time_since_epoch() + timing_.interval - phase_;
+  due_ = Time{} + phase_ + since / timing_.interval * timing_.interval;
+  // What was noted when an older echo came would wake this node for nothing before that.
+  expire();
   return ++newest_;
 }
 
@@ -65,6 +69,15 @@ bool Detector::answered_by_majority(Beat since) const {
   for (Rank rank = 0; rank < members_; ++rank)
     if (rank == self_ || peers_[rank].echo > since) answered.insert(rank);
   return is_majority(answered, members_);
+}
+
+void Detector::judge_heard(Rank from) {
+  const bool was_isolated = isolated();
+  judge(from);
+  if (!was_isolated || isolated()) return;
+  for (Peer& peer : peers_)
+    peer.echo_lived = std::max(peer.echo_lived, lived_ - timing_.timeout + timing_.contact());
+  expire();
 }
 
 void Detector::judge(Rank rank) {

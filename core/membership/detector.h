@@ -39,9 +39,12 @@ class Detector {
 
   // --- my own heartbeats
 
-  /// Everybody should get one now.
+  /// Everybody should get one now: at once, and then once in an interval, each member at moments of
+  /// its own. Those lie evenly between the others' where the clock is the same, on one host, so
+  /// that what is sent quietly is read half an interval later in the mean, by whoever turns to
+  /// send.
   bool beat_due() const { return now_ >= due_; }
-  /// The number for a heartbeat to everybody; the next is due an interval later.
+  /// The number for a heartbeat to everybody.
   Beat next_beat();
   /// The number for one in between to somebody who asked.
   Beat extra_beat() { return ++newest_; }
@@ -51,7 +54,8 @@ class Detector {
 
   // --- others
 
-  /// No new echo of mine came from it for the timeout. Never so for self.
+  /// No new echo of mine came from it for the timeout, nor for three intervals since this node has
+  /// had contact with a majority again. Never so for self.
   bool silent(Rank rank) const { return silent_.contains(rank); }
   const RankSet& silent() const { return silent_; }
   /// Lived time since its last new beat, and since its last new echo of mine.
@@ -84,6 +88,10 @@ class Detector {
     Time echo_at{};
   };
 
+  /// The same of one that was just heard. If that ends isolation, nobody is silent for three
+  /// intervals from now on: the fault was most likely on this side, and the others' heartbeats come
+  /// one after the other.
+  void judge_heard(Rank from);
   /// Sorts a peer into the sets, by what is known of it now.
   void judge(Rank rank);
   void expire();
@@ -91,6 +99,7 @@ class Detector {
   Rank members_;
   Rank self_;
   Timing timing_;
+  Duration phase_;           // of my heartbeats in the interval
   std::vector<Peer> peers_;  // by rank; the entry of `self_` is unused
   RankSet silent_;
   RankSet contact_;  // with self

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <vector>
+
 namespace squall::membership {
 namespace {
 
@@ -62,6 +64,23 @@ TEST_CASE("who is on its way from the view before is neither silent nor out of c
     bench.turn(fast.interval);
   CHECK(bench.detector.silent(1));
   CHECK(bench.detector.isolated());
+}
+
+TEST_CASE("members beat once in an interval, each at a moment of its own, whenever they began") {
+  constexpr Rank members = 4;
+  for (Rank rank = 0; rank < members; ++rank) {
+    const Time own = start + rank * fast.interval / members;
+    for (const Duration late : {0ns, 1ns, fast.interval / 2, fast.interval - 1ns}) {
+      Detector detector(members, rank, fast, start);
+      detector.turned(own + late);
+      detector.next_beat();
+      CHECK(detector.deadline() == own + fast.interval);
+    }
+    Detector detector(members, rank, fast, start + 3ms);
+    CHECK(detector.beat_due());  // at once
+    detector.next_beat();
+    CHECK(detector.deadline() - (start + 3ms) <= fast.interval);
+  }
 }
 
 TEST_CASE("a member that speaks but does not hear me is silent like any other") {
@@ -151,6 +170,33 @@ TEST_CASE("contact lasts three intervals, and a member without a majority is iso
   CHECK(!bench.detector.in_contact(2));
   CHECK(bench.detector.in_contact(0));
   CHECK(bench.detector.isolated());
+}
+
+TEST_CASE("who comes out of isolation gives everybody three intervals before they are silent") {
+  Bench bench;
+  for (int i = 0; i < 20; ++i) bench.live();
+  for (Duration silence{0}; silence < fast.timeout; silence += fast.interval) {
+    bench.turn(fast.interval);
+    bench.detector.next_beat();
+  }
+  CHECK(bench.detector.isolated());
+  CHECK(bench.detector.silent(1));
+  CHECK(bench.detector.silent(2));
+  bench.hear(1);
+  CHECK(!bench.detector.isolated());
+  CHECK(!bench.detector.silent(2));
+  CHECK(!bench.detector.in_contact(2));
+  const Time end = bench.now + fast.contact();
+  while (bench.now + fast.interval < end) {
+    bench.turn(fast.interval);
+    bench.detector.next_beat();
+    bench.hear(1);
+  }
+  bench.turn(end - 1ns - bench.now);
+  CHECK(!bench.detector.silent(2));
+  bench.turn(1ns);
+  CHECK(bench.detector.silent(2));
+  CHECK(!bench.detector.silent(1));
 }
 
 TEST_CASE("who is a majority alone is never isolated") {

@@ -224,7 +224,7 @@ TEST_CASE("of two members rank 0 goes on alone, and rank 1 never accuses") {
 }
 
 TEST_CASE("a network that pauses for everybody, for less or more than the timeout, costs nobody") {
-  for (const Duration pause : {100ms, 190ms, 5000ms}) {
+  for (Duration pause = 100ms; pause < 6s; pause += pause < 300ms ? 7ms : 397ms) {
     CAPTURE(pause.count());
     World world(4);
     world.run(1s);
@@ -275,7 +275,7 @@ TEST_CASE("an idle group sends a pulse per member and interval, and no more") {
   World world(3);
   world.run(10s);
   for (Rank rank = 0; rank < 3; ++rank) {
-    CHECK(world[rank].pulses_sent <= 2 * (10s / fast.interval));
+    CHECK(world[rank].pulses_sent <= 2 * (1 + 10s / fast.interval));  // one at once
     CHECK(world[rank].pulses_sent >= 2 * (10s / fast.interval) - 2);
   }
 }
