@@ -29,23 +29,37 @@ bool emulated() {
   return std::getenv("SQUALL_TEST_EMULATED") != nullptr;
 }
 
-Listener listen_somewhere() {
+namespace {
+
+/// Shares its address with others that are bound so, of which one may listen.
+int bound_to(sockaddr_in& address) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int yes = 1;
+  REQUIRE(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) == 0);
+  socklen_t size = sizeof(address);
+  REQUIRE(bind(fd, reinterpret_cast<sockaddr*>(&address), size) == 0);
+  REQUIRE(getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+  return fd;
+}
+
+}  // namespace
+
+Listener listen_somewhere() {
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  REQUIRE(bind(fd, reinterpret_cast<sockaddr*>(&address), size) == 0);
+  const int fd = bound_to(address);
+  const int keeper = bound_to(address);
   REQUIRE(listen(fd, 64) == 0);
-  REQUIRE(getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0);
-  return {fd, fmt::format("127.0.0.1:{}", ntohs(address.sin_port))};
+  return {fd, keeper, fmt::format("127.0.0.1:{}", ntohs(address.sin_port))};
 }
 
 Seats::Seats(std::size_t members, const std::string& fabric) : configs(members) {
   std::vector<Contact> contacts;
   for (Config& config : configs) {
-    auto [fd, address] = listen_somewhere();
+    auto [fd, keeper, address] = listen_somewhere();
     config.listen_fd = fd;
+    keepers_.push_back(keeper);
     config.name = std::string(1, static_cast<char>('a' + contacts.size()));
     contacts.push_back({config.name, address});
     addresses.push_back(address);
@@ -62,6 +76,7 @@ Seats::Seats(std::size_t members, const std::string& fabric) : configs(members) 
 
 Seats::~Seats() {
   close_all();
+  for (const int keeper : keepers_) close(keeper);
 }
 
 void Seats::close_all() {

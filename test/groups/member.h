@@ -42,12 +42,15 @@ bool emulated();
 /// A listening socket on a free port of 127.0.0.1, so that no test depends on a fixed one.
 struct Listener {
   int fd = -1;
+  int keeper =
+      -1;  ///< while it is open nobody else gets the port: calls to who is gone are refused
   std::string address;
 };
 Listener listen_somewhere();
 
 /// The configurations of members a, b, c..., with a group "test" each; their sockets listen until
-/// the end of this object. Make it, change what should differ, then fork members from it.
+/// the end of this object, and nobody else gets their ports. Make it, change what should differ,
+/// then fork members from it.
 struct Seats {
   Seats(std::size_t members, const std::string& fabric);
   ~Seats();
@@ -65,6 +68,9 @@ struct Seats {
 
   std::vector<Config> configs;
   std::vector<std::string> addresses;  ///< of their rendezvous, by seat
+
+ private:
+  std::vector<int> keepers_;
 };
 
 /// A member as a process: `play` runs with the seat's configuration.
