@@ -205,6 +205,10 @@ RankSet Epoch::missing() const {
   RankSet missing;
   for (Rank rank = 0; rank < peers_.size(); ++rank)
     if (!(table_ ? peers_[rank].attached : peers_[rank].connected)) missing.insert(rank);
+  for (const auto& [index, channel] : mine_)
+    for (const Rank rank : places_[index].members)
+      if (rank != self_ && !(peers_[rank].id && channel->shown_to(*peers_[rank].id)))
+        missing.insert(rank);
   return missing;
 }
 

@@ -87,7 +87,12 @@ class Channel {
   bool attached(fabric::PeerId peer, fabric::RegionId region);
   /// What a member says of large objects, without the channel's number.
   void on_message(Rank from, Bytes message);
-  /// Every peer has replicas of all that this member shows.
+  /// That peer has replicas of all that this member shows.
+  bool shown_to(fabric::PeerId peer) const {
+    return attached_.contains({peer, row_region_}) &&
+           (!writer_ || attached_.contains({peer, ring_region_}));
+  }
+  /// Every peer has.
   bool ready() const { return attached_.size() >= needed_attachments_; }
 
   struct Turned {

@@ -157,23 +157,28 @@ TEST_CASE("what a member left behind is delivered before the other stops, howeve
     Group& group = *node->group("test");
     std::size_t delivered = 0;
     group.on_deliver([&](const Delivery&) { ++delivered; });
+    line.say("up");
+    // Turning: the other may still need it to start.
+    while (!line.hear(Duration::zero())) node->poll();
     if (config.name == "a") {
       for (std::size_t i = 0; i < count; ++i)
         expect(group.try_send(payload(0, i, 8)).has_value(), "the ring holds them all");
       while (delivered < count) node->poll();
       line.say("sent");
-      // Turning: b may still need it to start.
-      while (!line.hear(Duration::zero())) node->poll();
+    } else {
+      line.say("turns no more");
     }
-    line.say("up");
     expect(line.hear(patience) == "go on", "the test says when");
     while (!node->stopped())
       if (!node->poll()) node->idle(never);
     expect(delivered == count, fmt::format("{} delivered of all", delivered));
     line.say("all");
   });
+  for (auto& member : members) member->expect_word("up");
+  members[1]->say("rest");
+  members[1]->expect_word("turns no more");
+  members[0]->say("send");
   members[0]->expect_word("sent");
-  members[1]->expect_word("up");
   members[0]->signal(SIGKILL);
   members[1]->say("go on");
   members[1]->expect_word("all");
