@@ -12,7 +12,7 @@
 //      everything queued for it comes back as an event;
 //   4. after `disconnect`, nothing that peer does changes what we read, and pointers to its
 //      replicas stay valid and readable until `forget`;
-//   5. a reader that waits is woken; an idle node uses next to no CPU.
+//   5. a reader that waits is woken (but for `send_quietly`); an idle node uses next to no CPU.
 
 #include <array>
 #include <cstddef>
