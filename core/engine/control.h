@@ -78,6 +78,7 @@ class Control {
   };
   void dial(Link& link, Time now);
   void drop(Link& link);
+  /// Into scratch_, as it travels.
   void write(Kind kind, Bytes head, Bytes rest);
   bool send(Link& link, fabric::Lane lane, Kind kind, Bytes head, Bytes rest);
   const Link* find(fabric::PeerId peer) const;

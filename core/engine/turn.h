@@ -204,6 +204,8 @@ class Turn {
   void prepare_to_leave();
   void stop_without(Rank member, std::string_view reason);
   void last_deliveries();
+  /// `answer`: it should send one at once. Unless it `wakes`, nobody is woken for one that says
+  /// only that all is well.
   void send_pulse(Rank to, membership::Beat beat, bool answer, bool wakes);
   void keep_majority(Time now);
   void look_into_channels();

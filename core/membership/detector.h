@@ -42,7 +42,7 @@ class Detector {
   /// Everybody should get one now: at once, and then once in an interval, each member at moments of
   /// its own. Those lie evenly between the others' where the clock is the same, on one host, so
   /// that what is sent quietly is read half an interval later in the mean, by whoever turns to
-  /// send.
+  /// send. Where it is not (time_namespaces(7)), it may be a whole one.
   bool beat_due() const { return now_ >= due_; }
   /// The number for a heartbeat to everybody.
   Beat next_beat();

@@ -92,8 +92,7 @@ TEST_CASE("news: what has landed since the last turn, and what waits to be publi
   CHECK_FALSE(group[1].news());
 }
 
-TEST_CASE(
-    "who has settled is due again for what is claimed, what comes, and what was quiet for long") {
+TEST_CASE("who has settled is due again for what is claimed or comes, and while space is short") {
   Group group(2, {0, 1});
   const auto settle = [&] {
     for (int turn = 0; turn < 3; ++turn) group.turn_all();

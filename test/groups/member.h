@@ -42,8 +42,7 @@ bool emulated();
 /// A listening socket on a free port of 127.0.0.1, so that no test depends on a fixed one.
 struct Listener {
   int fd = -1;
-  int keeper =
-      -1;  ///< while it is open nobody else gets the port: calls to who is gone are refused
+  int keeper = -1;  ///< while it is open nobody else gets the port, and calls are refused
   std::string address;
 };
 Listener listen_somewhere();
