@@ -30,6 +30,7 @@ GroupImpl::GroupImpl(GroupHost& host, engine::Loop& loop, const GroupPlan& plan,
       writer_(writer),
       outbox_(outbox),
       plan_(plan),
+      max_post_bytes_(host.most_post_bytes()),
       upcalls_(&host.upcalls()),
       max_bytes_(writer != nullptr ? mirror::max_message_bytes(writer->ring_bytes()) : 0) {
   membership_ = seat(host_.host_view(), host_.host_rank());
@@ -171,17 +172,18 @@ Result<> GroupImpl::refuse(std::size_t bytes) const {
 }
 
 Result<> GroupImpl::post(Rank to, Bytes message) {
-  if (message.size() > max_post_bytes())
+  if (message.size() > max_post_bytes_) [[unlikely]]
     return fail(Code::too_large,
                 fmt::format("a message of {} bytes to one member; at most {} go", message.size(),
-                            max_post_bytes()),
+                            max_post_bytes_),
                 "cut it into pieces");
+  // Whoever shuts down still delivers what others sent, and may answer.
+  if (host_.post_to(plan_.first, to, message)) [[likely]]
+    return {};
   const Rank members = host_.host_view_here().size();
   if (to >= members || to == host_.host_rank_here())
     return fail(Code::invalid, fmt::format("no message to rank {} of {}", to, members),
                 "post to another member of the view");
-  // Whoever shuts down still delivers what others sent, and may answer.
-  if (host_.post_to(plan_.first, to, message)) return {};
   if ((shut_.load(std::memory_order_relaxed) & closed) != 0)
     return tl::unexpected(host_.why_closed());
   return fail(Code::would_block, {});

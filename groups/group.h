@@ -34,8 +34,9 @@ class GroupHost {
   virtual void deliver_to(std::size_t channel, multicast::DeliverFunction upcall, bool queued) = 0;
   virtual void hand_state(std::size_t channel, engine::StateHooks hooks) = 0;
   virtual std::vector<Laggard> laggards_of(std::size_t channel) = 0;
+  /// False: not now, or there is no such other member.
   virtual bool post_to(std::size_t channel, Rank to, Bytes message) = 0;
-  virtual std::size_t most_post_bytes() const = 0;
+  virtual std::size_t most_post_bytes() const = 0;  // always the same
   virtual void run_in_turn(std::function<void()> work) = 0;
   /// Where it turns.
   virtual void stop_node(Error error) = 0;
@@ -80,7 +81,7 @@ class GroupImpl : public Group {
   }
   void on_membership(std::function<void(const Membership&)> handler) override;
   Result<> post(Rank to, Bytes message) override;
-  std::size_t max_post_bytes() const override { return host_.most_post_bytes(); }
+  std::size_t max_post_bytes() const override { return max_post_bytes_; }
   void on_post(std::function<void(Rank, Bytes)> handler) override;
 
   /// From now on its upcalls run where the node turns, executor or not. Any thread.
@@ -125,6 +126,7 @@ class GroupImpl : public Group {
   std::size_t piece_ = SIZE_MAX;  // bytes appended here that are pushed without waiting for a turn
   Position pushed_to_ = 0;        // by the last early push
   GroupPlan plan_;
+  const std::size_t max_post_bytes_;
   Upcalls direct_{{}, {}};
   std::atomic<Upcalls*> upcalls_;
   mutable std::mutex membership_mutex_;

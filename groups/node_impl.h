@@ -95,7 +95,7 @@ class NodeImpl final : public Node, public GroupHost {
   void hand_state(std::size_t channel, engine::StateHooks hooks) override;
   std::vector<Laggard> laggards_of(std::size_t channel) override;
   bool post_to(std::size_t channel, Rank to, Bytes message) override {
-    return turn_->post(view_->members[to], channel, message);
+    return to < view_->size() && to != rank_ && turn_->post(view_->members[to], channel, message);
   }
   std::size_t most_post_bytes() const override { return turn_->most_post_bytes(); }
   void hand_posts(std::size_t channel, std::function<void(Rank, Bytes)> upcall) override {

@@ -2,6 +2,7 @@
 // memcpy for messages, where libc's choice costs more than it must.
 
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 
 namespace squall {
@@ -36,11 +37,29 @@ inline void copy_message(std::byte* to, const std::byte* from, std::size_t bytes
 /// The same of what was stored a moment ago, word by word, and is short: a load that is wider than
 /// the stores before it would wait until they have left the processor.
 inline void copy_words(std::byte* to, const std::byte* from, std::size_t bytes) {
-  constexpr std::size_t word = 8, longest = 64;
+  constexpr std::size_t word = 8, half = 4, longest = 64;
   if (bytes > longest) return copy_message(to, from, bytes);
   std::size_t at = 0;
   for (; at + word <= bytes; at += word) std::memcpy(to + at, from + at, word);
+  if (at == bytes) return;
+  if (at + half <= bytes) {
+    std::memcpy(to + at, from + at, half);
+    at += half;
+  }
   for (; at < bytes; ++at) to[at] = from[at];
+}
+
+/// Words that are copied so. By way of a register each: of neighbours the compiler would make one
+/// wide load and one wide store.
+inline void store_word(std::byte* to, std::uint64_t word) {
+  asm("" : "+r"(word));
+  std::memcpy(to, &word, sizeof word);
+}
+inline std::uint64_t load_word(const std::byte* from) {
+  std::uint64_t word = 0;
+  std::memcpy(&word, from, sizeof word);
+  asm("" : "+r"(word));
+  return word;
 }
 
 }  // namespace squall

@@ -20,10 +20,13 @@ TEST_CASE("a copy has all bytes and touches no other, whatever its length and al
       CAPTURE(bytes);
       CAPTURE(shift);
       std::vector<std::byte> to(bytes + 2 * shift + 2, std::byte{0xee});
-      copy_message(to.data() + shift + 1, from.data() + shift, bytes);
       std::vector<std::byte> expected(to.size(), std::byte{0xee});
       for (std::size_t i = 0; i < bytes; ++i) expected[shift + 1 + i] = from[shift + i];
+      auto by_words = to;
+      copy_message(to.data() + shift + 1, from.data() + shift, bytes);
       CHECK(to == expected);
+      copy_words(by_words.data() + shift + 1, from.data() + shift, bytes);
+      CHECK(by_words == expected);
     }
   }
 }

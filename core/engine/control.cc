@@ -3,12 +3,20 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/base/assert.h"
+#include "core/base/copy.h"
+
 namespace squall::engine {
 namespace {
 
 constexpr Duration dial_interval = std::chrono::milliseconds(50);
 // Not of any view: the connection is the pair's.
 constexpr ViewId no_view{};
+// What an application posts begins with its kind, and the channel behind the first 16 bits.
+constexpr int channel_shift = 16;
+constexpr std::uint64_t post_head(std::uint16_t channel) {
+  return std::uint64_t{channel} << channel_shift | static_cast<std::uint64_t>(Control::Kind::post);
+}
 
 }  // namespace
 
@@ -95,45 +103,70 @@ Time Control::turn(Time now) {
   return next;
 }
 
-void Control::write(Kind kind, Bytes head, Bytes rest) {
-  scratch_.resize(1 + head.size() + rest.size());
-  std::byte* to = scratch_.data();
-  *to++ = static_cast<std::byte>(kind);
-  if (!head.empty()) std::memcpy(to, head.data(), head.size());
-  if (!rest.empty()) std::memcpy(to + head.size(), rest.data(), rest.size());
-}
-
-bool Control::send(Link& link, fabric::Lane lane, Kind kind, Bytes head, Bytes rest) {
+bool Control::send(Link& link, fabric::Lane lane, Bytes head, Bytes rest) {
   if (!link.up) return false;
-  write(kind, head, rest);
-  if (scratch_.size() <= fabric_.capabilities().inline_bytes)
-    return fabric_.send(*link.id, lane, scratch_).has_value();
-  const auto& kept = leaving_.emplace(++next_token_, std::move(scratch_)).first->second;
+  const std::size_t bytes = head.size() + rest.size();
+  const auto write = [&](std::byte* to) {
+    copy_words(to, head.data(), head.size());
+    copy_words(to + head.size(), rest.data(), rest.size());
+  };
+  if (bytes <= small_.size()) [[likely]] {
+    write(small_.data());
+    return fabric_.send(*link.id, lane, Bytes(small_).first(bytes)).has_value();
+  }
+  std::vector<std::byte> message(bytes);
+  write(message.data());
+  if (bytes <= fabric_.capabilities().inline_bytes)
+    return fabric_.send(*link.id, lane, message).has_value();
+  const auto& kept = leaving_.emplace(++next_token_, std::move(message)).first->second;
   const bool sent = fabric_.send(*link.id, lane, kept, next_token_).has_value();
   if (!sent) leaving_.erase(next_token_);
   return sent;
 }
 
 void Control::send(Rank rank, Kind kind, Bytes message) {
-  static_cast<void>(send(links_[rank], fabric::Lane::urgent, kind, {}, message));
+  static_cast<void>(send(links_[rank], fabric::Lane::urgent, kind, message));
 }
 
 void Control::send_quietly(Rank rank, Kind kind, Bytes message) {
   const Link& link = links_[rank];
   if (!link.up) return;
-  write(kind, {}, message);
-  static_cast<void>(fabric_.send_quietly(*link.id, fabric::Lane::urgent, scratch_));
+  SQUALL_ASSERT(message.size() < small_.size(), "what wakes nobody is short");
+  small_.front() = static_cast<std::byte>(kind);
+  std::ranges::copy(message, small_.begin() + 1);
+  static_cast<void>(fabric_.send_quietly(*link.id, fabric::Lane::urgent,
+                                         Bytes(small_).first(1 + message.size())));
 }
 
 void Control::send(fabric::PeerId peer, Kind kind, Bytes message) {
-  if (Link* link = find(peer))
-    static_cast<void>(send(*link, fabric::Lane::urgent, kind, {}, message));
+  if (Link* link = find(peer)) static_cast<void>(send(*link, fabric::Lane::urgent, kind, message));
 }
 
-bool Control::send_bulk(const Member& to, Kind kind, Bytes head, Bytes rest) {
+Control::Link* Control::find(const Member& member) {
   for (Link& link : links_)
-    if (is_same(link.member, to)) return send(link, fabric::Lane::bulk, kind, head, rest);
-  return false;
+    if (is_same(link.member, member)) return &link;
+  return nullptr;
+}
+
+bool Control::send_bulk(const Member& to, Kind kind, Bytes message) {
+  Link* const link = find(to);
+  return link != nullptr && send(*link, fabric::Lane::bulk, kind, message);
+}
+
+bool Control::post(const Member& to, std::uint16_t channel, Bytes message) {
+  Link* const link = find(to);
+  const std::uint64_t head = post_head(channel);
+  return link != nullptr &&
+         send(*link, fabric::Lane::bulk, std::as_bytes(std::span(&head, 1)), message);
+}
+
+std::optional<std::uint16_t> Control::channel_of_post(Bytes message) {
+  std::uint64_t head = 0;
+  if (message.size() < sizeof head) return std::nullopt;
+  std::memcpy(&head, message.data(), sizeof head);
+  const auto channel = static_cast<std::uint16_t>(head >> channel_shift);
+  if (head != post_head(channel)) return std::nullopt;
+  return channel;
 }
 
 }  // namespace squall::engine

@@ -5,6 +5,7 @@
 // again until it is answered. Members of the view before are kept until the next change, so that
 // whoever missed the decision still learns of it.
 
+#include <array>
 #include <map>
 #include <optional>
 #include <span>
@@ -56,16 +57,18 @@ class Control {
   void completed(fabric::Token token) { leaving_.erase(token); }
 
   void send(Rank rank, Kind kind, Bytes message);
-  /// What a sleeper need not be woken for; of at most `inline_bytes`.
+  /// What a sleeper need not be woken for; short.
   void send_quietly(Rank rank, Kind kind, Bytes message);
   void send(fabric::PeerId peer, Kind kind, Bytes message);
   /// To a member of this view, behind everything urgent; false: it is not there, or has no room
   /// now.
-  bool send_bulk(const Member& to, Kind kind, Bytes message) {
-    return send_bulk(to, kind, {}, message);
-  }
-  /// The same of a message in two parts.
-  bool send_bulk(const Member& to, Kind kind, Bytes head, Bytes rest);
+  bool send_bulk(const Member& to, Kind kind, Bytes message);
+  /// The same of what an application posts on a channel. It begins with a word instead of a byte,
+  /// so that words in it are where they can be loaded as such.
+  bool post(const Member& to, std::uint16_t channel, Bytes message);
+  static constexpr std::size_t post_head_bytes = sizeof(std::uint64_t);
+  /// Of a message that begins with Kind::post; nullopt: it is none.
+  static std::optional<std::uint16_t> channel_of_post(Bytes message);
 
  private:
   struct Link {
@@ -78,18 +81,21 @@ class Control {
   };
   void dial(Link& link, Time now);
   void drop(Link& link);
-  /// Into scratch_, as it travels.
-  void write(Kind kind, Bytes head, Bytes rest);
-  bool send(Link& link, fabric::Lane lane, Kind kind, Bytes head, Bytes rest);
+  bool send(Link& link, fabric::Lane lane, Kind kind, Bytes message) {
+    const auto head = static_cast<std::byte>(kind);
+    return send(link, lane, Bytes(&head, 1), message);
+  }
+  bool send(Link& link, fabric::Lane lane, Bytes head, Bytes rest);
+  Link* find(const Member& member);
   const Link* find(fabric::PeerId peer) const;
   Link* find(fabric::PeerId peer) {
     return const_cast<Link*>(static_cast<const Control*>(this)->find(peer));
   }
 
   fabric::Fabric& fabric_;
-  std::vector<Link> links_;   // by rank; self's is never dialled
-  std::vector<Link> former_;  // of the view before
-  std::vector<std::byte> scratch_;
+  std::vector<Link> links_;                        // by rank; self's is never dialled
+  std::vector<Link> former_;                       // of the view before
+  alignas(8) std::array<std::byte, 256> small_{};  // for what every fabric copies at once
   /// What the fabric reads until its token comes back: too long to be copied.
   std::map<fabric::Token, std::vector<std::byte>> leaving_;
   fabric::Token next_token_ = fabric::no_token;

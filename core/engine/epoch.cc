@@ -156,10 +156,10 @@ void Epoch::lose(Rank rank) {
   if (peers_[rank].id) fabric_.disconnect(*peers_[rank].id);
 }
 
-Epoch::Turned Epoch::turn(Time now, const Upcalls& upcalls, bool hold) {
+Epoch::Turned Epoch::turn(Time now, const Upcalls& upcalls, bool hold, bool quiet) {
   Turned turned;
   for (const auto& [index, channel] : mine_) {
-    if (!channel->due(now)) {
+    if (!channel->due(now, quiet)) {
       turned.deadline = std::min(turned.deadline, channel->due_at());
       continue;
     }

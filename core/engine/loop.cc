@@ -30,7 +30,11 @@ void pause_core() {
 }  // namespace
 
 Loop::Loop(fabric::Fabric& fabric, Turn& turn, bool crowded, Companion companion)
-    : fabric_(fabric), turn_(turn), crowded_(crowded), companion_(std::move(companion)) {}
+    : fabric_(fabric),
+      turn_(turn),
+      maps_(fabric.capabilities().maps),
+      crowded_(crowded),
+      companion_(std::move(companion)) {}
 
 Loop::~Loop() = default;
 
@@ -55,7 +59,9 @@ bool Loop::turn() {
   // What was committed since the last turn leaves at once, and counters that have come are answered
   // at once: a poll may cost system calls. But every other turn polls, and so do the looks before
   // and after a sleep; with more engines than cores every turn.
-  polled_ = !polled_ || crowded_ || armed_.load(std::memory_order_relaxed) || !turn_.news();
+  bool quiet = std::exchange(quiet_, false);
+  polled_ = !polled_ || crowded_ || armed_.load(std::memory_order_relaxed) || quiet ||
+            (quiet = !turn_.news());
   // Nor does either wait for the clock, which costs as much as half a trip to another core. Whoever
   // spun until something came read it a moment before; had it lost its core since then, that would
   // be no different from losing it right behind the reading.
@@ -71,7 +77,8 @@ bool Loop::turn() {
     companion_.turn(now_);
     companion_due_ = now_ + companion_interval;
   }
-  const Turn::Outcome outcome = turn_.run(now_, fired);
+  // Where polling lands no counters, one look at them is enough for a turn.
+  const Turn::Outcome outcome = turn_.run(now_, fired, quiet && maps_);
   deadline_ = outcome.deadline;
   in_turn_ = false;
   const bool worked = outcome.worked || progressed;
@@ -111,7 +118,9 @@ void Loop::spin() {
   int left = looks ? looks_between_turns : 1;
   do {
     pause_core();
-    woken_ = looks && (turn_.news() || fabric_.message_waits());
+    const bool news = looks && turn_.news();
+    quiet_ = looks && !news && fabric_.message_waits();
+    woken_ = news || quiet_;
   } while (--left > 0 && !woken_);
 }
 

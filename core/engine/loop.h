@@ -44,7 +44,7 @@ class Loop {
   /// anyway, and every wake-up costs.
   void push_early();
   /// Replicas are the owner's memory, and pushing early would only move cache lines more often.
-  bool maps() const { return fabric_.capabilities().maps; }
+  bool maps() const { return maps_; }
   /// Waits a little: a spin, a yield or a sleep, depending on how long nothing has happened.
   void idle(Time until);
   /// Announces a sleep on fd(): false if there is work and a poll is due instead.
@@ -93,6 +93,7 @@ class Loop {
 
   fabric::Fabric& fabric_;
   Turn& turn_;
+  const bool maps_;
   bool crowded_;
   Companion companion_;
   std::array<fabric::Event, 64> events_;
@@ -102,9 +103,10 @@ class Loop {
   Time companion_due_{};
   int unwanted_yields_ = enough_unwanted_yields;  // in a row
   bool in_turn_ = false;
-  bool polled_ = false;         // by the last turn
-  bool read_clock_ = false;     // the same
-  bool woken_ = false;          // something ended the last spin
+  bool polled_ = false;      // by the last turn
+  bool read_clock_ = false;  // the same
+  bool woken_ = false;       // something ended the last spin
+  bool quiet_ = false;       // that was a message, and its last look at the channels found nothing
   std::optional<Alarm> alarm_;  // once somebody has asked for fd()
   std::atomic<bool> armed_{false};
   std::atomic<const void*> turning_thread_{nullptr};

@@ -124,7 +124,7 @@ void Turn::begin(Time now, Epoch::Inheritance inheritance) {
   }
 }
 
-Turn::Outcome Turn::run(Time now, std::span<const fabric::Event> events) {
+Turn::Outcome Turn::run(Time now, std::span<const fabric::Event> events, bool quiet) {
   const bool traffic = std::exchange(posted_, false) || phase_ == Phase::forming || agreeing_;
   outcome_ = {!events.empty(), traffic, never};
   now_ = now;
@@ -157,7 +157,7 @@ Turn::Outcome Turn::run(Time now, std::span<const fabric::Event> events) {
   const bool diverts = handover_.diverts() && options_.bug != membership::Bug::deliver_early;
   const auto turned =
       epoch_->turn(now, diverts ? handover_.kept_upcalls(upcalls_, closing_) : upcalls_,
-                   closing_ ? early : isolated_ || (diverts && handover_.full()));
+                   closing_ ? early : isolated_ || (diverts && handover_.full()), quiet);
   outcome_.worked |= turned.worked;
   outcome_.traffic |= turned.worked;
   note(turned.deadline);
@@ -187,8 +187,10 @@ void Turn::handle(Time now, const fabric::Event& event) {
   }
   if (const auto rank = control_.rank_of(event.peer); rank || control_.knows(event.peer)) {
     // What the application posts is nothing to membership.
-    stirred_ |= event.kind != Kind::message || event.bytes.empty() ||
-                static_cast<Control::Kind>(event.bytes.front()) != Control::Kind::post;
+    if (rank && event.kind == Kind::message && !event.bytes.empty() &&
+        static_cast<Control::Kind>(event.bytes.front()) == Control::Kind::post)
+      return on_posted(*rank, event.bytes);
+    stirred_ = true;
     if (event.kind == Kind::connected) {
       control_.connected(event.peer);
     } else if (event.kind == Kind::message) {
@@ -239,38 +241,35 @@ void Turn::on_control(Time now, fabric::PeerId peer, std::optional<Rank> from, B
     handover_.on_request(view_.members[*from], body);
   } else if (kind == Control::Kind::state_piece && from) {
     handover_.on_piece(*from, body, now);
-  } else if (kind == Control::Kind::post && from) {
-    on_posted(*from, body);
   }
 }
 
 std::size_t Turn::most_post_bytes() const {
-  constexpr std::size_t header = 1 + sizeof(std::uint16_t);  // the kind, and the channel
-  return fabric_.capabilities().max_message_bytes - header;
+  return fabric_.capabilities().max_message_bytes - Control::post_head_bytes;
 }
 
 bool Turn::post(const Member& to, std::size_t channel, Bytes message) {
   if (phase_ == Phase::stopped) return false;
   posted_ = true;
-  const auto number = static_cast<std::uint16_t>(channel);
-  return control_.send_bulk(to, Control::Kind::post, std::as_bytes(std::span(&number, 1)), message);
+  return control_.post(to, static_cast<std::uint16_t>(channel), message);
 }
 
-void Turn::on_posted(Rank from, Bytes body) {
-  Reader reader(body);
-  const auto channel = reader.get<std::uint16_t>();
-  if (!reader.ok() || channel >= on_post_.size())
+void Turn::on_posted(Rank from, Bytes posted) {
+  const auto number = Control::channel_of_post(posted);
+  if (!number || *number >= on_post_.size()) [[unlikely]]
     return malformed(from, {Code::invalid, "a message of no channel", ""});
+  const std::uint16_t channel = *number;
+  const Bytes message = posted.subspan(Control::post_head_bytes);
   std::optional<Rank> told = from;
   if (handover_.keeps()) {
     // The application is still in an earlier view.
     const Member& member = view_.members[from];
     told = told_.rank_of(member.id);
     if (!told || told_.members[*told].incarnation != member.incarnation || handover_.keeps_posts())
-      return handover_.keep(channel, from, reader.rest());
+      return handover_.keep(channel, from, message);
   }
   outcome_.traffic = true;
-  if (on_post_[channel]) on_post_[channel](*told, reader.rest());
+  if (on_post_[channel]) on_post_[channel](*told, message);
 }
 
 void Turn::malformed(std::optional<Rank> from, const Error& error) {

@@ -70,8 +70,9 @@ class Turn {
        std::vector<ChannelPlan> plans, const Options& options, Time now);
   ~Turn();
 
-  /// One turn. `events` are what the fabric's poll just returned.
-  Outcome run(Time now, std::span<const fabric::Event> events);
+  /// One turn. `events` are what the fabric's poll just returned. `quiet`: there was no `news` a
+  /// moment ago.
+  Outcome run(Time now, std::span<const fabric::Event> events, bool quiet = false);
 
   /// A turn is due, as far as the channels can tell. Cheap enough to spin on.
   bool news() const { return epoch_ && epoch_->news(); }
@@ -186,7 +187,7 @@ class Turn {
 
   void handle(Time now, const fabric::Event& event);
   void on_control(Time now, fabric::PeerId peer, std::optional<Rank> from, Bytes message);
-  void on_posted(Rank from, Bytes body);
+  void on_posted(Rank from, Bytes posted);
   void on_pulse(Time now, Rank from, const membership::Pulse& pulse);
   void on_ballot(Rank from, const membership::Message& ballot);
   void malformed(std::optional<Rank> from, const Error& error);

@@ -102,9 +102,9 @@ class Channel {
   };
   Turned exchange(Time now);
   /// An exchange may find something to do. Asked of every channel with every turn, so that idle
-  /// ones cost next to nothing.
-  bool due(Time now) const {
-    return stirred_ || now >= due_at_ || peers_moved() ||
+  /// ones cost next to nothing. `quiet`: there was no `news` a moment ago.
+  bool due(Time now, bool quiet = false) const {
+    return stirred_ || now >= due_at_ || (!quiet && peers_moved()) ||
            (!rests() && (pending() || short_of_space() || (bulk_ && bulk_->due())));
   }
   /// When it will be due if nothing comes.

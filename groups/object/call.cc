@@ -90,7 +90,6 @@ const Reply* Call::add_other(NodeId member, bool has_failed, Effect effect, Byte
 
 void Call::clear_rest() {
   watched_ = 0;
-  asks_ = false;
   rest_->others_used = 0;
   rest_->failure.reset();
   rest_->asked = NodeId{};

@@ -345,7 +345,7 @@ inline void Call::let_go() {
 
 inline void Call::recycle() {
   state_.store(0, std::memory_order_relaxed);
-  single_ = false;
+  single_ = asks_ = false;
   awaited_ = arrived_ = 0;
   same_used_ = 0;
   if (rest_) [[unlikely]]

@@ -175,9 +175,11 @@ void Replica::cancel(const Begun& begun) {
 // --- in the group's order
 
 const MethodEntry* Replica::find_method(std::uint64_t id) {
+  if (found_ != nullptr && found_->id == id) return found_;
   const auto& methods = known_.methods;
   const auto found = std::ranges::lower_bound(methods, id, {}, &MethodEntry::id);
-  return found == methods.end() || found->id != id ? nullptr : &*found;
+  if (found == methods.end() || found->id != id) return nullptr;
+  return found_ = &*found;
 }
 
 /// Hot. The usual call is one more of the update that was executed last.

@@ -127,6 +127,8 @@ class Replica : public Attachment,
   virtual void reset_object() = 0;
 
  private:
+  static constexpr Rank nobody = UINT32_MAX;
+
   // --- of the node
   bool turned() override;
   void closed(const Error& error) override;
@@ -178,13 +180,15 @@ class Replica : public Attachment,
   void take_interface(Rank from, const RecordView& record);
 
   void enter(const Membership& now);
-  std::optional<Rank> rank_told(Rank posted_from);
+  /// `nobody` in the group's view.
+  Rank rank_told(Rank posted_from) const;
   void lose_replies(Call& call, bool of_all);
   CallResult<Call*> ask(Call& call, const Where& where, std::uint64_t method, Bytes arguments);
   Result<> place(Call& call, const Where& where);
   void put_questions();
-  void put(Call& call);
-  void put_question(Call& call);
+  /// To whom it is put; `nobody` if it does not leave with the next flush.
+  Rank put(Call& call);
+  Rank put_question(Call& call);
   bool ask_next(Call& call, const RecordView& reply);
   /// `most`: bytes of a result.
   void run_read(std::uint64_t method, Bytes body, std::size_t most, Outcome& outcome);
@@ -202,7 +206,7 @@ class Replica : public Attachment,
   void fail_call(Call& call, Error error, Effect effect);
   bool flush();
   bool flush(Rank to);
-  RecordBox* box_of(NodeId member);
+  Rank rank_of_other(NodeId member) const;
 
   StateSource save();
   Result<> load(Bytes piece, bool last);
@@ -245,6 +249,7 @@ class Replica : public Attachment,
   // now.
   std::uint64_t usual_ = 0;
   const MethodEntry* usual_method_ = nullptr;
+  const MethodEntry* found_ = nullptr;  // by the last look for a method; several of one in a row
   std::vector<std::byte> loading_;
   std::uint64_t malformed_ = 0;
   Sessions sessions_;                 // of clients: a part of the state

@@ -58,6 +58,12 @@ bool Replica::flush(Rank to) {
     return false;
   }
   const Bytes all = box.seal();
+  if (all.size() <= most) [[likely]] {
+    const auto posted = group_->post(*rank, all);
+    if (!posted && posted.error().code == Code::would_block) return false;
+    box.clear();
+    return true;
+  }
   std::size_t sent = 0;
   while (sent < all.size()) {
     std::size_t end = all.size() - sent <= most ? all.size() : sent;
@@ -103,27 +109,26 @@ bool Replica::turned() {
 
 // --- in
 
-/// Who posts has a rank in the node's view; nullopt: and none in the group's.
-std::optional<Rank> Replica::rank_told(Rank posted_from) {
+/// Who posts has a rank in the node's view, and perhaps none in the group's.
+Rank Replica::rank_told(Rank posted_from) const {
   const auto& now = node_->view_here();
   if (now == roster_->view) return posted_from;
-  return posted_from < now->size() ? roster_->view->rank_of(now->members[posted_from].id)
-                                   : std::nullopt;
+  if (posted_from >= now->size()) return nobody;
+  return roster_->view->rank_of(now->members[posted_from].id).value_or(nobody);
 }
 
 void Replica::posted(Rank posted_from, Bytes message) {
   if (!roster_) return;
-  const auto told = rank_told(posted_from);
-  const Rank from = told.value_or(0);
+  const Rank from = rank_told(posted_from);
   RecordReader reader(message);
   bool asked = false;
-  while (const auto record = reader.next()) {
+  while (const auto* record = reader.next()) {
     using Kind = RecordHeader::Kind;
     if (record->header.kind == Kind::how_far || record->header.kind == Kind::so_far) {
       take_round(posted_from, *record);
       continue;
     }
-    if (!told) continue;
+    if (from == nobody) continue;
     switch (record->header.kind) {
       case RecordHeader::Kind::replies:
         take_replies(from, *record);
@@ -144,7 +149,7 @@ void Replica::posted(Rank posted_from, Bytes message) {
         break;
     }
   }
-  if (!reader.ok() && told && malformed_++ == 0)
+  if (!reader.ok() && from != nobody && malformed_++ == 0)
     log(Level::warning, "{} says what is no word of an object in group {}",
         roster_->view->members[from].name, group_name_);
   // Somebody waits for it, as a rule, and the rest of this turn is no shorter than the way back.
@@ -211,7 +216,7 @@ void Replica::take_interface(Rank from, const RecordView& record) {
   // What was said to it before it listened is lost.
   announce(from, RecordHeader::Kind::interface);
   pool_->each([&](Call& call) {
-    if (call.asked() == member) put_question(call);
+    if (call.asked() == member) static_cast<void>(put_question(call));
   });
   rounds_.ask_again(member);
 }
@@ -301,7 +306,7 @@ void Replica::enter(const Membership& now) {
   // Calls that were not delivered are sent again by the engine, if there is a group.
   pool_->each([&](Call& call) {
     if (call.asked() != NodeId{})
-      put_question(call);
+      static_cast<void>(put_question(call));
     else if (call.latest())
       return;
     else if (call.reached(Call::own))

@@ -43,10 +43,11 @@ CallResult<Call*> Replica::ask(Call& call, const Where& where, std::uint64_t met
   header.call = call.id();
   header.what = method;
   header.bytes = static_cast<std::uint32_t>(sizeof known_.version + arguments.size());
-  auto& question = call.rest().question;
+  auto& read = call.rest();
+  auto& question = read.question;
   question.resize(sizeof header + header.bytes);
   std::byte* at = question.data();
-  std::memcpy(at, &header, sizeof header);
+  store(at, header);
   std::memcpy(at += sizeof header, &known_.version, sizeof known_.version);
   if (!arguments.empty())
     std::memcpy(at + sizeof known_.version, arguments.data(), arguments.size());
@@ -58,8 +59,10 @@ CallResult<Call*> Replica::ask(Call& call, const Where& where, std::uint64_t met
       return without_effect(std::move(placed.error()));
     }
     call.in_flight_.store(true, std::memory_order_relaxed);
-    put(call);
-    static_cast<void>(call.latest() ? turned() : flush());
+    if (const Rank to = put(call); to != nobody)
+      flush(to);
+    else if (call.latest())
+      turned();
     return &call;
   }
   {
@@ -100,9 +103,9 @@ Result<> Replica::place(Call& call, const Where& where) {
 
 // --- at a member
 
-RecordBox* Replica::box_of(NodeId member) {
-  const auto rank = roster_->view->rank_of(member);
-  return rank && *rank != self_ ? &outbox_[*rank] : nullptr;
+Rank Replica::rank_of_other(NodeId member) const {
+  const Rank rank = roster_->view->rank_of(member).value_or(nobody);
+  return rank == self_ ? nobody : rank;
 }
 
 void Replica::put_questions() {
@@ -113,40 +116,47 @@ void Replica::put_questions() {
     asked_.store(false, std::memory_order_relaxed);
   }
   for (const std::uint64_t id : questions) {
-    if (Call* const call = pool_->find(id)) put(*call);
+    if (Call* const call = pool_->find(id)) static_cast<void>(put(*call));
   }
 }
 
-void Replica::put(Call& call) {
-  if (call.latest())
-    rounds_.add(call.id());
-  else
-    put_question(call);
+Rank Replica::put(Call& call) {
+  if (!call.latest()) return put_question(call);
+  rounds_.add(call.id());
+  return nobody;
 }
 
-void Replica::put_question(Call& call) {
+Rank Replica::put_question(Call& call) {
   auto& read = call.rest();
   if (read.shard) {
     // Whoever is closest is this replica; of others, not all members ask the same.
-    if (shard_ == read.shard && ready_.load(std::memory_order_relaxed)) return answer_here(call);
+    if (shard_ == read.shard && ready_.load(std::memory_order_relaxed)) {
+      answer_here(call);
+      return nobody;
+    }
     const auto& members = *read.shard < shards_.size() ? shards_[*read.shard] : shards_.front();
-    if (members.empty())
-      return fail_call(call,
-                       {Code::unavailable,
-                        fmt::format("shard {} of group {} has no members: {}", *read.shard,
-                                    group_name_, group_->membership().missing),
-                        "ask when on_membership says that it has"},
-                       Effect::no);
+    if (members.empty()) {
+      fail_call(call,
+                {Code::unavailable,
+                 fmt::format("shard {} of group {} has no members: {}", *read.shard, group_name_,
+                             group_->membership().missing),
+                 "ask when on_membership says that it has"},
+                Effect::no);
+      return nobody;
+    }
     Rank one = members[(self_ + read.tried) % members.size()];
     if (one == self_) one = members[(self_ + ++read.tried) % members.size()];
     read.asked = roster_->view->members[one].id;
   }
-  auto* const box = box_of(read.asked);
-  if (box == nullptr)
-    return fail_call(call, {Code::lost, "the member that was asked is in the group no more", ""},
-                     Effect::no);
-  box->append(read.question);
+  const Rank rank = rank_of_other(read.asked);
+  if (rank == nobody) {
+    fail_call(call, {Code::lost, "the member that was asked is in the group no more", ""},
+              Effect::no);
+    return nobody;
+  }
+  outbox_[rank].append(read.question);
   out_ = true;
+  return rank;
 }
 
 /// True: that member has no state yet, and another one is asked.
@@ -154,19 +164,21 @@ bool Replica::ask_next(Call& call, const RecordView& reply) {
   if (reply.header.failed == 0 || decode_error(reply.body).code != Code::would_block) return false;
   auto& read = call.rest();
   if (++read.tried >= 2 * shards_[std::min(*read.shard, shards_.size() - 1)].size()) return false;
-  put_question(call);
+  static_cast<void>(put_question(call));
   return true;
 }
 
 void Replica::run_read(std::uint64_t method, Bytes body, std::size_t most, Outcome& outcome) {
-  Reader reader(body);
   CallView call;
   call.header.method = method;
   call.header.kind = CallHeader::Kind::read;
-  call.header.version = reader.get<std::uint32_t>();
-  call.arguments = reader.rest();
+  const bool whole = body.size() >= sizeof call.header.version;
+  if (whole) {
+    std::memcpy(&call.header.version, body.data(), sizeof call.header.version);
+    call.arguments = body.subspan(sizeof call.header.version);
+  }
   outcome.error.reset();
-  if (!reader.ok())
+  if (!whole)
     outcome.error = Error{Code::invalid, "a read without a version", ""};
   else if (!ready_.load(std::memory_order_relaxed))
     outcome.error = *not_ready();
@@ -177,8 +189,11 @@ void Replica::run_read(std::uint64_t method, Bytes body, std::size_t most, Outco
 
 void Replica::answer_read(Rank from, const RecordView& record) {
   run_read(record.header.what, record.body, most_post_bytes_ - sizeof(RecordHeader), asked_for_);
-  reply_to(from, static_cast<CallNumber>(record.header.call),
-           executed_.load(std::memory_order_relaxed), asked_for_);
+  RecordHeader header;
+  header.call = record.header.call;
+  header.what = executed_.load(std::memory_order_relaxed);
+  out_ = true;
+  reply_otherwise(from, header, asked_for_);
 }
 
 void Replica::answer_here(Call& call) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/base/copy.h"
+
 namespace squall::objects {
 
 std::string_view name(Effect effect) {
@@ -44,26 +46,54 @@ std::optional<CallView> parse_call(Bytes message) {
   return call;
 }
 
-std::optional<RecordView> RecordReader::next() {
-  if (!ok_ || rest_.empty()) return std::nullopt;
-  RecordView record;
+namespace {
+
+constexpr std::size_t word_bytes = sizeof(std::uint64_t);
+
+RecordHeader load_header(const std::byte* from) {
+  const std::uint64_t rest = load_word(from + 2 * word_bytes);
+  RecordHeader header;
+  header.call = load_word(from);
+  header.what = load_word(from + word_bytes);
+  header.bytes = static_cast<std::uint32_t>(rest);
+  header.kind = static_cast<RecordHeader::Kind>(rest >> 32);
+  header.failed = static_cast<std::uint8_t>(rest >> 40);
+  header.effect = static_cast<Effect>(rest >> 48);
+  header.zero = static_cast<std::uint8_t>(rest >> 56);
+  return header;
+}
+
+}  // namespace
+
+const RecordView* RecordReader::next() {
+  if (!ok_ || rest_.empty()) return nullptr;
   ok_ = false;
-  if (rest_.size() < sizeof record.header) return std::nullopt;
-  std::memcpy(&record.header, rest_.data(), sizeof record.header);
-  const RecordHeader& header = record.header;
+  RecordHeader& header = record_.header;
+  if (rest_.size() < sizeof header) return nullptr;
+  header = load_header(rest_.data());
   const bool known =
       header.kind >= RecordHeader::Kind::reply && header.kind <= RecordHeader::Kind::replies;
   if (!known || header.failed > 1 || header.effect > Effect::unknown || header.zero != 0 ||
       header.bytes > rest_.size() - sizeof header)
-    return std::nullopt;
+    return nullptr;
   if (header.kind == RecordHeader::Kind::replies &&
       (header.what > header.bytes || header.bytes % reply_item_bytes(header.what) != 0 ||
        header.failed != 0))
-    return std::nullopt;
-  record.body = rest_.subspan(sizeof header, header.bytes);
+    return nullptr;
+  record_.body = rest_.subspan(sizeof header, header.bytes);
   rest_ = rest_.subspan(sizeof header + header.bytes);
   ok_ = true;
-  return record;
+  return &record_;
+}
+
+void store(std::byte* to, const RecordHeader& header) {
+  const std::uint64_t rest = header.bytes |
+                             std::uint64_t{static_cast<std::uint8_t>(header.kind)} << 32 |
+                             std::uint64_t{header.failed} << 40 |
+                             std::uint64_t{static_cast<std::uint8_t>(header.effect)} << 48;
+  store_word(to, header.call);
+  store_word(to + word_bytes, header.what);
+  store_word(to + 2 * word_bytes, rest);
 }
 
 void append_record(std::vector<std::byte>& to, RecordHeader header, Bytes body) {
@@ -83,15 +113,14 @@ void RecordBox::append(RecordHeader header, Bytes body) {
   end_run();
   header.bytes = static_cast<std::uint32_t>(body.size());
   std::byte* const at = room(sizeof header + body.size());
-  std::memcpy(at, &header, sizeof header);
-  if (!body.empty()) std::memcpy(at + sizeof header, body.data(), body.size());
+  store(at, header);
+  copy_words(at + sizeof header, body.data(), body.size());
   used_ += sizeof header + body.size();
 }
 
 void RecordBox::append(Bytes records) {
   end_run();
-  if (records.empty()) return;
-  std::memcpy(room(records.size()), records.data(), records.size());
+  copy_words(room(records.size()), records.data(), records.size());
   used_ += records.size();
 }
 

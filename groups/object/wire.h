@@ -133,14 +133,19 @@ struct RecordView {
 class RecordReader {
  public:
   explicit RecordReader(Bytes message) : rest_(message) {}
-  /// nullopt: there is none any more, or what follows is none; then `ok` is false.
-  std::optional<RecordView> next();
+  /// Until the next one. nullptr: there is none any more, or what follows is none; then `ok` is
+  /// false.
+  const RecordView* next();
   bool ok() const { return ok_; }
 
  private:
   Bytes rest_;
+  RecordView record_;
   bool ok_ = true;
 };
+
+/// As it travels; in words, see copy_words.
+void store(std::byte* to, const RecordHeader& header);
 
 void append_record(std::vector<std::byte>& to, RecordHeader header, Bytes body);
 /// Records that wait to be sent to one member, and a reply may join the one before it.
@@ -172,7 +177,10 @@ class RecordBox {
     return Bytes(bytes_).first(used_);
   }
   void drop_front(std::size_t bytes);
-  void clear() { drop_front(size()); }
+  void clear() {
+    used_ = 0;
+    run_.what = no_run;
+  }
 
  private:
   static constexpr std::uint64_t no_run = UINT64_MAX;

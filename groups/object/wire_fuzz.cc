@@ -56,7 +56,7 @@ void decode_one(Bytes from) {
 void parse_records(Bytes message) {
   RecordReader reader(message);
   std::size_t taken = 0;
-  while (const auto record = reader.next()) {
+  while (const auto* record = reader.next()) {
     SQUALL_ASSERT(within(record->body, message), "a record lies within its message");
     if (record->header.kind == RecordHeader::Kind::replies)
       SQUALL_ASSERT(record->body.size() % reply_item_bytes(record->header.what) == 0,

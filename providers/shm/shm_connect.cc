@@ -253,7 +253,6 @@ void ShmFabric::drain(Peer& peer, std::string reason) {
 void ShmFabric::leave_turn(Peer& peer) {
   if (peer.state == Peer::State::draining) --draining_;
   std::erase(turning_, &peer);
-  first_turn_ = 0;
 }
 
 void ShmFabric::lose(Peer& peer, std::string reason, bool say_bye) {

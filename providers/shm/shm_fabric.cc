@@ -53,13 +53,19 @@ Peer* ShmFabric::find(PeerId id) const {
   return index < peers_.size() ? peers_[index].get() : nullptr;
 }
 
-Result<Peer*> ShmFabric::write(PeerId id, Lane lane, Bytes message) {
-  Peer* peer = find(id);
+Result<> ShmFabric::refuse(PeerId id, const Peer* peer, std::size_t bytes) {
   if (peer == nullptr || peer->state > Peer::State::up) return no_peer(id);
-  if (message.size() > max_message_bytes)
-    return fail(Code::too_large, fmt::format("a message of {} bytes; shm carries {}",
-                                             message.size(), max_message_bytes));
-  if (peer->state != Peer::State::up) return fail(Code::would_block, "not connected yet");
+  if (bytes > max_message_bytes)
+    return fail(Code::too_large,
+                fmt::format("a message of {} bytes; shm carries {}", bytes, max_message_bytes));
+  return fail(Code::would_block, "not connected yet");
+}
+
+Result<> ShmFabric::write(PeerId id, Lane lane, Bytes message, Peer*& peer) {
+  peer = find(id);
+  if (peer == nullptr || peer->state != Peer::State::up || message.size() > max_message_bytes)
+      [[unlikely]]
+    return refuse(id, peer, message.size());
   const auto index = static_cast<std::size_t>(lane);
   switch (peer->senders[index].send(message)) {
     case MessageSender::Outcome::sent:
@@ -72,22 +78,22 @@ Result<Peer*> ShmFabric::write(PeerId id, Lane lane, Bytes message) {
       return no_peer(id);
   }
   peer->blocked[index] = false;
-  return peer;
+  return {};
 }
 
 Result<> ShmFabric::send(PeerId id, Lane lane, Bytes message, Token token) {
-  const auto peer = write(id, lane, message);
-  if (!peer) return tl::unexpected(peer.error());
-  (*peer)->must_ring = true;
+  Peer* peer = nullptr;
+  auto written = write(id, lane, message, peer);
+  if (!written) return written;
+  peer->must_ring = true;
   dirty_ = true;
-  if (token != fabric::no_token) complete(token, lane, RegionId{}, *peer);
-  return {};
+  if (token != fabric::no_token) complete(token, lane, RegionId{}, peer);
+  return written;
 }
 
 Result<> ShmFabric::send_quietly(PeerId id, Lane lane, Bytes message) {
-  const auto peer = write(id, lane, message);
-  if (!peer) return tl::unexpected(peer.error());
-  return {};
+  Peer* peer = nullptr;
+  return write(id, lane, message, peer);
 }
 
 const ShmFabric::Exposed* ShmFabric::find_region(RegionId id) {
@@ -224,21 +230,22 @@ bool ShmFabric::message_waits() const {
 
 std::size_t ShmFabric::take_messages(std::span<Event> events) {
   std::size_t count = 0;
-  const std::size_t peers = turning_.size();
   Peer* broken = nullptr;
   // Urgent of everyone before bulk of anyone.
-  for (std::size_t lane = 0; lane < lane_count; ++lane) {
-    for (std::size_t i = 0; i < peers && count < events.size(); ++i) {
-      const std::size_t turn = first_turn_ + i;
-      Peer& peer = *turning_[turn < peers ? turn : turn - peers];
-      if (!peer.receivers[lane].pending()) [[likely]]
-        continue;
-      if (!take_from(peer, lane, events, count)) broken = &peer;
-    }
-  }
+  for (std::size_t lane = 0; lane < lane_count; ++lane)
+    for (Peer* peer : turning_)
+      if (peer->receivers[lane].pending() && !take_from(*peer, lane, events, count)) [[unlikely]]
+        broken = peer;
   if (count > 0) {
     progressed_ = true;
-    first_turn_ = first_turn_ + 1 < peers ? first_turn_ + 1 : 0;
+    // Not all may have been served: another one is the first next time.
+    if (count == events.size()) std::ranges::rotate(turning_, turning_.begin() + 1);
+  } else if (owes_room_) {
+    // Nobody waits for what would follow this poll.
+    owes_room_ = false;
+    for (Peer* peer : turning_)
+      for (std::size_t lane = 0; lane < lane_count; ++lane)
+        if (peer->receivers[lane].owes_room()) give_room(*peer, lane);
   }
   if (broken != nullptr) [[unlikely]]
     lose(*broken, "it broke the protocol: a message frame whose length cannot be", true);
@@ -262,8 +269,15 @@ bool ShmFabric::take_from(Peer& peer, std::size_t lane, std::span<Event> events,
                             .peer = peer.id,
                             .bytes = copy};
   }
-  if (receiver.release() && peer.state == Peer::State::up) peer.ring_if_asleep();
+  if (receiver.release_due())
+    give_room(peer, lane);
+  else
+    owes_room_ = true;
   return outcome != MessageReceiver::Outcome::broken;
+}
+
+void ShmFabric::give_room(Peer& peer, std::size_t lane) {
+  if (peer.receivers[lane].release() && peer.state == Peer::State::up) peer.ring_if_asleep();
 }
 
 /// Peers that hung up are lost once everything they sent has been taken.

@@ -96,13 +96,16 @@ class ShmFabric final : public fabric::Fabric {
   Result<> check_push(fabric::RegionId region, std::size_t offset, std::size_t bytes);
   void complete(fabric::Token token, fabric::Lane lane, fabric::RegionId region, const Peer* peer);
 
-  /// Into the peer's ring of messages; whoever calls it sees to the bell.
-  Result<Peer*> write(fabric::PeerId peer, fabric::Lane lane, Bytes message);
+  /// Into the ring of messages to that peer, which it finds; whoever calls it sees to the bell.
+  Result<> write(fabric::PeerId id, fabric::Lane lane, Bytes message, Peer*& peer);
+  /// Why a message of so many bytes does not go to that peer.
+  static Result<> refuse(fabric::PeerId id, const Peer* peer, std::size_t bytes);
 
   // Turning (shm_fabric.cc).
   std::size_t emit(std::span<fabric::Event> events);
   std::size_t take_messages(std::span<fabric::Event> events);
   bool take_from(Peer& peer, std::size_t lane, std::span<fabric::Event> events, std::size_t& count);
+  void give_room(Peer& peer, std::size_t lane);
   void end_drained();
   void look_at_clock(bool sockets_due);
   bool room_came();
@@ -136,7 +139,7 @@ class ShmFabric final : public fabric::Fabric {
   Door door_;
 
   std::vector<std::unique_ptr<Peer>> peers_;  ///< by PeerId; empty once forgotten
-  std::vector<Peer*> turning_;                ///< up or draining: what poll and flush walk
+  std::vector<Peer*> turning_;                ///< up or draining: what poll and flush walk, in turn
   std::vector<Exposed> exposed_;
   std::size_t last_exposed_ = 0;
 
@@ -147,11 +150,11 @@ class ShmFabric final : public fabric::Fabric {
   Arena arena_;
 
   std::uint64_t losses_ = 0;
-  std::size_t first_turn_ = 0;  ///< whose messages are taken first, for fairness
   std::size_t draining_ = 0;
-  bool dirty_ = false;   ///< something was pushed or sent since the last flush
-  bool pushed_ = false;  ///< of that, a push
-  bool taken_ = false;   ///< the arena is in use
+  bool dirty_ = false;      ///< something was pushed or sent since the last flush
+  bool pushed_ = false;     ///< of that, a push
+  bool taken_ = false;      ///< the arena is in use
+  bool owes_room_ = false;  ///< of messages that were taken
   bool progressed_ = false;
   bool eager_ = false;  ///< introductions are under way
   int polls_left_ = 1;  ///< until the clock is read again

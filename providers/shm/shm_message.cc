@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/base/assert.h"
+#include "core/base/copy.h"
 
 namespace squall::shm {
 namespace {
@@ -37,7 +38,7 @@ bool MessageSender::refresh_consumed() {
 
 void MessageSender::copy_in(Position at, Bytes bytes) {
   const std::size_t first = std::min<std::size_t>(bytes.size(), lane_math.until_end(at));
-  std::memcpy(ring_ + lane_math.offset(at), bytes.data(), first);
+  copy_words(ring_ + lane_math.offset(at), bytes.data(), first);
   if (first < bytes.size()) std::memcpy(ring_, bytes.data() + first, bytes.size() - first);
 }
 
@@ -97,14 +98,14 @@ MessageReceiver::Outcome MessageReceiver::peek(std::size_t& bytes) {
 void MessageReceiver::take(MutableBytes destination) {
   const Position at = consumed_ + header_bytes;
   const std::size_t first = std::min<std::size_t>(destination.size(), lane_math.until_end(at));
-  if (first > 0) std::memcpy(destination.data(), ring_ + lane_math.offset(at), first);
+  copy_words(destination.data(), ring_ + lane_math.offset(at), first);
   if (first < destination.size())
     std::memcpy(destination.data() + first, ring_, destination.size() - first);
   consumed_ += frame_bytes(destination.size());
 }
 
 bool MessageReceiver::release() {
-  consumed_shared_->store(consumed_, std::memory_order_release);
+  consumed_shared_->store(released_ = consumed_, std::memory_order_release);
   std::atomic_thread_fence(std::memory_order_seq_cst);
   return wants_room_->load(std::memory_order_relaxed) != 0;
 }

@@ -91,8 +91,15 @@ class MessageReceiver {
   Outcome peek(std::size_t& bytes);
   /// Copies the peeked message out and steps over it.
   void take(MutableBytes destination);
-  /// Gives the room of what was taken back. True if the peer waits for it and must be woken.
+  /// Gives the room of what was taken back. True if the peer waits for it and must be woken. Costs
+  /// a fence, so whoever has taken something leaves it until nobody waits for what comes of it, or
+  /// it is due: the peer has asked, or it is much.
   bool release();
+  bool owes_room() const { return released_ != consumed_; }
+  bool release_due() const {
+    return consumed_ - released_ >= lane_ring_bytes / 4 ||
+           wants_room_->load(std::memory_order_relaxed) != 0;
+  }
 
  private:
   /// Of the next frame.
@@ -106,6 +113,7 @@ class MessageReceiver {
   const std::atomic<std::uint32_t>* wants_room_ = nullptr;
   SharedCounter* consumed_shared_ = nullptr;
   Position consumed_ = 0;
+  Position released_ = 0;
   Position end_ = ~Position{0};
 };
 
