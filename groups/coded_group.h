@@ -19,9 +19,7 @@ class CodedGroup final : public GroupImpl {
   void commit(const Reservation& reservation) override;
   void cancel(const Reservation& reservation) override;
   Result<> try_send(Bytes message) override;
-  Result<> try_send_parts(Bytes head, Bytes tail) override {
-    return Group::try_send_parts(head, tail);
-  }
+  bool try_send_word(std::uint64_t /*head*/, Bytes /*tail*/) override { return false; }
   Result<> send(Bytes message) override;
 
  private:

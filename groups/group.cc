@@ -52,11 +52,11 @@ Result<> GroupImpl::try_send(Bytes message) {
   return {};
 }
 
-Result<> GroupImpl::try_send_parts(Bytes head, Bytes tail) {
+bool GroupImpl::try_send_word(std::uint64_t head, Bytes tail) {
   if (!loop_.turning_here() || !open() || !writer_->append_here(head, tail)) [[unlikely]]
-    return Group::try_send_parts(head, tail);
+    return false;
   appended_here();
-  return {};
+  return true;
 }
 
 inline void GroupImpl::appended_here() {

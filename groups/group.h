@@ -66,7 +66,7 @@ class GroupImpl : public Group {
   void commit(const Reservation& reservation) override;
   void cancel(const Reservation& reservation) override;
   Result<> try_send(Bytes message) override;
-  Result<> try_send_parts(Bytes head, Bytes tail) override;
+  bool try_send_word(std::uint64_t head, Bytes tail) override;
   Result<> send(Bytes message) override;
   Result<Buffer> try_buffer(std::size_t bytes) override;
   Result<Buffer> buffer(std::size_t bytes) override;

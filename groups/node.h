@@ -125,9 +125,11 @@ class Group {
   virtual void cancel(const Reservation& reservation) = 0;
   /// reserve, copy, commit; or try_buffer, copy, try_send, if it is too long for the ring.
   virtual Result<> try_send(Bytes message) = 0;
-  /// The same of one message in two pieces, which are put together in the ring where the node
-  /// turns.
-  virtual Result<> try_send_parts(Bytes head, Bytes tail);
+  /// The same of one message in two pieces.
+  Result<> try_send_parts(Bytes head, Bytes tail);
+  /// The same of a word and what is behind it, put together in the ring: as quickly as can be.
+  /// False: not here, or not now; ask try_send_parts.
+  virtual bool try_send_word(std::uint64_t /*head*/, Bytes /*tail*/) { return false; }
   /// try_send that waits for room: turns the node in poll-driven mode. Inside an upcall it does not
   /// wait and returns Code::would_block.
   virtual Result<> send(Bytes message) = 0;

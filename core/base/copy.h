@@ -36,7 +36,8 @@ inline void copy_message(std::byte* to, const std::byte* from, std::size_t bytes
 
 /// The same of what was stored a moment ago, word by word, and is short: a load that is wider than
 /// the stores before it would wait until they have left the processor.
-inline void copy_words(std::byte* to, const std::byte* from, std::size_t bytes) {
+[[gnu::always_inline]] inline void copy_words(std::byte* to, const std::byte* from,
+                                              std::size_t bytes) {
   constexpr std::size_t word = 8, half = 4, longest = 64;
   if (bytes > longest) return copy_message(to, from, bytes);
   std::size_t at = 0;

@@ -78,13 +78,13 @@ class RingWriter {
     copy_message(place, message.data(), message.size());
     return true;
   }
-  /// The same of a message in two pieces that were written a moment ago, by words.
-  bool append_here(Bytes head, Bytes tail) {
-    std::byte* const place = append_place(head.size() + tail.size());
+  /// The same of a word and what is behind it, which was written a moment ago.
+  bool append_here(std::uint64_t head, Bytes tail) {
+    std::byte* const place = append_place(sizeof head + tail.size());
     if (place == nullptr) [[unlikely]]
       return false;
-    copy_words(place, head.data(), head.size());
-    copy_words(place + head.size(), tail.data(), tail.size());
+    store_word(place, head);
+    copy_words(place + sizeof head, tail.data(), tail.size());
     return true;
   }
 

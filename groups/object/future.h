@@ -9,6 +9,7 @@
 #include <concepts>
 #include <coroutine>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <string>
@@ -49,7 +50,7 @@ struct Replies {
 namespace objects {
 
 template <class T>
-CallResult<T> decode_reply(const Reply& reply) {
+[[gnu::noinline]] CallResult<T> decode_any_reply(const Reply& reply) {
   if (reply.failed) return tl::unexpected(with_effect(decode_error(reply.bytes), reply.effect));
   try {
     Decoder from(reply.bytes);
@@ -64,6 +65,19 @@ CallResult<T> decode_reply(const Reply& reply) {
   return tl::unexpected(with_effect({Code::invalid, "a result that does not decode",
                                      "run one version of the object at all members"},
                                     reply.effect));
+}
+
+/// Most are a number, as it lies in memory.
+template <class T>
+CallResult<T> decode_reply(const Reply& reply) {
+  if constexpr (std::is_arithmetic_v<T> && !std::is_same_v<T, bool>) {
+    if (const Bytes bytes = reply.bytes; !reply.failed && bytes.size() == sizeof(T)) [[likely]] {
+      T value;
+      std::memcpy(&value, bytes.data(), sizeof value);
+      return value;
+    }
+  }
+  return decode_any_reply<T>(reply);
 }
 
 /// What all kinds of future do: `Derived::take` makes the value of a call that is at its stage.

@@ -126,30 +126,29 @@ CallHandle Replica::send(CallHeader::Kind kind, std::uint64_t method, Bytes argu
     call = *taken;
   }
   const bool small = kind == CallHeader::Kind::update && codes_.distinct();
-  // Stored and loaded word by word: see copy_words.
   const CallHead words =
       small ? CallHead{call_word(CallHeader::Kind::small_update, call->id(), codes_.of(method))}
             : encode_call(header_of(kind, method, call->id()));
-  const Bytes head = std::as_bytes(std::span(words).first(small ? 1 : words.size()));
-  if (auto sent = group_->try_send_parts(head, arguments); !sent) [[unlikely]]
-    if (auto error = send_later(std::move(sent), head, arguments)) {
+  if (!small || !group_->try_send_word(words[0], arguments)) [[unlikely]] {
+    const Bytes head = std::as_bytes(std::span(words).first(small ? 1 : words.size()));
+    if (auto error = send_when_there_is_room(head, arguments)) {
       call->release();
       return CallHandle(std::move(*error));
     }
+  }
   // Nobody knows of it before the next turn.
   call->single_ = kind == CallHeader::Kind::read;
   call->in_flight_.store(true, std::memory_order_relaxed);
   return CallHandle(call);
 }
 
-/// Once there is room.
-std::optional<CallError> Replica::send_later(Result<> sent, Bytes head, Bytes arguments) {
-  while (!sent) {
+std::optional<CallError> Replica::send_when_there_is_room(Bytes head, Bytes arguments) {
+  while (true) {
+    auto sent = group_->try_send_parts(head, arguments);
+    if (sent) return std::nullopt;
     if (sent.error().code != Code::would_block || !wait_for_room())
       return no_room(std::move(sent.error()));
-    sent = group_->try_send_parts(head, arguments);
   }
-  return std::nullopt;
 }
 
 CallError Replica::no_room(Error why) const {

@@ -215,7 +215,7 @@ class Replica : public Attachment,
   CallResult<Call*> take_call();
   bool wait_for_room();
   CallError closed_error() const;
-  std::optional<CallError> send_later(Result<> sent, Bytes head, Bytes arguments);
+  [[gnu::noinline]] std::optional<CallError> send_when_there_is_room(Bytes head, Bytes arguments);
   CallError no_room(Error why) const;
   CallHeader header_of(CallHeader::Kind kind, std::uint64_t method, CallNumber call) const {
     return {kind, call, known_.version, method};
@@ -282,7 +282,7 @@ void Replica::complete(Call& call, Finish finish) {
   call.release();
 }
 
-inline void Replica::finish(Call& call, std::uint32_t stages) {
+[[gnu::always_inline]] inline void Replica::finish(Call& call, std::uint32_t stages) {
   if ((stages & Call::all) == 0) return call.reach(stages);
   if (closed_.load(std::memory_order_relaxed)) [[unlikely]]
     return complete(call, [&] { call.reach(stages); });

@@ -37,7 +37,7 @@ class ReplyBytes {
   // NOLINTNEXTLINE(google-explicit-constructor)
   operator Bytes() const { return {size_ <= near_.size() ? near_.data() : far_->data(), size_}; }
 
-  bool equals(Bytes bytes) const {
+  [[gnu::always_inline]] bool equals(Bytes bytes) const {
     if (size_ != bytes.size()) return false;
     if (size_ != sizeof(std::uint64_t)) [[unlikely]]
       return std::ranges::equal(Bytes(*this), bytes);
