@@ -23,6 +23,9 @@ struct Case {
   std::string stack = "total | stable";
   double seconds = 1;
   std::optional<unsigned> pin;  ///< all members on this core
+  /// More members than cores have them in turn, instead of being left to the scheduler: two runs
+  /// differ less.
+  bool by_turns = false;
   /// A sender fills the ring with at most this many messages between two turns.
   unsigned burst = 2048;
   std::size_t ring_bytes = std::size_t{1} << 20;

@@ -30,6 +30,10 @@ TEST_CASE("members get a core each when there are enough, all the one asked for,
   CHECK(core_for(asked, 1, {0, 3}) == 3);
   asked.members = 3;
   CHECK_FALSE(core_for(asked, 0, {0, 3}));
+  asked.by_turns = true;
+  CHECK(core_for(asked, 1, {0, 3}) == 3);
+  CHECK(core_for(asked, 2, {0, 3}) == 0);
+  CHECK_FALSE(core_for(asked, 2, {}));
   asked.pin = 3;
   CHECK(core_for(asked, 2, {0, 3}) == 3);
 }

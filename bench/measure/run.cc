@@ -38,8 +38,8 @@ void fold(const json& from, const Case& asked, bool first, Measured& into) {
 std::optional<unsigned> core_for(const Case& asked, unsigned index,
                                  const std::vector<unsigned>& cores) {
   if (asked.pin) return asked.pin;
-  if (cores.size() < asked.members) return std::nullopt;
-  return cores[index];
+  if (cores.empty() || (cores.size() < asked.members && !asked.by_turns)) return std::nullopt;
+  return cores[index % cores.size()];
 }
 
 Result<Measured> run_case(const Case& asked) {

@@ -13,7 +13,7 @@ namespace squall::bench {
 Result<Measured> run_case(const Case& asked);
 
 /// The core of member `index`, or nullopt to leave it to the scheduler: `pin` if given, one each
-/// when there are enough.
+/// when there are enough, else one of them in turn if asked for.
 std::optional<unsigned> core_for(const Case& asked, unsigned index,
                                  const std::vector<unsigned>& cores);
 

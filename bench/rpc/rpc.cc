@@ -16,8 +16,8 @@ namespace squall::bench {
 namespace {
 
 constexpr unsigned runs_of_a_case = 3;
-/// Three members on two cores are quick or slow by where they are put as they start, so that each
-/// of these is short, and there are many.
+/// Three members on two cores are quick or slow by where they are, so that it is the same for all
+/// of these; each is short, and there are many.
 constexpr unsigned pairs_of_three = 9;
 constexpr std::size_t argument_bytes = 8;
 constexpr unsigned idle_groups = 10, many_groups = 64;
@@ -93,6 +93,7 @@ class Rpc {
     Case plain;
     plain.members = members;
     plain.idle_groups = idle;
+    plain.by_turns = members > 2;
     plain.size_bytes = argument_bytes;
     plain.seconds = seconds;
     return failed_ ? 1 : or_failed(run_case(plain)).messages_per_s;

@@ -268,6 +268,20 @@ TEST_CASE("a message of any size is appended whole, and nothing beside it is tou
   }
 }
 
+TEST_CASE("a word and what is behind it, of any size, are one message") {
+  for (std::size_t bytes = 0; bytes <= 100; ++bytes) {
+    std::string text = "a word: ";
+    for (std::size_t at = 0; at < bytes; ++at) text += static_cast<char>('a' + at % 23);
+    std::uint64_t word = 0;
+    std::memcpy(&word, text.data(), sizeof word);
+    Ring ring;
+    REQUIRE(ring.writer->append_here(word, as_bytes(text).subspan(sizeof word)));
+    REQUIRE(ring.writer->append_here(as_bytes("behind")));
+    ring.writer->publish(ring.next);
+    CHECK(ring.read() == Texts{text, "behind"});
+  }
+}
+
 TEST_CASE(
     "the owner's log keeps any number of appended messages, of one size or of changing ones") {
   constexpr std::size_t bytes = std::size_t{1} << 16;

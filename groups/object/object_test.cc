@@ -18,7 +18,10 @@ namespace squall {
 namespace {
 
 TEST_CASE("an update is executed at every replica, and all of them reply") {
-  Members members(3);
+  std::string stack = "total | stable";
+  SUBCASE("") {}
+  SUBCASE("over a stack that changes the bytes") { stack = "total | stable | compress(lz4)"; }
+  Members members(3, stack);
   auto stores = members.objects<Inventory>();
   auto reply = stores[0].update<&Inventory::add>("bolts", 5);
   REQUIRE(members.turn_until([&] { return reply.ready(); }));
