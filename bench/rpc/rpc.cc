@@ -15,10 +15,10 @@
 namespace squall::bench {
 namespace {
 
-constexpr unsigned runs_of_a_case = 3;
+constexpr unsigned runs_of_a_case = 5;
 /// Three members on two cores are quick or slow by where they are, so that it is the same for all
 /// of these; each is short, and there are many.
-constexpr unsigned pairs_of_three = 9;
+constexpr unsigned pairs_of_three = 18;
 constexpr std::size_t argument_bytes = 8;
 constexpr unsigned idle_groups = 10, many_groups = 64;
 
