@@ -292,6 +292,31 @@ TEST_CASE("promise 5: the descriptor is readable when there is something, and on
   for (Node* node : {&a, &b}) node->close();
 }
 
+TEST_CASE("a quiet message wakes nobody who reads its sender's memory in place" *
+          doctest::skip(!subject().processes)) {
+  const auto world = subject().make_world();
+  Node& a = world->add("a");
+  if (!a->capabilities().can_wait || !(a->capabilities().maps || subject().maps_regions)) return;
+  Node& b = world->add("b");
+  const Pair pair = connect(*world, a, b);
+  world->pass_time(50ms);
+  int woken = 0;
+  for (std::size_t round = 1; round <= 10; ++round) {
+    a->arm();
+    a.turn();
+    must(b->send_quietly(pair.second_to_first, Lane::urgent, as_bytes("all is well")),
+         "send_quietly");
+    b.turn();
+    pollfd ready{a->fd(), POLLIN, 0};
+    woken += poll(&ready, 1, 20);
+    a.turn();
+    CHECK(a.count(Kind::message) == round);
+    a->disarm();
+  }
+  CHECK(woken <= 2);  // a transport's own traffic may
+  for (Node* node : {&a, &b}) node->close();
+}
+
 /// What a process took of the machine while it had nothing to do.
 struct Idleness {
   double share = 0;  ///< of a core
