@@ -127,6 +127,8 @@ class Replica : public Attachment,
   virtual void reset_object() = 0;
 
  private:
+  /// Instead of an optional: that is packed into a word and taken apart by way of memory, with
+  /// every read elsewhere.
   static constexpr Rank nobody = UINT32_MAX;
 
   // --- of the node

@@ -9,9 +9,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <functional>
+#include <utility>
 
 #include "providers/shm/shm_test_nodes.h"
 
@@ -326,6 +328,46 @@ TEST_CASE("urgent overtakes a full bulk lane, and a blocked sender learns of roo
   REQUIRE(pair.a.find(Kind::completed));
   CHECK(pair.a.find(Kind::completed)->event.ok);
   CHECK(pair.a.find(Kind::completed)->event.token == 5);
+}
+
+TEST_CASE("room for messages comes back with the poll that finds nothing more") {
+  Couple pair;
+  const std::string message(40 << 10, 'm');  // six of them fill a lane
+  REQUIRE(pair.a.fabric->send(pair.a_to_b, Lane::bulk, as_bytes(message)));
+  pair.b.said.clear();
+  pair.b.poll();
+  REQUIRE(pair.b.said.size() == 1);
+  pair.b.poll();
+  for (int sent = 0; sent < 6; ++sent)
+    CHECK(pair.a.fabric->send(pair.a_to_b, Lane::bulk, as_bytes(message)));
+  CHECK(pair.a.fabric->send(pair.a_to_b, Lane::bulk, as_bytes(message)).error().code ==
+        Code::would_block);
+}
+
+TEST_CASE("who fills every poll does not keep another's message waiting") {
+  Node a, b, c;
+  const PeerId b_to_a = b.fabric->connect(a.fabric->address(), ticket_of(1)).value();
+  REQUIRE(a.fabric->connect(b.fabric->address(), ticket_of(1)));
+  const PeerId c_to_a = c.fabric->connect(a.fabric->address(), ticket_of(2)).value();
+  REQUIRE(a.fabric->connect(c.fabric->address(), ticket_of(2)));
+  const auto is_connected = [](const auto& said) { return said.event.kind == Kind::connected; };
+  REQUIRE(turn_until({&a, &b, &c}, [&] {
+    return std::ranges::count_if(a.said, is_connected) == 2 && b.find(Kind::connected) &&
+           c.find(Kind::connected);
+  }));
+  for (auto [loud, quiet] : {std::pair{&b, &c}, std::pair{&c, &b}}) {
+    a.poll();
+    a.said.clear();
+    for (int sent = 0; sent < 100; ++sent)
+      REQUIRE(loud->fabric->send(loud == &b ? b_to_a : c_to_a, Lane::bulk, as_bytes("again")));
+    REQUIRE(quiet->fabric->send(quiet == &b ? b_to_a : c_to_a, Lane::bulk, as_bytes("once")));
+    const auto heard = [&] {
+      return std::ranges::any_of(a.said, [](const auto& said) { return said.message == "once"; });
+    };
+    for (int polls = 0; polls < 3 && !heard(); ++polls) a.poll();
+    CHECK(heard());
+    while (a.said.size() < 101) a.poll();
+  }
 }
 
 TEST_CASE("a token of a peer that was lost meanwhile comes back as not ok") {
