@@ -52,7 +52,7 @@ std::vector<Violation> Checker::check(const Guarantees& guarantees) const {
   Findings findings;
   check_well_formed(history, findings);
   check_self_inclusion(history, findings);
-  check_monotone_views(history, findings);
+  check_monotone_views(history, guarantees, findings);
   check_view_agreement(history, findings);
   check_initial_view(history, findings);
   check_primary_uniqueness(history, findings);

@@ -49,6 +49,9 @@ struct Guarantees {
   /// The events of different processes were put together without a common clock: only the order
   /// within each process means anything.
   bool merged = false;
+  /// Of two runs of a node the one with the lower incarnation was in the group first. Not so if
+  /// both were started at once: the earlier one may come in once the later one is out.
+  bool runs_in_turn = true;
   /// The trace says who accepted which view (`accept`).
   bool acceptances = false;
 };

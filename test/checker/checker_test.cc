@@ -122,6 +122,11 @@ TEST_CASE("monotone views: ids grow at a process, and across its restarts") {
   CHECK(broken("install 1.1 5 1.1\ncrash 1.1\ninstall 1.2 4 1.2\n") == Names{"monotone views"});
   CHECK(broken("install 1.1 5 1.1,1.2\ncrash 1.1\ninstall 1.2 5 1.1,1.2\n") ==
         Names{"monotone views"});
+  // Started at once, the earlier run may be in later; each by itself moves on all the same.
+  Guarantees at_once = everything;
+  at_once.runs_in_turn = false;
+  CHECK(broken("install 1.2 4 1.2\ncrash 1.2\ninstall 1.1 5 1.1\n", at_once) == Names{});
+  CHECK(broken(correct + "install 1.1 2 1.1,2.1,3.2\n", at_once) == Names{"monotone views"});
 }
 
 TEST_CASE("view agreement: one id, one list of members in one order") {

@@ -16,7 +16,7 @@ void check_well_formed(const History& history, Findings& findings);
 void check_self_inclusion(const History& history, Findings& findings);
 
 /// View ids strictly increase at a process, and at a node also across its restarts.
-void check_monotone_views(const History& history, Findings& findings);
+void check_monotone_views(const History& history, const Guarantees& guarantees, Findings& findings);
 
 /// Two that install a view of the same id install the same members, in the same ranks.
 void check_view_agreement(const History& history, Findings& findings);

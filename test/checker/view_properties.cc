@@ -42,7 +42,8 @@ void check_self_inclusion(const History& history, Findings& findings) {
   }
 }
 
-void check_monotone_views(const History& history, Findings& findings) {
+void check_monotone_views(const History& history, const Guarantees& guarantees,
+                          Findings& findings) {
   struct Last {
     Process process;
     ViewId view{};
@@ -55,7 +56,8 @@ void check_monotone_views(const History& history, Findings& findings) {
   for (const auto& [process, run] : runs)
     for (const auto& installed : run->installed) {
       const auto [before, is_first] = last.emplace(process.node, Last{process, installed.view});
-      if (!is_first && installed.view <= before->second.view)
+      const bool follows = guarantees.runs_in_turn || before->second.process == process;
+      if (!is_first && follows && installed.view <= before->second.view)
         findings.add(Property::monotone_views, installed.event,
                      fmt::format("{} installs view {} after {} had installed view {}",
                                  to_text(process), raw(installed.view),
