@@ -110,14 +110,13 @@ bool Control::send(Link& link, fabric::Lane lane, Bytes head, Bytes rest) {
     copy_words(to, head.data(), head.size());
     copy_words(to + head.size(), rest.data(), rest.size());
   };
-  if (bytes <= small_.size()) [[likely]] {
-    write(small_.data());
-    return fabric_.send(*link.id, lane, Bytes(small_).first(bytes)).has_value();
+  if (bytes <= inline_bytes_) [[likely]] {
+    if (scratch_.size() < bytes) scratch_.resize(bytes);
+    write(scratch_.data());
+    return fabric_.send(*link.id, lane, Bytes(scratch_).first(bytes)).has_value();
   }
   std::vector<std::byte> message(bytes);
   write(message.data());
-  if (bytes <= fabric_.capabilities().inline_bytes)
-    return fabric_.send(*link.id, lane, message).has_value();
   const auto& kept = leaving_.emplace(++next_token_, std::move(message)).first->second;
   const bool sent = fabric_.send(*link.id, lane, kept, next_token_).has_value();
   if (!sent) leaving_.erase(next_token_);
@@ -131,11 +130,11 @@ void Control::send(Rank rank, Kind kind, Bytes message) {
 void Control::send_quietly(Rank rank, Kind kind, Bytes message) {
   const Link& link = links_[rank];
   if (!link.up) return;
-  SQUALL_ASSERT(message.size() < small_.size(), "what wakes nobody is short");
-  small_.front() = static_cast<std::byte>(kind);
-  std::ranges::copy(message, small_.begin() + 1);
+  SQUALL_ASSERT(message.size() < scratch_.size(), "what wakes nobody is short");
+  scratch_.front() = static_cast<std::byte>(kind);
+  std::ranges::copy(message, scratch_.begin() + 1);
   static_cast<void>(fabric_.send_quietly(*link.id, fabric::Lane::urgent,
-                                         Bytes(small_).first(1 + message.size())));
+                                         Bytes(scratch_).first(1 + message.size())));
 }
 
 void Control::send(fabric::PeerId peer, Kind kind, Bytes message) {

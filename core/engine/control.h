@@ -5,7 +5,6 @@
 // again until it is answered. Members of the view before are kept until the next change, so that
 // whoever missed the decision still learns of it.
 
-#include <array>
 #include <map>
 #include <optional>
 #include <span>
@@ -27,7 +26,8 @@ class Control {
   /// The first byte of every control message.
   enum class Kind : std::uint8_t { pulse = 1, ballot, joiner, state_request, state_piece, post };
 
-  explicit Control(fabric::Fabric& fabric) : fabric_(fabric) {}
+  explicit Control(fabric::Fabric& fabric)
+      : fabric_(fabric), inline_bytes_(fabric.capabilities().inline_bytes) {}
   ~Control();
 
   /// Keeps the connections of members that are in both views, drops the others, dials new ones.
@@ -93,9 +93,11 @@ class Control {
   }
 
   fabric::Fabric& fabric_;
-  std::vector<Link> links_;                        // by rank; self's is never dialled
-  std::vector<Link> former_;                       // of the view before
-  alignas(8) std::array<std::byte, 256> small_{};  // for what every fabric copies at once
+  const std::size_t inline_bytes_;
+  std::vector<Link> links_;   // by rank; self's is never dialled
+  std::vector<Link> former_;  // of the view before
+  /// For what the fabric copies at once; grows to the longest such message.
+  std::vector<std::byte> scratch_ = std::vector<std::byte>(256);
   /// What the fabric reads until its token comes back: too long to be copied.
   std::map<fabric::Token, std::vector<std::byte>> leaving_;
   fabric::Token next_token_ = fabric::no_token;

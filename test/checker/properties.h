@@ -15,7 +15,8 @@ void check_well_formed(const History& history, Findings& findings);
 /// p installs V ⇒ p is in V.
 void check_self_inclusion(const History& history, Findings& findings);
 
-/// View ids strictly increase at a process, and at a node also across its restarts.
+/// View ids strictly increase at a process, and at a node also across its restarts (as far as its
+/// `runs_in_turn`).
 void check_monotone_views(const History& history, const Guarantees& guarantees, Findings& findings);
 
 /// Two that install a view of the same id install the same members, in the same ranks.
