@@ -156,14 +156,14 @@ void Epoch::lose(Rank rank) {
   if (peers_[rank].id) fabric_.disconnect(*peers_[rank].id);
 }
 
-Epoch::Turned Epoch::turn(Time now, const Upcalls& upcalls, bool hold, bool quiet) {
+Epoch::Turned Epoch::turn(Time now, const Upcalls& upcalls, bool hold, multicast::Hints hints) {
   Turned turned;
   for (const auto& [index, channel] : mine_) {
-    if (!channel->due(now, quiet)) {
+    if (!channel->due(now, hints)) {
       turned.deadline = std::min(turned.deadline, channel->due_at());
       continue;
     }
-    const auto exchanged = channel->exchange(now);
+    const auto exchanged = channel->exchange(now, hints);
     // What may not be delivered now is no work: who is isolated sleeps.
     turned.worked |= exchanged.worked || (exchanged.deliverable && !hold && upcalls[index]);
     turned.deadline = std::min(turned.deadline, exchanged.deadline);

@@ -62,9 +62,8 @@ class Epoch {
     bool upset = false;  ///< there may be a culprit, or it is adrift
     Time deadline = never;
   };
-  /// Exchanges, flushes, delivers. Nothing is delivered while `hold` says so. `quiet`: there was no
-  /// `news` a moment ago.
-  Turned turn(Time now, const Upcalls& upcalls, bool hold, bool quiet = false);
+  /// Exchanges, flushes, delivers. Nothing is delivered while `hold` says so.
+  Turned turn(Time now, const Upcalls& upcalls, bool hold, multicast::Hints hints = {});
   /// One of the channels has news.
   bool news() const {
     return std::ranges::any_of(mine_, [](const Mine& mine) { return mine.channel->news(); });

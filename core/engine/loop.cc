@@ -78,7 +78,7 @@ bool Loop::turn() {
     companion_due_ = now_ + companion_interval;
   }
   // Where polling lands no counters, one look at them is enough for a turn.
-  const Turn::Outcome outcome = turn_.run(now_, fired, quiet && maps_);
+  const Turn::Outcome outcome = turn_.run(now_, fired, {quiet && maps_, crowded_});
   deadline_ = outcome.deadline;
   in_turn_ = false;
   const bool worked = outcome.worked || progressed;

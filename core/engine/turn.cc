@@ -124,7 +124,7 @@ void Turn::begin(Time now, Epoch::Inheritance inheritance) {
   }
 }
 
-Turn::Outcome Turn::run(Time now, std::span<const fabric::Event> events, bool quiet) {
+Turn::Outcome Turn::run(Time now, std::span<const fabric::Event> events, multicast::Hints hints) {
   const bool traffic = std::exchange(posted_, false) || phase_ == Phase::forming || agreeing_;
   outcome_ = {!events.empty(), traffic, never};
   now_ = now;
@@ -157,7 +157,7 @@ Turn::Outcome Turn::run(Time now, std::span<const fabric::Event> events, bool qu
   const bool diverts = handover_.diverts() && options_.bug != membership::Bug::deliver_early;
   const auto turned =
       epoch_->turn(now, diverts ? handover_.kept_upcalls(upcalls_, closing_) : upcalls_,
-                   closing_ ? early : isolated_ || (diverts && handover_.full()), quiet);
+                   closing_ ? early : isolated_ || (diverts && handover_.full()), hints);
   outcome_.worked |= turned.worked;
   outcome_.traffic |= turned.worked;
   note(turned.deadline);

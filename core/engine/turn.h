@@ -70,9 +70,8 @@ class Turn {
        std::vector<ChannelPlan> plans, const Options& options, Time now);
   ~Turn();
 
-  /// One turn. `events` are what the fabric's poll just returned. `quiet`: there was no `news` a
-  /// moment ago.
-  Outcome run(Time now, std::span<const fabric::Event> events, bool quiet = false);
+  /// One turn. `events` are what the fabric's poll just returned.
+  Outcome run(Time now, std::span<const fabric::Event> events, multicast::Hints hints = {});
 
   /// A turn is due, as far as the channels can tell. Cheap enough to spin on.
   bool news() const { return epoch_ && epoch_->news(); }

@@ -21,10 +21,8 @@ constexpr std::uint8_t ring_kind = 2;
 constexpr std::uint64_t loud_fraction = 8;
 constexpr Duration quiet_delay = std::chrono::microseconds(100);
 
-// In column start_.
-constexpr std::uint32_t ring_start = 0, number_start = 1, position_start = 2;
-// Of the position, a row says nothing yet (0), or that its member does not know it, or the position
-// itself above that.
+// Of its position in column start_, a row says nothing yet (0), or that its member does not know
+// it, or the position itself above that.
 constexpr std::uint64_t not_known = 1, known_from = 2;
 
 // How many runs an order hands out at once: enough to amortise the virtual call.
@@ -175,7 +173,7 @@ bool Channel::attached(fabric::PeerId peer, fabric::RegionId region) {
   return true;
 }
 
-Channel::Turned Channel::exchange(Time now) {
+Channel::Turned Channel::exchange(Time now, Hints hints) {
   Turned turned;
   if (frozen_) return turned;
   // Before anything is read: what comes meanwhile is news.
@@ -183,7 +181,8 @@ Channel::Turned Channel::exchange(Time now) {
   // Not before all have replicas: who has one has left the view before, so its ring is free.
   const bool publishes = ready() && position_known_;
   const bool passed = publishes && bulk_ && turn_bulk();
-  const bool published = publishes && !gathers(now, turned.deadline) && publish();
+  const bool published =
+      publishes && !gathers(now, turned.deadline) && !(hints.crowded && collects()) && publish();
   const bool received = receive();
   if (!position_known_) find_position();
   step(now, turned.deadline);
@@ -235,6 +234,18 @@ bool Channel::gathers(Time now, Time& deadline) {
   }
   deadline = std::min(deadline, due);
   return true;
+}
+
+/// Every piece that is published costs each member a turn, and where they share cores a switch to
+/// it. So there a piece is large, or the only one on its way (Nagle's rule, RFC 896): a message by
+/// itself waits for nothing, and none longer than until what came before it is deliverable. A large
+/// object's frame stands for a large piece; nothing waits beside one.
+bool Channel::collects() {
+  if (!writer_ || stages_.gather || hurries_ || deliverable_[own_] >= my_next_round_ ||
+      (bulk_ && bulk_->due()))
+    return false;
+  reclaim();
+  return writer_->waiting() < ring_bytes_ / 2;
 }
 
 bool Channel::publish() {
@@ -456,43 +467,6 @@ bool Channel::drained() {
   if (!writer_) return true;
   hurry();
   return !writer_->pending() && least_consumed() == writer_->published();
-}
-
-std::vector<Lag> Channel::lags() const {
-  std::vector<Lag> lags(shape_.members);
-  // Skips are told to nobody, and nobody waits for them.
-  std::vector<Round> held(shape_.sender_count());
-  for (SenderIndex sender = 0; sender < held.size(); ++sender)
-    held[sender] = std::min(received_[sender], message_ends_[sender]);
-  for (Rank rank = 0; rank < shape_.members; ++rank) {
-    if (rank == shape_.self) continue;
-    std::vector<Round> passed = held;
-    stages_.order->cut_to(rank, *table_, passed);
-    for (const auto& stage : stages_.above) stage->cut_to(rank, *table_, passed);
-    for (SenderIndex sender = 0; sender < held.size(); ++sender)
-      lags[rank].rounds += held[sender] - passed[sender];
-  }
-  for (SenderIndex sender = 0; sender < held.size(); ++sender) count_bytes(sender, lags);
-  return lags;
-}
-
-void Channel::count_bytes(SenderIndex sender, std::vector<Lag>& lags) const {
-  const Rank owner = shape_.senders[sender];
-  const std::uint64_t start = table_->get(owner, start_, ring_start);
-  if (start == 0) return;  // nothing of this sender in this view yet
-  const auto taken_by = [&](Rank rank) {
-    return std::max<Position>(table_->get(rank, consumed_, sender), start - 1);
-  };
-  // What one application has taken, all could have taken.
-  Position taken = start - 1;
-  for (Rank rank = 0; rank < shape_.members; ++rank) taken = std::max(taken, taken_by(rank));
-  for (Rank rank = 0; rank < shape_.members; ++rank) {
-    Position end = taken;
-    if (rank == shape_.self && deliverable_moved_)
-      end = std::max(end, table_->get(owner, published_));
-    // At least 0 also where a row has changed since.
-    lags[rank].ring_bytes = std::max(lags[rank].ring_bytes, end - std::min(end, taken_by(rank)));
-  }
 }
 
 }  // namespace squall::multicast

@@ -67,6 +67,13 @@ struct ChannelOptions {
   bulk::Home bulk{};
 };
 
+/// What whoever turns a channel knows. Leaving it out costs time, and nothing else.
+struct Hints {
+  bool quiet = false;  ///< there was no `news` a moment ago
+  bool crowded =
+      false;  ///< more engines than cores run on this host: every turn has to be worth it
+};
+
 class Channel {
  public:
   /// `peers[rank]`: that member's connection; the entry at self is ignored.
@@ -100,11 +107,11 @@ class Channel {
     bool deliverable = false;  ///< something may be waiting for `deliver`
     Time deadline = never;
   };
-  Turned exchange(Time now);
+  Turned exchange(Time now, Hints hints = {});
   /// An exchange may find something to do. Asked of every channel with every turn, so that idle
-  /// ones cost next to nothing. `quiet`: there was no `news` a moment ago.
-  bool due(Time now, bool quiet = false) const {
-    return stirred_ || now >= due_at_ || (!quiet && peers_moved()) ||
+  /// ones cost next to nothing.
+  bool due(Time now, Hints hints = {}) const {
+    return stirred_ || now >= due_at_ || (!hints.quiet && peers_moved()) ||
            (!rests() && (pending() || short_of_space() || (bulk_ && bulk_->due())));
   }
   /// When it will be due if nothing comes.
@@ -185,6 +192,7 @@ class Channel {
   bool find_position();
   bool publish();
   bool gathers(Time now, Time& deadline);
+  bool collects();
   bool full() const {
     return hurries_ || stages_.gather->due(writer_->waiting(), Time{}) <= Time{};
   }
@@ -231,6 +239,7 @@ class Channel {
   // Where I stand at the view's begin: the ring's position and the number of my first message, both
   // plus 1, so that 0 is "not told yet"; the position of the next delivery, if I know it.
   mirror::Column start_;
+  static constexpr std::uint32_t ring_start = 0, number_start = 1, position_start = 2;
 
   Stages stages_;
   Position writer_start_ = 0;

@@ -126,6 +126,69 @@ TEST_CASE("what a view change leaves over does not wait again in the next view")
   CHECK(group.members[1].got == Texts{"left over"});
 }
 
+/// A sender that shares its cores, and whose messages are deliverable up to `ceiling`.
+struct Crowded : Group {
+  Crowded() : Group(2, {0}) {
+    members[0].order->ceiling = 0;
+    turn_all();
+  }
+  /// Whether a turn of the sender publishes.
+  bool publishes() {
+    (*this)[0].exchange(now, {.crowded = true});
+    const bool published = !network.queued(0, 1).empty();
+    network.land();
+    return published;
+  }
+};
+
+TEST_CASE("on crowded cores a piece waits while one is on its way, and one by itself never does") {
+  Crowded group;
+  group.send(0, "one");
+  CHECK(group.publishes());
+  group.send(0, "two");
+  CHECK_FALSE(group.publishes());
+  CHECK(group[0].due(group.now));  // somebody else's turn may end it
+  group.send(0, "three");
+  CHECK_FALSE(group.publishes());
+  group.members[0].order->ceiling = 1;
+  CHECK_FALSE(group.publishes());  // learns of it in this turn
+  CHECK(group.publishes());
+  group.members[0].order->ceiling = 3;
+  CHECK_FALSE(group.publishes());
+  group.turn_all();
+  group.send(0, "four");
+  CHECK(group.publishes());
+  group.turn_all();
+  CHECK(group.members[1].got == Texts{"one", "two", "three", "four"});
+}
+
+TEST_CASE("on crowded cores half a ring waits for nothing, nor does what a leave waits for") {
+  Crowded group;
+  group.send(0, "one");
+  REQUIRE(group.publishes());
+  const std::string fifth(ring_bytes / 5, 'x');
+  for (int sent = 0; sent < 2; ++sent) {
+    REQUIRE(group.send(0, fifth));
+    CHECK_FALSE(group.publishes());
+  }
+  REQUIRE(group.send(0, fifth));
+  CHECK(group.publishes());
+  group.send(0, "last");
+  CHECK_FALSE(group.publishes());
+  CHECK_FALSE(group[0].drained());
+  CHECK(group.publishes());
+}
+
+TEST_CASE("with a core of its own a sender publishes whatever there is") {
+  Crowded group;
+  for (const char* text : {"one", "two"}) {
+    group.send(0, text);
+    group.exchange(0);
+    CHECK_FALSE(group.network.queued(0, 1).empty());
+    group.network.land();
+  }
+}
+
 /// Turns every byte around, and says so with one more.
 class Turns final : public Codec {
  public:

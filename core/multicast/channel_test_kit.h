@@ -29,7 +29,8 @@ inline constexpr auto row_region = static_cast<fabric::RegionId>(1ull << 24 | 0 
 class Received final : public Order {
  public:
   void step(const StageInput& input, mirror::Table&, StageOutput& output) override {
-    std::ranges::copy(input.below, output.frontier.begin());
+    std::ranges::transform(input.below, output.frontier.begin(),
+                           [this](Round round) { return std::min(round, ceiling); });
     output.deadline = deadline;
     output.promise = promise;
   }
@@ -46,7 +47,8 @@ class Received final : public Order {
   }
   Time deadline = never;
   Round promise = 0;
-  std::map<Rank, Round> told;  // as if this stage waited for these
+  Round ceiling = mirror::no_round;  // of what is deliverable
+  std::map<Rank, Round> told;        // as if this stage waited for these
 };
 
 struct Member {

@@ -144,7 +144,9 @@ bool Cluster::turn_node(Rank member) {
   std::array<fabric::Event, 16> events;
   const std::size_t count = node.fabric->poll(events);
   worked |= node.fabric->progressed();
-  const auto outcome = node.turn->run(node.clock.read(now()), std::span(events).first(count));
+  const bool crowded = member < options_.crowded.size() && options_.crowded[member];
+  const auto outcome =
+      node.turn->run(node.clock.read(now()), std::span(events).first(count), {.crowded = crowded});
   worked |= outcome.worked;
   node.deadline = std::min(outcome.deadline, node.admission->deadline());
   if (worked)

@@ -45,6 +45,8 @@ struct Options {
   std::vector<std::uint64_t> laziness;
   /// What an application takes for each delivery, by rank; absent: nothing. It turns no sooner.
   std::vector<Duration> upcalls;
+  /// By rank: this member shares its cores with others; absent: it does not.
+  std::vector<bool> crowded;
   std::vector<Clock> clocks;  ///< by rank; absent: the simulation's own
   /// The group's state, by node; empty: it has none.
   std::function<engine::StateHooks(Rank)> state;

@@ -82,21 +82,21 @@ void draw_load(Random& random, Scenario& scenario) {
   scenario.waits_for_start = !random.one_in(3);
 }
 
-/// Each began at a time of its own, up to a month ago, and is off by up to 200 ppm.
-void draw_clocks(std::uint64_t seed, simulation::Options& options) {
-  Random random(~seed);
+/// Each clock began at a time of its own, up to a month ago, and is off by up to 200 ppm; and of
+/// three members about one shares its cores.
+void draw_hosts(std::uint64_t seed, simulation::Options& options) {
+  Random random(~seed), hosts(~seed + 1);
   constexpr std::uint64_t month_s = 30 * 86'400, most_ppm = 200;
-  // Also of those that join.
-  constexpr Rank most_joiners = 4;
+  constexpr Rank most_joiners = 4;  // they have clocks, too
   for (Rank rank = 0; rank < options.members + most_joiners; ++rank) {
     const auto ahead = std::chrono::seconds(random.below(month_s));
     const auto drift = static_cast<std::int64_t>(random.below(2 * most_ppm + 1));
     options.clocks.emplace_back(ahead, drift - static_cast<std::int64_t>(most_ppm));
+    options.crowded.push_back(hosts.one_in(3));
   }
 }
 
-/// Applications that take up to 3 ms for each delivery, in some of all scenarios: from a generator
-/// of its own, so that all else is as it was.
+/// Slow applications, in some scenarios: from a generator of its own, so all else is as it was.
 void draw_upcalls(std::uint64_t seed, simulation::Options& options) {
   Random random(seed ^ upcalls_seed);
   if (!random.one_in(4)) return;
@@ -176,7 +176,7 @@ Scenario draw_common(std::uint64_t seed, Random& random, std::string stack) {
   scenario.options.member.patience = 2 * membership::fast.timeout;
   draw_network(random, scenario.options.network);
   draw_load(random, scenario);
-  draw_clocks(seed, scenario.options);
+  draw_hosts(seed, scenario.options);
   draw_upcalls(seed, scenario.options);
   return scenario;
 }
@@ -433,7 +433,7 @@ Scenario draw_long(std::uint64_t seed) {
   options.member.patience = 2 * timeout;
   options.ring_bytes = 4096;
   draw_network(random, options.network);
-  draw_clocks(seed, options);
+  draw_hosts(seed, options);
   draw_upcalls(seed, options);
   const Duration length = 60s;
   for (Rank rank = 0; rank < options.members; ++rank) {

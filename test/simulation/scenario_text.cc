@@ -47,9 +47,9 @@ std::string Scenario::text() const {
   for (const Duration gap : gaps) spans.push_back(gap.count());
   std::string line = fmt::format(
       "seed {}: \"{}\", {} members, senders {}, rings of {}, {} messages of up to {} bytes, "
-      "laziness {}, upcalls {} ns, gaps {} ns, latency {} ns, jitter {} ns, {} bytes/s",
+      "laziness {}, crowded {}, upcalls {} ns, gaps {} ns, latency {} ns, jitter {} ns, {} bytes/s",
       seed, options.stack, options.members, senders(), options.ring_bytes, messages, most_bytes,
-      options.laziness, upcalls, spans, options.network.latency.count(),
+      options.laziness, options.crowded, upcalls, spans, options.network.latency.count(),
       options.network.jitter.count(), options.network.bandwidth_bytes_per_s);
   if (visitors != 0) line += fmt::format(", {} clients that are no members", visitors);
   for (const Fault& fault : faults) line += "; " + fault.text();
