@@ -1,0 +1,46 @@
+// Its own program: libfabric is first used in a process once.
+
+#include <doctest/doctest.h>
+#include <rdma/fabric.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <string>
+
+namespace squall::ofi {
+namespace {
+
+/// Bytes that this process has read so far, as the kernel counts them (proc(5), io).
+std::uint64_t bytes_read() {
+  std::ifstream io("/proc/self/io");
+  std::string name;
+  std::uint64_t bytes = 0;
+  io >> name >> bytes;
+  REQUIRE(name == "rchar:");
+  return bytes;
+}
+
+std::uint64_t bytes_in(const char* path) {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path, "r"), std::fclose);
+  if (!file) return 0;
+  std::uint64_t bytes = 0;
+  char some[4096];
+  while (const std::size_t got = std::fread(some, 1, sizeof some, file.get())) bytes += got;
+  return bytes;
+}
+
+TEST_CASE("libfabric starts without the kernel's symbols, which all others may read") {
+  const std::uint64_t before = bytes_read();
+  fi_info* found = nullptr;
+  REQUIRE(fi_getinfo(FI_VERSION(1, 17), nullptr, nullptr, 0, nullptr, &found) == 0);
+  const std::uint64_t read = bytes_read() - before;
+  fi_freeinfo(found);
+  const std::uint64_t symbols = bytes_in("/proc/kallsyms");
+  if (symbols == 0) return;  // nothing to spare here
+  CHECK(read < symbols);
+}
+
+}  // namespace
+}  // namespace squall::ofi
