@@ -69,9 +69,8 @@ struct ChannelOptions {
 
 /// What whoever turns a channel knows. Leaving it out costs time, and nothing else.
 struct Hints {
-  bool quiet = false;  ///< there was no `news` a moment ago
-  bool crowded =
-      false;  ///< more engines than cores run on this host: every turn has to be worth it
+  bool quiet = false;    ///< there was no `news` a moment ago
+  bool crowded = false;  ///< more engines than cores run here: turns had better be worth it
 };
 
 class Channel {

@@ -162,6 +162,17 @@ TEST_CASE("on crowded cores a piece waits while one is on its way, and one by it
   CHECK(group.members[1].got == Texts{"one", "two", "three", "four"});
 }
 
+TEST_CASE("on crowded cores a message waits for its own sender's, and not for those of others") {
+  Crowded group;
+  group.members[0].order->promise = 10;  // as if others had sent, and nobody had all of it
+  group.exchange(0);
+  group.network.land();
+  group.send(0, "one");
+  CHECK(group.publishes());
+  group.send(0, "two");
+  CHECK_FALSE(group.publishes());
+}
+
 TEST_CASE("on crowded cores half a ring waits for nothing, nor does what a leave waits for") {
   Crowded group;
   group.send(0, "one");
