@@ -77,8 +77,9 @@ bool Loop::turn() {
     companion_.turn(now_);
     companion_due_ = now_ + companion_interval;
   }
-  // Where polling lands no counters, one look at them is enough for a turn.
-  const Turn::Outcome outcome = turn_.run(now_, fired, {quiet && maps_, crowded_});
+  // Where polling lands no counters, one look at them is enough for a turn; and there pieces cost
+  // no calls, so they may be small on crowded cores, too.
+  const Turn::Outcome outcome = turn_.run(now_, fired, {quiet && maps_, crowded_ && !maps_});
   deadline_ = outcome.deadline;
   in_turn_ = false;
   const bool worked = outcome.worked || progressed;

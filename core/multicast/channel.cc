@@ -236,9 +236,9 @@ bool Channel::gathers(Time now, Time& deadline) {
   return true;
 }
 
-/// Every piece that is published costs each member a turn, and where they share cores a switch to
-/// it. So there a piece is large, or this sender's only one on its way (Nagle's rule, RFC 896): a
-/// message by itself waits for nothing, and none longer than until its sender's last one is
+/// Every piece that is published costs each member a turn and calls, and where they share cores a
+/// switch to it. So there a piece is large, or this sender's only one on its way (Nagle's rule, RFC
+/// 896): a message by itself waits for nothing, and none longer than until its sender's last one is
 /// deliverable. A large object's frame stands for a large piece; nothing waits beside one.
 bool Channel::collects() {
   if (!writer_ || stages_.gather || hurries_ || deliverable_[own_] >= message_ends_[own_] ||

@@ -70,7 +70,7 @@ struct ChannelOptions {
 /// What whoever turns a channel knows. Leaving it out costs time, and nothing else.
 struct Hints {
   bool quiet = false;    ///< there was no `news` a moment ago
-  bool crowded = false;  ///< more engines than cores run here: turns had better be worth it
+  bool crowded = false;  ///< more engines than cores run here, and every piece costs them calls
 };
 
 class Channel {
