@@ -181,8 +181,8 @@ Channel::Turned Channel::exchange(Time now, Hints hints) {
   // Not before all have replicas: who has one has left the view before, so its ring is free.
   const bool publishes = ready() && position_known_;
   const bool passed = publishes && bulk_ && turn_bulk();
-  const bool published =
-      publishes && !gathers(now, turned.deadline) && !(hints.crowded && collects()) && publish();
+  const bool published = publishes && !gathers(now, turned.deadline) &&
+                         !(hints.crowded && !passed && collects()) && publish();
   const bool received = receive();
   if (!position_known_) find_position();
   step(now, turned.deadline);
@@ -239,7 +239,8 @@ bool Channel::gathers(Time now, Time& deadline) {
 /// Every piece that is published costs each member a turn and calls, and where they share cores a
 /// switch to it. So there a piece is large, or this sender's only one on its way (Nagle's rule, RFC
 /// 896): a message by itself waits for nothing, and none longer than until its sender's last one is
-/// deliverable. A large object's frame stands for a large piece; nothing waits beside one.
+/// deliverable. A large object's frame stands for a large piece: none waits, nor anything beside
+/// one.
 bool Channel::collects() {
   if (!writer_ || stages_.gather || hurries_ || deliverable_[own_] >= message_ends_[own_] ||
       (bulk_ && bulk_->due()))
