@@ -4,13 +4,18 @@
 #include <cmath>
 
 namespace squall::bench {
+namespace {
+
+constexpr const char* less_busy = "measure again, for longer, on a machine that is less busy";
+
+}  // namespace
 
 Result<Line> fit(std::span<const Trip> trips) {
   // Weighted least squares (normal equations of two unknowns) with weights of 1 / seconds^2.
   double weights = 0, x = 0, y = 0, xx = 0, xy = 0;
   for (const Trip& trip : trips) {
     if (!std::isfinite(trip.seconds) || trip.seconds <= 0)
-      return fail(Code::invalid, "a trip that took no time, or for ever");
+      return fail(Code::invalid, "a trip that took no time, or for ever", less_busy);
     const double weight = 1 / (trip.seconds * trip.seconds);
     const auto bytes = static_cast<double>(trip.bytes);
     weights += weight;
@@ -28,9 +33,7 @@ Result<Line> fit(std::span<const Trip> trips) {
     latency = 0;
     slope = xy / xx;
   }
-  if (!(slope > 0))
-    return fail(Code::invalid, "more bytes took no longer",
-                "measure again, for longer, on a machine that is less busy");
+  if (!(slope > 0)) return fail(Code::invalid, "more bytes took no longer", less_busy);
   Line line{.latency_s = latency, .bytes_per_second = 1 / slope};
   for (const Trip& trip : trips)
     line.worst =
