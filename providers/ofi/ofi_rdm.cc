@@ -25,6 +25,9 @@ constexpr std::array<std::size_t, 2> windows{8, 2};
 constexpr std::size_t bulk_ahead_bytes = std::size_t{256} << 10;
 constexpr std::uint32_t least_bulk_credits = 4;
 constexpr std::size_t address_limit = 512;
+// Of a message that rxm sends by itself, unless its environment says otherwise (fi_rxm(7),
+// FI_OFI_RXM_BUFFER_SIZE).
+constexpr std::size_t rxm_eager_bytes = std::size_t{16} << 10;
 
 /// The first contact; travels behind a WireHeader with session 0 and no entries.
 struct InBand {
@@ -59,6 +62,10 @@ Result<std::unique_ptr<Transport>> RdmTransport::open(std::string_view provider,
   // on its way would hold up the completions of the others for ever.
   if (std::string_view(info.fabric_attr->prov_name) == "shm" && info.tx_attr->inject_size >= 1024)
     made->limits_.block_bytes = std::min(info.tx_attr->inject_size, max_wire_bytes);
+  // rxm has longer ones fetched by the receiver, and crashes when a link is closed before the
+  // socket has taken the request (fi_inject, whose failed completion names nothing).
+  if (std::string_view(info.fabric_attr->prov_name).ends_with(";ofi_rxm"))
+    made->limits_.block_bytes = std::min(rxm_eager_bytes, made->limits_.block_bytes);
   made->bulk_credits_ = std::max(
       least_bulk_credits, static_cast<std::uint32_t>(bulk_ahead_bytes / made->limits_.block_bytes));
   auto queue = Queue::open(*made->domain_, false);
