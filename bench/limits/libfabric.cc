@@ -1,6 +1,8 @@
 // A bare FI_EP_MSG endpoint of libfabric's tcp provider (fi_msg(3), fi_cm(3)), without anything of
 // ours between it and the figure.
 
+#include "providers/ofi/libfabric.h"
+
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <rdma/fabric.h>
@@ -26,21 +28,12 @@ namespace {
 constexpr std::size_t window_bytes = std::size_t{4} << 20;
 constexpr std::size_t max_window = 64;
 
-struct CloseFid {
-  template <class Object>
-  void operator()(Object* object) const {
-    fi_close(&object->fid);
-  }
-};
-template <class Object>
-using Owned = std::unique_ptr<Object, CloseFid>;
-struct FreeInfo {
-  void operator()(fi_info* info) const { fi_freeinfo(info); }
-};
-using Info = std::unique_ptr<fi_info, FreeInfo>;
+using ofi::Fid;
+using ofi::Info;
+namespace libfabric = ofi::libfabric;
 
 tl::unexpected<Error> fabric_error(const char* call, long code) {
-  return fail(Code::io, fmt::format("{}: {}", call, fi_strerror(static_cast<int>(-code))));
+  return fail(Code::io, fmt::format("{}: {}", call, libfabric::strerror(static_cast<int>(-code))));
 }
 
 /// Where the listening side tells the other its port, and counts what arrived.
@@ -58,7 +51,7 @@ class Endpoint {
     fid_pep* raw = nullptr;
     if (int rc = fi_passive_ep(made.fabric_.get(), made.info_.get(), &raw, nullptr); rc != 0)
       return fabric_error("fi_passive_ep", rc);
-    const Owned<fid_pep> passive(raw);
+    const Fid<fid_pep> passive(raw);
     if (int rc = fi_pep_bind(raw, &made.events_->fid, 0); rc != 0)
       return fabric_error("fi_pep_bind", rc);
     if (int rc = fi_listen(raw); rc != 0) return fabric_error("fi_listen", rc);
@@ -130,7 +123,8 @@ class Endpoint {
 
  private:
   Result<> open(const char* port, std::uint64_t flags) {
-    const Info hints(fi_allocinfo());
+    if (auto loaded = libfabric::load(); !loaded) return loaded;
+    const Info hints(libfabric::dupinfo(nullptr));
     hints->ep_attr->type = FI_EP_MSG;
     hints->caps = FI_MSG;
     hints->mode = 0;
@@ -138,12 +132,13 @@ class Endpoint {
     hints->domain_attr->mr_mode = 0;
     hints->fabric_attr->prov_name = strdup("tcp");
     fi_info* found = nullptr;
-    if (int rc = fi_getinfo(FI_VERSION(1, 14), "127.0.0.1", port, flags, hints.get(), &found);
+    if (int rc =
+            libfabric::getinfo(FI_VERSION(1, 14), "127.0.0.1", port, flags, hints.get(), &found);
         rc != 0)
       return fabric_error("libfabric has no tcp endpoint here", rc);
     info_.reset(found);
     fid_fabric* fabric = nullptr;
-    if (int rc = fi_fabric(found->fabric_attr, &fabric, nullptr); rc != 0)
+    if (int rc = libfabric::open_fabric(found->fabric_attr, &fabric); rc != 0)
       return fabric_error("fi_fabric", rc);
     fabric_.reset(fabric);
     fi_eq_attr attributes{};
@@ -155,7 +150,7 @@ class Endpoint {
     return {};
   }
 
-  Result<Owned<fid_cq>> open_queue(std::uint64_t direction) {
+  Result<Fid<fid_cq>> open_queue(std::uint64_t direction) {
     fi_cq_attr attributes{};
     attributes.size = 4 * max_window;
     attributes.format = FI_CQ_FORMAT_CONTEXT;
@@ -163,7 +158,7 @@ class Endpoint {
     fid_cq* queue = nullptr;
     if (int rc = fi_cq_open(domain_.get(), &attributes, &queue, nullptr); rc != 0)
       return fabric_error("fi_cq_open", rc);
-    Owned<fid_cq> owned(queue);
+    Fid<fid_cq> owned(queue);
     if (int rc = fi_ep_bind(endpoint_.get(), &queue->fid, direction); rc != 0)
       return fabric_error("fi_ep_bind", rc);
     return owned;
@@ -212,12 +207,12 @@ class Endpoint {
   }
 
   Info info_;
-  Owned<fid_fabric> fabric_;
-  Owned<fid_eq> events_;
-  Owned<fid_domain> domain_;
-  Owned<fid_cq> sent_;
-  Owned<fid_cq> received_;
-  Owned<fid_ep> endpoint_;
+  Fid<fid_fabric> fabric_;
+  Fid<fid_eq> events_;
+  Fid<fid_domain> domain_;
+  Fid<fid_cq> sent_;
+  Fid<fid_cq> received_;
+  Fid<fid_ep> endpoint_;
   std::size_t in_flight_ = 0;
   std::array<fi_cq_entry, 32> entries_{};
 };

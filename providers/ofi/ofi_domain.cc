@@ -17,7 +17,8 @@
 namespace squall::ofi {
 
 std::string fi_text(std::string_view call, long result) {
-  return fmt::format("{}: {}", call, fi_strerror(static_cast<int>(result < 0 ? -result : result)));
+  return fmt::format("{}: {}", call,
+                     libfabric::strerror(static_cast<int>(result < 0 ? -result : result)));
 }
 
 Result<std::size_t> largest_write(const fi_info& info, std::size_t wanted) {
@@ -34,7 +35,7 @@ Result<std::size_t> largest_write(const fi_info& info, std::size_t wanted) {
 }
 
 Info hints_for(std::string_view provider, fi_ep_type type) {
-  Info hints(fi_allocinfo());
+  Info hints(libfabric::dupinfo(nullptr));
   // RDM endpoints send everything: nobody writes through them.
   hints->caps = type == FI_EP_MSG ? FI_MSG | FI_RMA : FI_MSG;
   hints->mode = FI_CONTEXT | FI_CONTEXT2 | FI_RX_CQ_DATA;
@@ -51,6 +52,7 @@ Info hints_for(std::string_view provider, fi_ep_type type) {
 
 Result<std::unique_ptr<Domain>> Domain::open(std::string_view provider, fi_ep_type type,
                                              const std::string& local_address) {
+  if (auto loaded = libfabric::load(); !loaded) return tl::unexpected(loaded.error());
   const Info hints = hints_for(provider, type);
   // Providers that speak no IP (shm) take no node.
   const bool ip = speaks_ip(provider, type);
@@ -68,8 +70,8 @@ Result<std::unique_ptr<Domain>> Domain::open(std::string_view provider, fi_ep_ty
       if (type == FI_EP_MSG) order |= FI_ORDER_SAW;
       hints->tx_attr->msg_order = order;
       hints->rx_attr->msg_order = order;
-      looked_up = fi_getinfo(api_version, node.empty() ? nullptr : node.c_str(), nullptr,
-                             node.empty() ? 0 : FI_SOURCE, hints.get(), &found);
+      looked_up = libfabric::getinfo(api_version, node.empty() ? nullptr : node.c_str(), nullptr,
+                                     node.empty() ? 0 : FI_SOURCE, hints.get(), &found);
       if (looked_up == 0) break;
     }
     if (looked_up == 0) break;
@@ -77,27 +79,22 @@ Result<std::unique_ptr<Domain>> Domain::open(std::string_view provider, fi_ep_ty
   const Host host = Host::here();
   if (looked_up != 0) {
     if (auto up = check_ports(provider, host); !up) return tl::unexpected(up.error());
-    return fail(
-        Code::unavailable,
-        fmt::format("libfabric has no provider '{}' for {}: {}", provider,
-                    local_address.empty() ? "this host" : local_address, fi_strerror(-looked_up)),
-        what_there_is());
+    return fail(Code::unavailable,
+                fmt::format("libfabric has no provider '{}' for {}: {}", provider,
+                            local_address.empty() ? "this host" : local_address,
+                            libfabric::strerror(-looked_up)),
+                what_there_is());
   }
   auto domain = std::make_unique<Domain>();
   const Info list(found);
   const auto chosen = choose_device(provider, found, host);
   if (!chosen) return tl::unexpected(chosen.error());
-  domain->info_.reset(fi_dupinfo(*chosen));
+  domain->info_.reset(libfabric::dupinfo(*chosen));
   fi_info* info = domain->info_.get();
   fid_fabric* fabric = nullptr;
-  if (const int failed = fi_fabric(info->fabric_attr, &fabric, nullptr); failed != 0)
+  if (const int failed = libfabric::open_fabric(info->fabric_attr, &fabric); failed != 0)
     return fail(Code::unavailable, fi_text(fmt::format("fi_fabric({})", provider), failed));
   domain->fabric_.reset(fabric);
-  if (fabric->api_version != api_version)
-    return fail(Code::unavailable,
-                fmt::format("libfabric took this program for one of its interface {}.{}",
-                            FI_MAJOR(fabric->api_version), FI_MINOR(fabric->api_version)),
-                "link what uses it with -lfabric, not only the program");
   fid_domain* opened = nullptr;
   if (const int failed = fi_domain(fabric, info, &opened, nullptr); failed != 0)
     return fail(Code::unavailable, fi_text(fmt::format("fi_domain({})", provider), failed));
@@ -106,7 +103,7 @@ Result<std::unique_ptr<Domain>> Domain::open(std::string_view provider, fi_ep_ty
 }
 
 bool Domain::signals_itself() const {
-  const std::uint32_t version = fi_version();
+  const std::uint32_t version = libfabric::version();
   return FI_MAJOR(version) == 1 && FI_MINOR(version) == 17 && info_->ep_attr->type == FI_EP_MSG &&
          std::string_view(info_->fabric_attr->prov_name) == "tcp";
 }

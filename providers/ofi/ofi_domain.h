@@ -14,6 +14,7 @@
 
 #include "core/base/bytes.h"
 #include "core/base/error.h"
+#include "providers/ofi/libfabric.h"
 #include "providers/ofi/ofi_locked.h"
 #include "providers/ofi/ofi_wire.h"
 
@@ -22,21 +23,6 @@ namespace squall::ofi {
 /// The API that this code is written to; later libfabrics keep serving it.
 inline constexpr std::uint32_t api_version = FI_VERSION(1, 17);
 
-struct CloseFid {
-  template <class Object>
-  void operator()(Object* object) const {
-    fi_close(&object->fid);
-  }
-};
-/// An open libfabric object; closed with its owner, so members are declared in opening order.
-template <class Object>
-using Fid = std::unique_ptr<Object, CloseFid>;
-
-struct FreeInfo {
-  void operator()(fi_info* info) const { fi_freeinfo(info); }
-};
-using Info = std::unique_ptr<fi_info, FreeInfo>;
-
 /// "fi_endpoint: Resource temporarily unavailable", from a negative libfabric return value.
 std::string fi_text(std::string_view call, long result);
 
@@ -44,7 +30,8 @@ std::string fi_text(std::string_view call, long result);
 /// shorter. Code::unavailable if that is shorter than what the wire needs (max_wire_bytes).
 Result<std::size_t> largest_write(const fi_info& info, std::size_t wanted);
 
-/// What we can work with: endpoints of that type by that provider, for messages.
+/// What we can work with: endpoints of that type by that provider, for messages. After
+/// `libfabric::load`.
 Info hints_for(std::string_view provider, fi_ep_type type);
 
 class Domain {

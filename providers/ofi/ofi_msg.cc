@@ -100,7 +100,7 @@ Result<> MsgTransport::connect(PeerId peer, std::string_view address, const Tick
 
 Result<> MsgTransport::dial(PeerId peer, Link& made, const sockaddr_storage& address) {
   for (const Lane lane : lanes) {
-    Info info(fi_dupinfo(domain_->info()));
+    Info info(libfabric::dupinfo(domain_->info()));
     // verbs resolves the route when the endpoint is made, not when it connects.
     std::free(info->dest_addr);
     info->dest_addrlen = address.ss_family == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);

@@ -20,6 +20,7 @@
 
 #include "core/base/error.h"
 #include "core/fabric/device.h"
+#include "providers/ofi/libfabric.h"
 #include "providers/ofi/ofi_domain.h"
 #include "providers/ofi/ofi_survey.h"
 #include "providers/ofi/ofi_wire.h"
@@ -69,7 +70,8 @@ class MadeUpHost {
 class MadeUpInfo {
  public:
   fi_info& add(const char* provider, const char* domain, const char* address) {
-    fi_info* made = fi_allocinfo();
+    REQUIRE(libfabric::load());
+    fi_info* made = libfabric::dupinfo(nullptr);
     made->domain_attr->name = strdup(domain);
     made->fabric_attr->prov_name = strdup(provider);
     made->ep_attr->type = FI_EP_MSG;

@@ -15,9 +15,10 @@ namespace squall::ofi {
 namespace {
 
 Info look_up(std::string_view provider, fi_ep_type type) {
+  if (!libfabric::load()) return {};
   const Info hints = hints_for(provider, type);
   fi_info* found = nullptr;
-  if (fi_getinfo(api_version, nullptr, nullptr, 0, hints.get(), &found) != 0) return {};
+  if (libfabric::getinfo(api_version, nullptr, nullptr, 0, hints.get(), &found) != 0) return {};
   return Info(found);
 }
 
@@ -27,6 +28,7 @@ bool has_ip(const fi_info& info) {
 }
 
 std::string why_missing(std::string_view provider) {
+  if (const auto loaded = libfabric::load(); !loaded) return loaded.error().what;
   if (provider == "verbs") return "no RDMA device is present (/sys/class/infiniband is empty)";
   return fmt::format("libfabric has no provider '{}' here", provider);
 }

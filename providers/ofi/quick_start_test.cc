@@ -2,13 +2,14 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
-#include <rdma/fabric.h>
 
 #include <cstdint>
 #include <cstdio>
 #include <fstream>
 #include <memory>
 #include <string>
+
+#include "providers/ofi/libfabric.h"
 
 namespace squall::ofi {
 namespace {
@@ -33,11 +34,12 @@ std::uint64_t bytes_in(std::FILE* opened) {
 }
 
 TEST_CASE("libfabric starts without the kernel's symbols, which all others may read") {
+  REQUIRE(libfabric::load());
   const std::uint64_t before = bytes_read();
   fi_info* found = nullptr;
-  REQUIRE(fi_getinfo(FI_VERSION(1, 17), nullptr, nullptr, 0, nullptr, &found) == 0);
+  REQUIRE(libfabric::getinfo(FI_VERSION(1, 17), nullptr, nullptr, 0, nullptr, &found) == 0);
   const std::uint64_t read = bytes_read() - before;
-  fi_freeinfo(found);
+  libfabric::freeinfo(found);
   // Not by fopen: whether that lets this program through is a question of its own.
   const int fd = open("/proc/kallsyms", O_RDONLY | O_CLOEXEC);
   const std::uint64_t symbols = fd < 0 ? 0 : bytes_in(fdopen(fd, "r"));
