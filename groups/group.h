@@ -113,8 +113,15 @@ class GroupImpl : public Group {
   Membership membership_in(std::shared_ptr<const View> view, Rank self) const;
   /// The same; from now on it sends, or does not.
   Membership seat(std::shared_ptr<const View> view, Rank self);
+  bool sent_at_once(Bytes message);
   void appended_here();
+  /// Bytes that were appended here and are neither published nor pushed early.
+  std::uint64_t unpushed() const {
+    return writer_->end_here() - std::max(writer_->published(), pushed_to_);
+  }
   // As `refuse`.
+  [[gnu::noinline]] Result<> try_send_slowly(Bytes message);
+  [[gnu::noinline]] Result<> send_slowly(Bytes message);
   [[gnu::noinline]] Result<> send_from_elsewhere(Bytes message);
 
   GroupHost& host_;

@@ -54,8 +54,7 @@ Result<std::unique_ptr<Node>> NodeImpl::start(const Config& config) {
                                                node->met_.contacts, std::move(plan->channels),
                                                options, Monotonic::now());
   node->doorway_ = std::make_unique<Doorway>(
-      *node->met_.rendezvous, *node->turn_, *node->met_.fabric, node->met_.host,
-      options.timing,
+      *node->met_.rendezvous, *node->turn_, *node->met_.fabric, node->met_.host, options.timing,
       [raw = node.get()](std::string_view group) { return raw->attachments_.for_clients(group); });
   if (options.fixed)
     node->doorway_->close({Code::refused,

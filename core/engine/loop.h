@@ -58,6 +58,8 @@ class Loop {
   bool turning_here() const {
     return turning_thread_.load(std::memory_order_relaxed) == this_thread();
   }
+  /// The same, and whatever it commits need wake nobody.
+  bool awake_here() const { return turning_here() && !armed_.load(std::memory_order_relaxed); }
   /// Something was committed: wakes the loop if it sleeps, or is about to.
   void ring_doorbell() {
     if (turning_here()) return ring_doorbell_here();

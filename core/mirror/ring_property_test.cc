@@ -53,7 +53,8 @@ struct Modelled {
     Message message;
     message.text = std::string(bytes, static_cast<char>('a' + claimed++ % 26));
     const std::uint64_t free = writer->free_bytes();
-    const bool taken = how == How::append ? writer->append_here(as_bytes(message.text))
+    const bool taken = how == How::append ? writer->append_short_here(as_bytes(message.text)) ||
+                                                writer->append_here(as_bytes(message.text))
                        : how == How::here ? writer->claim_here(bytes, message.claim)
                                           : writer->claim(bytes, message.claim);
     if (!taken) {

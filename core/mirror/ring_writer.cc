@@ -89,7 +89,7 @@ bool RingWriter::claim_here(std::size_t message_bytes, Claim& claim) {
   if (stretch_begin_ + size > stretch_end_ && !next_stretch(message_bytes)) return false;
   only_appended_ = false;
   log_.end_run();
-  prefetch(stretch_begin_ + prefetch_ahead);
+  own_lines(size);
   fill(stretch_memory_, stretch_begin_, message_bytes, claim);
   stretch_begin_ += size;
   return true;
@@ -100,14 +100,11 @@ bool RingWriter::next_stretch(std::size_t message_bytes) {
   close_stretch();
   const std::size_t size = frame_bytes(message_bytes);
   Space space;
-  if (!take(size, std::max(size, stretch_bytes_), space)) {
-    stretch_begin_ = stretch_end_ = 0;
-    return false;
-  }
+  if (!take(size, std::max(size, stretch_bytes_), space)) return false;
   stretch_begin_ = space.begin;
   stretch_end_ = space.end;
   stretch_memory_ = space.memory;
-  for (Position at = 0; at < prefetch_ahead; at += cache_line_bytes) prefetch(stretch_begin_ + at);
+  owned_ = stretch_begin_ + (appended_ != 0 ? 0 : not_yet_streaming);
   // Padding, or another thread's frames, lie between.
   if (stretch_begin_ != appended_end_) only_appended_ = false;
   return true;
@@ -115,13 +112,14 @@ bool RingWriter::next_stretch(std::size_t message_bytes) {
 
 void RingWriter::close_stretch() {
   log_.end_run();
+  if (appended_ != 0) appended_end_ = stretch_begin_;
   if (stretch_begin_ == stretch_end_) return;
   // Back to the tail, unless another thread has claimed behind it.
   RingTail tail = memory_.tail_at(stretch_end_);
   if (!tail_.compare_exchange_strong(tail, moved_to(stretch_begin_, tail),
                                      std::memory_order_relaxed))
     pad(header(stretch_memory_, stretch_begin_), stretch_begin_, stretch_end_);
-  stretch_begin_ = stretch_end_;
+  stretch_end_ = stretch_begin_;
 }
 
 void RingWriter::cancel(const Claim& claim) {

@@ -11,7 +11,10 @@
 // It outlives views, and between two of them it can go on in other memory (ring_memory.h).
 
 #include <algorithm>
+#include <array>
 #include <atomic>
+#include <bit>
+#include <cstddef>
 #include <cstring>
 #include <memory>
 
@@ -26,16 +29,6 @@
 #include "core/mirror/ring_memory.h"
 
 namespace squall::mirror {
-
-/// Asks for a cache line that will be stored to. In assembler, since the compiler's builtin asks to
-/// read it unless it may compile for newer processors; old ones take this for a nop.
-inline void prefetch_to_write(const std::byte* line) {
-#if defined(__x86_64__)
-  asm volatile("prefetchw %0" : : "m"(*line));
-#else
-  __builtin_prefetch(line, 1);
-#endif
-}
 
 class RingWriter {
  public:
@@ -71,11 +64,23 @@ class RingWriter {
 
   /// Claim, copy and commit in one. Hot: also numbers the frame, so that a publication of nothing
   /// but such frames need not walk them.
+  ///
+  /// What is hot here stores as little as it can, and calls nothing. Peers have taken the ring's
+  /// cache lines, so its stores wait for them, and every other store, be it of a register to the
+  /// stack, waits in the same short queue of the processor behind those.
   bool append_here(Bytes message) {
     std::byte* const place = append_place(message.size());
     if (place == nullptr) [[unlikely]]
       return false;
     copy_message(place, message.data(), message.size());
+    return true;
+  }
+  /// The same of a short message for which there is room at hand. False: not one of those.
+  bool append_short_here(Bytes message) {
+    if (message.size() > most_short_bytes) return false;
+    const std::size_t size = frame_bytes(message.size());
+    if (stretch_begin_ + size > stretch_end_) return false;
+    copy_short(append_in_stretch(message.size(), size), message.data(), message.size());
     return true;
   }
   /// The same of a word and what is behind it, which was written a moment ago.
@@ -160,14 +165,23 @@ class RingWriter {
   }
   /// Of a published frame, or one that has been brought to where peers will see it.
   FrameHeader* shown_header(Position frame) const { return header(memory_.shown_data(), frame); }
-  /// Peers have taken the ring's cache lines. A store that misses holds up every store behind it,
-  /// and a message has so many that the processor's queue for them holds two or three messages; so
-  /// the lines are asked for some messages earlier. Only those in the stretch: what lies beyond it
-  /// peers may still be reading. Two lines a message, which is all of them for small ones; copies
-  /// of large ones are few wide stores, of which the queue holds enough.
-  void prefetch(Position at) {
-    for (const Position line : {at, at + cache_line_bytes})
-      prefetch_to_write(stretch_memory_ + math_.offset(std::min(line, stretch_end_ - 1)));
+  /// Before a frame of `size` bytes is written where the stretch begins: takes back the cache lines
+  /// of the next ones. A store to a line that a peer has waits for it, and so does every store
+  /// behind that, so a stream of short messages would wait for each line by itself. Stores to many
+  /// lines in a row, and nothing else, wait for all of them together: for a stream of 64 bytes that
+  /// is twice as many messages (Zen 4; prefetchw does nothing there). What is stored is nothing:
+  /// nobody reads the stretch yet.
+  void own_lines(std::size_t size) {
+    if (stretch_begin_ + least_owned > owned_) [[unlikely]]
+      own_more_lines(size);
+  }
+  void own_more_lines(std::size_t size) {
+    Position at = std::max(owned_, round_up(stretch_begin_ + size, cache_line_bytes));
+    owned_ = at + owned_at_once;
+    if (size > most_owned_for) return;
+    for (const Position end = std::min(owned_, stretch_end_); at + cache_line_bytes <= end;
+         at += cache_line_bytes)
+      store_word(stretch_memory_ + math_.offset(at), 0);
   }
   /// Where the next message goes: it counts as appended, and is to be written before anything is
   /// published. nullptr: there is no room.
@@ -175,13 +189,18 @@ class RingWriter {
     const std::size_t size = frame_bytes(message_bytes);
     if (stretch_begin_ + size > stretch_end_ && !next_stretch(message_bytes)) [[unlikely]]
       return nullptr;
-    prefetch(stretch_begin_ + prefetch_ahead);
+    return append_in_stretch(message_bytes, size);
+  }
+  std::byte* append_in_stretch(std::size_t message_bytes, std::size_t size) {
+    own_lines(size);
     const auto bytes = static_cast<std::uint32_t>(message_bytes);
-    FrameHeader* const mine = header(stretch_memory_, stretch_begin_);
-    *mine = {bytes, FrameKind::message, planned_ + appended_++};
+    std::byte* const mine = stretch_memory_ + math_.offset(stretch_begin_);
+    const std::array<std::uint32_t, 2> words{bytes, static_cast<std::uint32_t>(FrameKind::message)};
+    store_word(mine, std::bit_cast<std::uint64_t>(words));
+    store_word(mine + offsetof(FrameHeader, round), planned_ + appended_++);
     log_.append(stretch_begin_, bytes);
-    appended_end_ = stretch_begin_ += size;
-    return reinterpret_cast<std::byte*>(mine + 1);
+    stretch_begin_ += size;
+    return mine + sizeof(FrameHeader);
   }
   bool next_stretch(std::size_t message_bytes);
   bool take(std::size_t least, std::size_t most, Space& space);
@@ -191,7 +210,12 @@ class RingWriter {
   bool publish_next(Round& next);
 
   static constexpr std::size_t cache_line_bytes = 64;
-  static constexpr std::size_t prefetch_ahead = 1024;
+  static constexpr std::size_t owned_at_once = 2048, least_owned = 512;
+  // What begins a publication is as a rule a message by itself, which does not pay for others'
+  // lines.
+  static constexpr std::size_t not_yet_streaming = 1024;
+  // Copies of long messages are stores to many lines in a row themselves.
+  static constexpr std::size_t most_owned_for = 1024 + sizeof(FrameHeader);
 
   RingMemory memory_;
   RingMath math_;
@@ -207,13 +231,14 @@ class RingWriter {
   Position stretch_begin_ = 0;
   Position stretch_end_ = 0;
   std::byte* stretch_memory_ = nullptr;
+  Position owned_ = 0;  // this core has the lines below it, or will not be asked to
   std::size_t stretch_bytes_;
   // The frames appended since the last publication, if they are all that came, without a gap:
   // numbered from `planned_` on, from `published_` to `appended_end_`.
   bool only_appended_ = true;
   Round planned_ = 0;
   std::uint64_t appended_ = 0;
-  Position appended_end_ = 0;
+  Position appended_end_ = 0;  // as of when the stretch was closed
 };
 
 }  // namespace squall::mirror
