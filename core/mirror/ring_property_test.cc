@@ -82,7 +82,7 @@ struct Modelled {
     message.committed = true;
     writer->commit(message.claim);
   }
-  void publish() {
+  void publish(bool prepares) {
     std::uint64_t expected = 0;
     while (published < messages.size() && messages[published].committed) {
       messages[published++].round = next + expected++;
@@ -91,6 +91,9 @@ struct Modelled {
     RC_ASSERT(writer->publish(round) == expected);
     RC_ASSERT(round == next + expected);
     next = round;
+    const Position claimed_before = writer->claimed();
+    if (prepares) writer->prepare();
+    RC_ASSERT(writer->claimed() == claimed_before);
   }
   void skip(Round rounds, bool planned) {
     next += rounds;
@@ -164,7 +167,7 @@ TEST_CASE("random claims, commits in any order, publishes, reads and releases ma
           ring.commit(*rc::gen::inRange<std::size_t>(0, 8));
           break;
         case 5:
-          ring.publish();
+          ring.publish(*rc::gen::arbitrary<bool>());
           break;
         case 6:
           ring.read(*rc::gen::inRange<std::size_t>(0, 6));
@@ -180,7 +183,7 @@ TEST_CASE("random claims, commits in any order, publishes, reads and releases ma
     }
     // And in the end everything that was claimed comes out.
     for (std::size_t which = 0; which < ring.messages.size(); ++which) ring.commit(which);
-    ring.publish();
+    ring.publish(true);
     ring.read(SIZE_MAX);
     RC_ASSERT(ring.messages.empty());
     RC_ASSERT(ring.reader.consumed() == ring.writer->published());

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "core/base/assert.h"
 
@@ -104,7 +105,9 @@ bool RingWriter::next_stretch(std::size_t message_bytes) {
   stretch_begin_ = space.begin;
   stretch_end_ = space.end;
   stretch_memory_ = space.memory;
-  owned_ = stretch_begin_ + (appended_ != 0 ? 0 : not_yet_streaming);
+  open_ = true;
+  const bool streams = stretch_begin_ - published_ >= not_yet_streaming;
+  owned_ = stretch_begin_ + (streams ? 0 : not_yet_streaming);
   // Padding, or another thread's frames, lie between.
   if (stretch_begin_ != appended_end_) only_appended_ = false;
   return true;
@@ -113,6 +116,7 @@ bool RingWriter::next_stretch(std::size_t message_bytes) {
 void RingWriter::close_stretch() {
   log_.end_run();
   if (appended_ != 0) appended_end_ = stretch_begin_;
+  open_ = false;
   if (stretch_begin_ == stretch_end_) return;
   // Back to the tail, unless another thread has claimed behind it.
   RingTail tail = memory_.tail_at(stretch_end_);
@@ -128,14 +132,17 @@ void RingWriter::cancel(const Claim& claim) {
 }
 
 std::uint64_t RingWriter::publish(Round& next) {
-  close_stretch();
   held_up_ = false;
+  if (!pending() && memory_.settled()) return 0;  // what is prepared stays so
+  close_stretch();
   if (!memory_.settled()) [[unlikely]]
     memory_.settle(tail_);
   const Position tail = position_of(tail_.load(std::memory_order_acquire));
   if (tail == published_ || !log_.begin_batch(published_, next)) return 0;
   const Round first = next;
+  lone_ = false;
   if (only_appended_ && planned_ == next) {
+    lone_ = tail == appended_end_ && appended_end_ - published_ <= lone_bytes;
     published_ = appended_end_;
     next += appended_;
     log_.publish_runs_below(published_);
@@ -153,6 +160,20 @@ std::uint64_t RingWriter::publish(Round& next) {
   planned_ = next;
   next_number_ += next - first;
   return next - first;
+}
+
+void RingWriter::prepare() {
+  if (!std::exchange(lone_, false)) return;
+  const Position at = position_of(tail_.load(std::memory_order_relaxed));
+  Space space;
+  if (math_.until_end(at) < lone_bytes || !take(lone_bytes, lone_bytes, space)) return;
+  stretch_begin_ = space.begin;
+  stretch_end_ = space.end;
+  stretch_memory_ = space.memory;
+  open_ = true;
+  if (stretch_begin_ != appended_end_) only_appended_ = false;
+  owned_ = stretch_begin_;
+  own_more_lines(0);
 }
 
 /// The frame at `published_`, or the run that begins there. False if it is not committed, or is an

@@ -106,6 +106,9 @@ class RingWriter {
   /// Publishes every frame of the longest committed prefix, with rounds from `next` on, which it
   /// moves. Returns how many messages.
   std::uint64_t publish(Round& next);
+  /// When there is time: if what was published last was a short message by itself, the next one
+  /// most likely will be, too. Room for it is claimed, and its lines are taken back.
+  void prepare();
   /// For the next view: what was published with rounds from `first_lost` on counts as not
   /// published. It will be published again, together with what came since, with rounds from 0 on;
   /// whoever claimed, appended or committed meanwhile notices nothing. Peers must read the ring's
@@ -123,16 +126,16 @@ class RingWriter {
   Position published() const { return published_; }
   /// What the next message to be published is numbered; rewinding takes numbers back, too.
   MessageNumber next_number() const { return next_number_; }
-  /// While it stays the same nothing more is claimed. From any thread, and only one cache line.
-  RingTail tail() const { return tail_.load(std::memory_order_acquire); }
-  /// Something is claimed that is not published yet.
-  bool pending() const { return position_of(tail_.load(std::memory_order_acquire)) != published_; }
-  /// Bytes that are claimed and not published, with headers and padding.
-  std::uint64_t waiting() const {
+  /// Behind all that is claimed for a message: while it stays the same nothing more is. One cache
+  /// line, unless a stretch is open, whose rest is handed out to nobody.
+  Position claimed() const {
     const Position tail = position_of(tail_.load(std::memory_order_acquire));
-    // The rest of the stretch is handed out to nobody.
-    return (tail == stretch_end_ ? stretch_begin_ : tail) - published_;
+    return open_ && tail == stretch_end_ ? stretch_begin_ : tail;
   }
+  /// Something is claimed that is not published yet.
+  bool pending() const { return claimed() != published_; }
+  /// Bytes that are claimed and not published, with headers and padding.
+  std::uint64_t waiting() const { return claimed() - published_; }
 
   /// Everything below `position` has been delivered by all: its space may be claimed again.
   void release(Position position) {
@@ -212,8 +215,8 @@ class RingWriter {
   static constexpr std::size_t cache_line_bytes = 64;
   static constexpr std::size_t owned_at_once = 2048, least_owned = 512;
   // What begins a publication is as a rule a message by itself, which does not pay for others'
-  // lines.
-  static constexpr std::size_t not_yet_streaming = 1024;
+  // lines, nor waits for more than its own (`prepare`).
+  static constexpr std::size_t not_yet_streaming = 1024, lone_bytes = 256;
   // Copies of long messages are stores to many lines in a row themselves.
   static constexpr std::size_t most_owned_for = 1024 + sizeof(FrameHeader);
 
@@ -221,6 +224,7 @@ class RingWriter {
   RingMath math_;
   FrameLog log_;
   alignas(64) std::atomic<RingTail> tail_{0};  // changed by exchanges only
+  bool open_ = false;                          // the stretch: the engine's, beside what it asks for
   alignas(64) std::atomic<Position> limit_;
   // The engine's alone. The stretch: claimed from the tail, not yet handed out.
   alignas(64) Position published_ = 0;
@@ -239,6 +243,7 @@ class RingWriter {
   Round planned_ = 0;
   std::uint64_t appended_ = 0;
   Position appended_end_ = 0;  // as of when the stretch was closed
+  bool lone_ = false;          // the last publication was one short message, or few
 };
 
 }  // namespace squall::mirror

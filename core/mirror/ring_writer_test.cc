@@ -320,6 +320,38 @@ TEST_CASE("a short message is taken at once, or left to who takes any") {
   CHECK(ring.read() == Texts{"first", longest});
 }
 
+TEST_CASE("who sends one short message at a time has room for the next, which nobody counts") {
+  Ring ring;
+  CHECK(ring.writer->append_here(as_bytes(std::string_view("one"))));
+  CHECK(ring.writer->publish(ring.next) == 1);
+  const std::uint64_t free = ring.writer->free_bytes();
+  ring.writer->prepare();
+  CHECK(ring.writer->free_bytes() == free - 256);
+  CHECK_FALSE(ring.writer->pending());
+  CHECK(ring.writer->waiting() == 0);
+  CHECK(ring.writer->publish(ring.next) == 0);
+  CHECK(ring.writer->append_short_here(as_bytes(std::string_view("two"))));
+  CHECK(ring.writer->pending());
+  CHECK(ring.writer->waiting() == 32);
+  CHECK(ring.writer->publish(ring.next) == 1);
+  CHECK(ring.read() == Texts{"one", "two"});
+  // Another thread's goes behind the room, which is skipped, and not prepared again.
+  ring.writer->prepare();
+  CHECK(ring.append("three"));
+  CHECK(ring.writer->pending());
+  CHECK(ring.writer->publish(ring.next) == 1);
+  CHECK(ring.read() == Texts{"three"});
+  const std::uint64_t then = ring.writer->free_bytes();
+  ring.writer->prepare();
+  CHECK(ring.writer->free_bytes() == then);
+  // Nor is it for one that is longer, or for several.
+  CHECK(ring.writer->append_here(as_bytes(std::string(500, 'x'))));
+  CHECK(ring.writer->publish(ring.next) == 1);
+  const std::uint64_t last = ring.writer->free_bytes();
+  ring.writer->prepare();
+  CHECK(ring.writer->free_bytes() == last);
+}
+
 TEST_CASE("a word and what is behind it, of any size, are one message") {
   for (std::size_t bytes = 0; bytes <= 100; ++bytes) {
     std::string text = "a word: ";

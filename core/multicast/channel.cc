@@ -204,8 +204,10 @@ Channel::Turned Channel::exchange(Time now, Hints hints) {
   // Where senders begin is told in no column that is watched.
   stirred_ = turned.worked || deliverable_moved_ || !ready() || !position_known_ ||
              std::ranges::any_of(sources_, [](const Source& source) { return !source.reader; });
-  // The tail first: whatever is claimed from here on unsettles it.
-  settled_tail_ = writer_ ? writer_->tail() : 0;
+  // Last, since what it stores holds up what is stored behind it.
+  if (published) writer_->prepare();
+  // This first: whatever is claimed from here on unsettles it.
+  settled_at_ = writer_ ? writer_->claimed() : 0;
   settled_ = !stirred_ && !(writer_ && writer_->pending()) && !short_of_space() &&
              !(bulk_ && bulk_->due());
   return turned;

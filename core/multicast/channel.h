@@ -183,7 +183,7 @@ class Channel {
 
   bool peers_moved() const { return table_->shown(watched_) != shown_; }
   /// Nothing was claimed since the last exchange, which left nothing to do.
-  bool rests() const { return settled_ && (!writer_ || writer_->tail() == settled_tail_); }
+  bool rests() const { return settled_ && (!writer_ || writer_->claimed() == settled_at_); }
   /// What peers have taken is worth looking at: reading everyone's row costs cache misses.
   bool short_of_space() const { return writer_ && writer_->free_bytes() <= ring_bytes_ / 2; }
   void begin_own(Source& source);
@@ -217,9 +217,10 @@ class Channel {
   mirror::Column watched_;   // what peers wait for: all but consumed_ and start_
   std::uint64_t shown_ = 0;  // by the peers in watched_, when the last exchange began
   mirror::RingWriter* writer_;
-  mirror::RingTail settled_tail_ = 0;
-  bool settled_ = false;  // as of settled_tail_: all is published, there is space, no object is due
-  bool stirred_ = true;   // something was done since the last exchange, or in it
+  Position settled_at_ = 0;
+  bool settled_ =
+      false;  // when that much was claimed: all is published, there is space, no object is due
+  bool stirred_ = true;  // something was done since the last exchange, or in it
   bool frozen_ = false;
   bool deliverable_moved_ = false;
 
