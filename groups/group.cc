@@ -44,9 +44,10 @@ Result<> Group::try_send_parts(Bytes head, Bytes tail) {
   return try_send(message);
 }
 
+// `return {}` would clear all the bytes that an error has; flattened, nothing is moved either.
 [[gnu::flatten]] Result<> GroupImpl::try_send(Bytes message) {
   if (sent_at_once(message)) [[likely]] {
-    Result<> sent;  // `return {}` would clear all the bytes that an error has
+    Result<> sent;
     return sent;
   }
   return try_send_slowly(message);

@@ -163,7 +163,7 @@ std::uint64_t RingWriter::publish(Round& next) {
 }
 
 void RingWriter::prepare() {
-  if (!std::exchange(lone_, false)) return;
+  if (open_ || !std::exchange(lone_, false)) return;
   const Position at = position_of(tail_.load(std::memory_order_relaxed));
   Space space;
   if (math_.until_end(at) < lone_bytes || !take(lone_bytes, lone_bytes, space)) return;

@@ -2,7 +2,6 @@
 
 #include <doctest/doctest.h>
 
-#include <algorithm>
 #include <cstring>
 #include <initializer_list>
 #include <thread>
@@ -10,44 +9,10 @@
 
 #include "core/base/random.h"
 #include "core/mirror/ring_reader.h"
+#include "core/mirror/ring_test_kit.h"
 
 namespace squall::mirror {
 namespace {
-
-constexpr std::size_t ring_bytes = 4096;
-constexpr std::size_t largest = max_message_bytes(ring_bytes);
-
-struct Ring {
-  bool append(std::string_view text) {
-    RingWriter::Claim claim;
-    if (!writer->claim(text.size(), claim)) return false;
-    std::memcpy(claim.message, text.data(), text.size());
-    writer->commit(claim);
-    return true;
-  }
-  /// What a reader finds between what it has read and what is published.
-  std::vector<std::string> read() {
-    std::vector<std::string> found;
-    CHECK(reader.extend(writer->published()));
-    CHECK(own.extend(writer->published()));
-    // The owner reads the same by its log.
-    while (reader.advance() && own.advance() && reader.head_round() != no_round) {
-      CHECK(own.head_round() == reader.head_round());
-      CHECK(as_text(own.head()) == as_text(reader.head()));
-      found.emplace_back(as_text(reader.head()));
-      rounds.push_back(reader.head_round());
-    }
-    return found;
-  }
-
-  std::unique_ptr<RingWriter> writer = RingWriter::create(ring_bytes).value();
-  RingReader reader{writer->memory().data(), ring_bytes};
-  RingReader own{writer->memory().data(), ring_bytes, &writer->log()};
-  Round next = 0;
-  std::vector<Round> rounds;
-};
-
-using Texts = std::vector<std::string>;
 
 TEST_CASE("a ring's size is a power of two within its bounds, or refused with the bounds") {
   for (const std::size_t bytes :
@@ -267,89 +232,6 @@ TEST_CASE("a message of any size is appended whole, and nothing beside it is tou
     ring.writer->publish(ring.next);
     CHECK(ring.read() == Texts{"before", text, "behind"});
   }
-}
-
-TEST_CASE("lines that a stream takes back ahead of itself are nobody's yet") {
-  constexpr std::size_t bytes = std::size_t{256} << 10;
-  const auto writer = RingWriter::create(bytes).value();
-  RingReader reader(writer->memory().data(), bytes);
-  const auto fill = [](const RingWriter::Claim& claim, std::uint8_t with) {
-    std::memset(claim.message, with, claim.message_bytes);
-  };
-  const std::vector<std::byte> message(64, std::byte{1});
-  Round next = 0;
-  for (int lap = 0; lap < 3; ++lap) {
-    // In the thread's stretch: appended, reserved for whoever fills it late, and appended again.
-    unsigned appended = 0;
-    for (; appended < 20; ++appended) REQUIRE(writer->append_here(message));
-    RingWriter::Claim reserved, claimed;
-    REQUIRE(writer->claim_here(200, reserved));
-    fill(reserved, 2);
-    // Right behind the stretch, by another thread.
-    REQUIRE(writer->claim(3000, claimed));
-    fill(claimed, 3);
-    writer->commit(claimed);
-    while (writer->append_short_here(message)) ++appended;
-    CHECK(appended > 100);
-    writer->commit(reserved);
-    CHECK(writer->publish(next) == appended + 2);
-    REQUIRE(reader.extend(writer->published()));
-    unsigned count = 0;
-    while (reader.advance() && reader.head_round() != no_round) {
-      const std::uint8_t with = reader.head().size() == 64    ? 1
-                                : reader.head().size() == 200 ? 2
-                                                              : 3;
-      CHECK(std::ranges::all_of(reader.head(),
-                                [&](std::byte byte) { return byte == std::byte{with}; }));
-      ++count;
-    }
-    CHECK(count == appended + 2);
-    writer->release(writer->published());
-  }
-}
-
-TEST_CASE("a short message is taken at once, or left to who takes any") {
-  Ring ring;
-  const std::string longest(most_short_bytes, 'x'), longer = longest + "x";
-  CHECK_FALSE(ring.writer->append_short_here(as_bytes(longest)));  // no stretch yet
-  CHECK(ring.writer->append_here(as_bytes(std::string_view("first"))));
-  CHECK(ring.writer->append_short_here(as_bytes(longest)));
-  CHECK_FALSE(ring.writer->append_short_here(as_bytes(longer)));
-  CHECK(ring.writer->publish(ring.next) == 2);
-  CHECK_FALSE(ring.writer->append_short_here(as_bytes(longest)));  // given back with it
-  CHECK(ring.read() == Texts{"first", longest});
-}
-
-TEST_CASE("who sends one short message at a time has room for the next, which nobody counts") {
-  Ring ring;
-  CHECK(ring.writer->append_here(as_bytes(std::string_view("one"))));
-  CHECK(ring.writer->publish(ring.next) == 1);
-  const std::uint64_t free = ring.writer->free_bytes();
-  ring.writer->prepare();
-  CHECK(ring.writer->free_bytes() == free - 256);
-  CHECK_FALSE(ring.writer->pending());
-  CHECK(ring.writer->waiting() == 0);
-  CHECK(ring.writer->publish(ring.next) == 0);
-  CHECK(ring.writer->append_short_here(as_bytes(std::string_view("two"))));
-  CHECK(ring.writer->pending());
-  CHECK(ring.writer->waiting() == 32);
-  CHECK(ring.writer->publish(ring.next) == 1);
-  CHECK(ring.read() == Texts{"one", "two"});
-  // Another thread's goes behind the room, which is skipped, and not prepared again.
-  ring.writer->prepare();
-  CHECK(ring.append("three"));
-  CHECK(ring.writer->pending());
-  CHECK(ring.writer->publish(ring.next) == 1);
-  CHECK(ring.read() == Texts{"three"});
-  const std::uint64_t then = ring.writer->free_bytes();
-  ring.writer->prepare();
-  CHECK(ring.writer->free_bytes() == then);
-  // Nor is it for one that is longer, or for several.
-  CHECK(ring.writer->append_here(as_bytes(std::string(500, 'x'))));
-  CHECK(ring.writer->publish(ring.next) == 1);
-  const std::uint64_t last = ring.writer->free_bytes();
-  ring.writer->prepare();
-  CHECK(ring.writer->free_bytes() == last);
 }
 
 TEST_CASE("a word and what is behind it, of any size, are one message") {
