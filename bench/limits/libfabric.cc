@@ -21,6 +21,7 @@
 #include "bench/limits/limits.h"
 #include "bench/limits/sides.h"
 #include "bench/samples/samples.h"
+#include "providers/ofi/unpaced.h"
 
 namespace squall::bench {
 namespace {
@@ -34,6 +35,12 @@ namespace libfabric = ofi::libfabric;
 
 tl::unexpected<Error> fabric_error(const char* call, long code) {
   return fail(Code::io, fmt::format("{}: {}", call, libfabric::strerror(static_cast<int>(-code))));
+}
+
+/// As Squall's own are: see there. The endpoint's socket is among the first of this process.
+void unpace_all() {
+  constexpr int last = 1023;
+  for (int fd = 0; fd <= last; ++fd) ofi::unpace_within_host(fd);
 }
 
 /// Where the listening side tells the other its port, and counts what arrived.
@@ -67,6 +74,7 @@ class Endpoint {
     if (int rc = fi_accept(made.endpoint_.get(), nullptr, 0); rc != 0)
       return fabric_error("fi_accept", rc);
     if (auto up = made.event(side, FI_CONNECTED); !up) return tl::unexpected(up.error());
+    unpace_all();
     return made;
   }
 
@@ -82,6 +90,7 @@ class Endpoint {
     if (int rc = fi_connect(made.endpoint_.get(), made.info_->dest_addr, nullptr, 0); rc != 0)
       return fabric_error("fi_connect", rc);
     if (auto up = made.event(side, FI_CONNECTED); !up) return tl::unexpected(up.error());
+    unpace_all();
     return made;
   }
 

@@ -8,6 +8,8 @@
 
 #include <cerrno>
 
+#include "providers/ofi/unpaced.h"
+
 namespace squall::bench {
 
 Result<Connection> Connection::open() {
@@ -31,6 +33,7 @@ Result<Connection> Connection::open() {
   for (const int end : made.ends_)
     if (setsockopt(end, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0)
       return fail_errno("TCP_NODELAY", errno);
+  for (const int end : made.ends_) ofi::unpace_within_host(end);
   return made;
 }
 

@@ -10,7 +10,8 @@
 
 namespace squall::bench {
 
-/// Both ends, which close with it. TCP_NODELAY; otherwise as the system makes them.
+/// Both ends, which close with it. TCP_NODELAY, and without pacing, as Squall's own are; otherwise
+/// as the system makes them.
 class Connection {
  public:
   static Result<Connection> open();

@@ -2,15 +2,20 @@
 // said when a fabric cannot be opened.
 #include <doctest/doctest.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
+#include <string_view>
 #include <thread>
+#include <vector>
 
 #include "providers/ofi/ofi.h"
 #include "providers/ofi/ofi_greeting.h"
@@ -298,6 +303,31 @@ TEST_CASE("an end that connects late finds the connection that was held for it")
   }
   CHECK(a.count(Kind::connected) == 1);
   CHECK(b.count(Kind::connected) == 1);
+}
+
+TEST_CASE("every connection within this host is without pacing") {
+  std::vector<Queue*> queues;
+  const Kin tcp{"tcp", [&]() -> Result<std::unique_ptr<Fabric>> {
+                  auto transport = MsgTransport::open("tcp", {});
+                  if (!transport) return tl::unexpected(transport.error());
+                  queues.push_back(&(*transport)->queue());
+                  return std::make_unique<OfiFabric>("tcp", std::move(*transport));
+                }};
+  Pair pair(tcp);
+  if (!queues[0]->muted()) return;  // another libfabric, whose sockets are not known
+  const auto unpaced = [](const pollfd& socket) {
+    std::array<char, 16> name{};
+    socklen_t length = name.size();
+    return getsockopt(socket.fd, IPPROTO_TCP, TCP_CONGESTION, name.data(), &length) == 0 &&
+           std::string_view(name.data()) == "reno";
+  };
+  for (Queue* queue : queues) {
+    // One for each lane; the queue names them some time after they are up.
+    CHECK(pair.until([&] {
+      const auto sockets = queue->sockets();
+      return sockets.size() == 2 && std::ranges::all_of(sockets, unpaced);
+    }));
+  }
 }
 
 TEST_CASE("what is not here is named, with what there is") {

@@ -8,11 +8,13 @@
 #include <array>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "core/base/assert.h"
 #include "core/base/log.h"
 #include "providers/ofi/ofi_limits.h"
 #include "providers/ofi/ofi_survey.h"
+#include "providers/ofi/unpaced.h"
 
 namespace squall::ofi {
 namespace {
@@ -200,6 +202,9 @@ bool MsgTransport::poll(Sink& sink, std::size_t room, Time now) {
   bool progress = count != 0;
   if (now >= next_events_ || queue_->armed()) {
     next_events_ = now + event_interval;
+    // The queue names a socket when it has been read after the connection's event.
+    if (std::exchange(connected_, false))
+      for (const pollfd& socket : queue_->sockets()) unpace_within_host(socket.fd);
     ConnectionEvent event;
     while (queue_->read_event(event)) {
       handle(event, sink, now);
@@ -277,6 +282,7 @@ void MsgTransport::handle(ConnectionEvent& event, Sink& sink, Time now) {
   switch (event.kind) {
     case ConnectionEvent::Kind::connected:
       endpoint->set_up();
+      connected_ = true;
       if (of.reported || !of.lanes[0] || !of.lanes[0]->up() || !of.lanes[1] || !of.lanes[1]->up())
         return;
       of.up = true;

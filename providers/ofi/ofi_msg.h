@@ -85,6 +85,7 @@ class MsgTransport final : public Transport {
   std::vector<Landing*> held_;
   std::vector<Endpoint*> blocked_;  ///< have messages that the provider had no room for
   Time next_events_{};
+  bool connected_ = false;  ///< there are sockets that nobody has looked at
 };
 
 }  // namespace squall::ofi

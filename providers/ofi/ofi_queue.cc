@@ -193,14 +193,19 @@ void Queue::list_sleepers(int descriptor) {
   if (descriptor >= 0) sleepers_.push_back({descriptor, POLLIN, 0});
 }
 
+std::span<const pollfd> Queue::sockets() {
+  if (!muted_) return {};
+  list_sleepers(-1);
+  return std::span(sleepers_).subspan(first_socket);
+}
+
 /// Brings the epoll set up to date with what there is to sleep on.
 void Queue::show_sockets() {
-  list_sleepers(-1);
+  const auto sockets = this->sockets();
   const auto same = [](const pollfd& a, const pollfd& b) {
     return a.fd == b.fd && a.events == b.events;
   };
   if (shown_index_ == list_index_ && std::ranges::equal(shown_, sleepers_, same)) return;
-  const auto sockets = std::span(sleepers_).subspan(first_socket);
   // Those that were closed have left the set by themselves, and others may have their numbers.
   for (const pollfd& gone : shown_)
     if (std::ranges::find(sleepers_, gone.fd, &pollfd::fd) == sleepers_.end())

@@ -69,6 +69,8 @@ class Queue {
 
   bool can_wait() const { return can_wait_; }
   bool muted() const { return muted_; }
+  /// Those of a muted queue's endpoints, as of now; none if it is not. Valid until the next call.
+  std::span<const pollfd> sockets();
   void arm();
   void disarm() { stage_ = Stage::awake; }
   /// True between `arm` and the second poll after it: every source must be looked at.
