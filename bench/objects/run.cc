@@ -20,9 +20,11 @@ using nlohmann::json;
 constexpr Duration lonely = 300ms, warm_up = 700ms;
 /// Over everything else, before a run counts as hung.
 constexpr Duration grace = 30s;
-/// Objects that a sender may have under way at once: one travels while the next is filled. More are
-/// no quicker, and memory that is used again sooner is still in the caches.
-constexpr std::size_t under_way = 2;
+/// What a sender may have under way at once: two objects, so that one travels while the next is
+/// filled, or as many small ones as these bytes are. More are no quicker, and memory that is used
+/// again sooner is still in the caches.
+constexpr std::size_t least_under_way = 2;
+constexpr std::size_t under_way_bytes = std::size_t{8} << 20;
 
 /// Those that fill every buffer once, before anything else: memory that nobody has touched yet is
 /// several times slower, and what counts is what comes after.
@@ -61,8 +63,7 @@ Result<Objects> run_objects(const ObjectsOptions& asked) {
                 "auto, sequential, chain, binomial_tree or binomial_pipeline");
   group.schedule = *schedule;
   group.block_bytes = asked.block_bytes;
-  constexpr std::size_t least = std::size_t{1} << 20;
-  group.large_memory = std::bit_ceil(std::max(under_way * asked.size_bytes, least));
+  group.large_memory = std::bit_ceil(std::max(least_under_way * asked.size_bytes, under_way_bytes));
   const std::size_t first = first_objects(group.large_memory, asked.size_bytes);
   GroupConfig beside;
   beside.name = beside_group;

@@ -3,9 +3,9 @@
 //
 // Where the system's congestion control is BBR, Linux sends a burst, sets a timer for the next and
 // wakes up for it, at whatever rate it takes the path for. On loopback there is no path to find
-// out about, and the timers cost a stream of 64 KB messages two fifths of its rate
-// (`squall bench throughput --fabric tcp --size 65536`). Reno paces nothing, every kernel has it,
-// and any process may choose it (tcp(7), TCP_CONGESTION). Between hosts the system's choice stays.
+// out about, and the timers cost a stream of 64 KB messages much of its rate. Reno paces nothing,
+// every kernel has it, and any process may choose it (tcp(7), TCP_CONGESTION). Between hosts the
+// system's choice stays.
 
 namespace squall::ofi {
 

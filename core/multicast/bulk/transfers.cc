@@ -9,8 +9,9 @@
 namespace squall::multicast::bulk {
 namespace {
 
-// Of one sender's objects, at one receiver.
-constexpr std::size_t most_under_way = 2;
+// Of one sender's objects, at one receiver: two, or as many small ones as these bytes are.
+constexpr std::size_t least_under_way = 2;
+constexpr std::size_t under_way_bytes = std::size_t{8} << 20;
 
 std::optional<mirror::ObjectFrame> frame_of(Bytes bytes) {
   Reader reader(bytes);
@@ -233,14 +234,20 @@ bool Transfers::show(const mirror::Outbox::Item& item, Outgoing& outgoing) {
 bool Transfers::find_places() {
   bool worked = false;
   std::uint32_t origin = own_;
-  std::size_t before = 0, under_way = 0;  // of that sender: not delivered, not whole
+  std::size_t before = 0;                          // of that sender, not delivered
+  std::size_t under_way = 0, bytes_under_way = 0;  // of these, not whole
+  bool full = false;
   for (auto& [name, incoming] : incoming_) {
-    if (name.first != origin) before = under_way = 0;
+    if (name.first != origin) {
+      before = under_way = bytes_under_way = 0;
+      full = false;
+    }
     origin = name.first;
     if (incoming.delivered) continue;
     const bool is_first = before++ == 0;
-    if (!incoming.spread.buffer && under_way < most_under_way) {
-      const auto bytes = static_cast<std::size_t>(incoming.spread.terms.bytes);
+    const auto bytes = static_cast<std::size_t>(incoming.spread.terms.bytes);
+    full |= under_way >= least_under_way && bytes_under_way + bytes > under_way_bytes;
+    if (!incoming.spread.buffer && !full) {
       auto place = home_.places->take(bytes);
       if (!place && is_first && place.error().code == Code::would_block)
         place = home_.places->take_anyway(bytes);
@@ -250,10 +257,13 @@ bool Transfers::find_places() {
         worked = true;
       } else {
         // There is no room, or no memory: asked for again with the next turn.
-        under_way = most_under_way;
+        full = true;
       }
     }
-    if (!incoming.spread.transfer.whole()) ++under_way;
+    if (!incoming.spread.transfer.whole()) {
+      ++under_way;
+      bytes_under_way += bytes;
+    }
   }
   return worked;
 }

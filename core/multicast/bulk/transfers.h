@@ -44,9 +44,9 @@ struct Settings {
   Cost cost{};                   ///< of a link between two members; its sender's opinion counts
   std::uint32_t block_bytes = 1 << 20;
   std::uint64_t most_bytes = std::uint64_t{16} << 30;  ///< of an object
-  /// On its way to one peer. What a turn moves is what a small message waits for beside it: more
-  /// than a block on its way is not quicker where the processor copies (`squall bench objects`).
-  std::size_t window_bytes = std::size_t{1} << 20;
+  /// On its way to one peer. What a turn moves is what a small message waits for beside it
+  /// (`squall bench objects --beside`); less than two small objects leaves a turn with too little.
+  std::size_t window_bytes = std::size_t{2} << 20;
 };
 
 /// What a member keeps of one channel's objects for good; all of it outlives the views.
