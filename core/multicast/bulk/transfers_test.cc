@@ -22,13 +22,16 @@ TEST_CASE("whatever peers say, in whatever order, costs no crash and no more tha
 }
 
 struct Scene {
-  explicit Scene(bool maps = false) : fabric(maps), transfers(fabric, peers, options()) {}
+  explicit Scene(bool maps = false, std::size_t room = std::size_t{1} << 20)
+      : fabric(maps),
+        places(mirror::Pool::create(room, fabric::RegionId{50})),
+        transfers(fabric, peers, options()) {}
   Transfers::Options options() {
     Transfers::Options options;
     options.self = 1;
     options.senders = {0};
     options.home = {{}, nullptr, places.get(), &transit};
-    options.home.settings.most_bytes = 1 << 20;
+    options.home.settings.most_bytes = places->limit();
     return options;
   }
   bool say(Rank from, const Word& word) {
@@ -50,7 +53,7 @@ struct Scene {
 
   DeafFabric fabric;
   std::vector<fabric::PeerId> peers{fabric::PeerId{0}, fabric::PeerId{1}, fabric::PeerId{2}};
-  std::shared_ptr<mirror::Pool> places = mirror::Pool::create(1 << 20, fabric::RegionId{50});
+  std::shared_ptr<mirror::Pool> places;
   Transit transit;
   std::vector<std::uint64_t> words;
   Transfers transfers;
@@ -95,6 +98,33 @@ TEST_CASE("a sender offers no more than it can have, counting what is delivered 
   CHECK(scene.say(0, next));
   scene.transfers.turn(0);
   CHECK(scene.places->bytes() == bytes);
+}
+
+TEST_CASE(
+    "small objects get places for 8 MiB, large ones two, in the order that they were sent in") {
+  constexpr std::size_t mebibyte = std::size_t{1} << 20;
+  struct Case {
+    std::vector<std::size_t> bytes;
+    std::size_t placed;
+  };
+  for (const Case& each :
+       {Case{std::vector(12, mebibyte), 8}, Case{std::vector(5, 8 * mebibyte), 2},
+        Case{{mebibyte, 16 * mebibyte, 4096, 4096}, 2},
+        Case{{4096, 4096, 4 * mebibyte, 5 * mebibyte, 4096}, 3}}) {
+    Scene scene(false, 64 * mebibyte);
+    for (std::uint64_t number = 0; number < each.bytes.size(); ++number) {
+      Word offer = scene.offer(each.bytes[number]);
+      offer.number = number;
+      REQUIRE(scene.say(0, offer));
+    }
+    scene.transfers.turn(0);
+    // Only what has a place can land.
+    std::size_t placed = 0;
+    while (placed < each.bytes.size() && scene.say(0, landed(0, placed))) ++placed;
+    CHECK(placed == each.placed);
+    for (std::uint64_t number = placed + 1; number < each.bytes.size(); ++number)
+      CHECK_FALSE(scene.say(0, landed(0, number)));
+  }
 }
 
 TEST_CASE("no sender has more objects under way than it has pages") {
