@@ -21,8 +21,8 @@ constexpr Duration lonely = 300ms, warm_up = 700ms;
 /// Over everything else, before a run counts as hung.
 constexpr Duration grace = 30s;
 /// What a sender may have under way at once: two objects, so that one travels while the next is
-/// filled, or as many small ones as these bytes are. More are no quicker, and memory that is used
-/// again sooner is still in the caches.
+/// filled, or as many small ones as these bytes are. Memory that is used again sooner is still in
+/// the caches.
 constexpr std::size_t least_under_way = 2;
 constexpr std::size_t under_way_bytes = std::size_t{8} << 20;
 

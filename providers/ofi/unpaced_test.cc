@@ -10,6 +10,7 @@
 #include <array>
 #include <fstream>
 #include <string>
+#include <utility>
 
 namespace squall::ofi {
 namespace {
