@@ -102,7 +102,7 @@ void Turn::begin(Time now, Epoch::Inheritance inheritance) {
         return propose(survivors, frozen);
       },
       options_.seed ^ raw(view_.id), options_.bug);
-  mirrors_lost_at_.assign(members, never);
+  mirrors_lost_at_.assign(members, not_lost);
   closing_ = agreeing_ = drained_ = false;
   leavers_ = {};
   majority_lived_ = detector_->lived();
@@ -203,7 +203,7 @@ void Turn::handle(Time now, const fabric::Event& event) {
     if (event.kind == Kind::lost) {
       epoch_->lose(*member);
       // Not evidence by itself: whoever freezes cuts its mirrors, and says why a moment later.
-      mirrors_lost_at_[*member] = std::min(mirrors_lost_at_[*member], now);
+      mirrors_lost_at_[*member] = std::min(mirrors_lost_at_[*member], detector_->lived());
       stirred_ = true;
       if (!formed_once_ || options_.fixed) lose(*member, event.text);
     } else if (auto handled = epoch_->handle(*member, event); !handled) {

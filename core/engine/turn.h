@@ -256,10 +256,11 @@ class Turn {
   std::optional<membership::Detector> detector_;
   std::optional<membership::Suspicion> suspicion_;
   std::optional<membership::Agreement> agreement_;
-  std::vector<Time> mirrors_lost_at_;  // by rank
-  bool agreeing_ = false;              // the agreement has something to do
-  bool closing_ = false;               // the trim is known, and being delivered
-  Duration majority_lived_{0};         // when there was one last, by the detector's clock
+  static constexpr Duration not_lost = Duration::max();
+  std::vector<Duration> mirrors_lost_at_;  // by rank, in lived time
+  bool agreeing_ = false;                  // the agreement has something to do
+  bool closing_ = false;                   // the trim is known, and being delivered
+  Duration majority_lived_{0};             // when there was one last, by the detector's clock
   bool formed_once_ = false;
   bool stirred_ = true;  // something may have changed that `watch` looks at
   Time watch_due_{};     // or will by then

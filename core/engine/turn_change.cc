@@ -49,6 +49,7 @@ void Turn::agree(Time now) {
 void Turn::freeze(Time now) {
   if (options_.bug == membership::Bug::freeze_late) return agreement_->freeze(epoch_->held());
   agreement_->freeze(epoch_->freeze(now));
+  fabric_.flush();  // the pulse that says why leaves before the mirrors are cut
   epoch_->cut();
 }
 

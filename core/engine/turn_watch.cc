@@ -51,12 +51,15 @@ void Turn::watch(Time now) {
   watch_again(control_.turn(now));
   if (formed_once_) {
     for (Rank rank = 0; rank < view_.size() && !epoch_->frozen(); ++rank) {
-      if (mirrors_lost_at_[rank] == never) continue;
-      const Time patience = mirrors_lost_at_[rank] + options_.timing.timeout / 2;
-      if (now >= patience)
+      // Whoever suspects somebody has cut its mirrors: the rest of the group may need some time
+      // yet to find out whom, and to lose the one who knew it first would be unfair.
+      if (mirrors_lost_at_[rank] == not_lost || suspicion_->accuses(rank)) continue;
+      const Duration broken_for = detector_->lived() - mirrors_lost_at_[rank];
+      const Duration patience = options_.timing.timeout / 2;
+      if (broken_for >= patience)
         lose(rank, "the connection that carries its mirrors broke");
       else
-        watch_again(patience);
+        watch_again(now + (patience - broken_for));
     }
     suspicion_->step(*detector_);
     for (Rank rank = 0; rank < view_.size() && !suspicion_->fresh().empty(); ++rank)

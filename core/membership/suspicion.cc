@@ -43,6 +43,7 @@ void Suspicion::link_lost(Rank rank, std::string_view reason) {
 
 void Suspicion::pulse(Rank from, const Pulse& pulse) {
   SQUALL_ASSERT(from < members_ && from != self_, "a peer of the view");
+  if (!pulse.suspects.empty()) accusing_.insert(from);
   if (pulse.suspects.contains(self_)) fenced_by_.insert(from);
   if (pulse.isolated) {
     claims_.insert(from);

@@ -84,6 +84,9 @@ class Suspicion {
   bool asks() const { return asks_; }
   /// Rule 5, while I do not suspect those who say so: they may all be dead by now.
   bool accused_by_earlier() const { return !(accusers_ - suspects_).empty(); }
+  /// It has said that it suspects somebody, and so it has frozen: that explains why it keeps up
+  /// nothing of this view.
+  bool accuses(Rank rank) const { return accusing_.contains(rank); }
   /// Of a suspect, or what is held against one that is not accused yet.
   const Evidence& evidence(Rank rank) const { return peers_[rank].evidence; }
 
@@ -106,6 +109,7 @@ class Suspicion {
   RankSet told_;  // suspects that were fresh before
   RankSet fresh_;
   RankSet lost_;            // their link is
+  RankSet accusing_;        // they have said that they suspect somebody, which is final
   RankSet fenced_by_;       // they have said that they suspect me, which is final
   RankSet claims_;          // their newest pulse says that they are isolated
   RankSet counted_;         // those of them whose isolated_since is set

@@ -99,6 +99,37 @@ TEST_CASE("who takes long to deliver the rest of a view is not taken for dead in
   CHECK(cluster.turn(0).view().size() == 2);
 }
 
+TEST_CASE("who notices a silence first is not lost to one that is held up and has not yet") {
+  // The accusation of a member that ranks before does not spread, so a finds out for itself.
+  Options options;
+  const membership::Timing timing = options.member.timing;
+  Cluster cluster(options, [](Rank, const multicast::Delivery&) {});
+  REQUIRE(cluster.start(in_ten_seconds));
+  const auto phase = [&](Rank rank) { return cluster.state(rank).phase(); };
+  using Phase = engine::Turn::Phase;
+  cluster.stall(1, in_ten_seconds);
+  // Not for so long that the others have no contact with it.
+  while (phase(2) == Phase::running && cluster.now() < in_ten_seconds) {
+    cluster.stall(0, cluster.now() + timing.contact() * 5 / 6);
+    cluster.run_until([&] { return phase(2) != Phase::running; }, cluster.now() + timing.contact());
+  }
+  // It sees that c has cut its mirrors, and is held up for longer than that is excused.
+  cluster.stall(0, cluster.now());
+  cluster.run_until([] { return false; }, cluster.now() + 1ms);
+  REQUIRE(phase(0) == Phase::running);
+  cluster.stall(0, cluster.now() + timing.timeout * 3 / 4);
+  const auto came = [&](Rank rank) {
+    return phase(rank) == Phase::stopped || raw(cluster.state(rank).view().id) == 2;
+  };
+  REQUIRE(cluster.run_until([&] { return came(0) && came(2); }, in_ten_seconds));
+  for (const Rank rank : {0, 2}) {
+    CAPTURE(rank);
+    CHECK(phase(rank) != Phase::stopped);
+    REQUIRE(cluster.state(rank).view().size() == 2);
+    CHECK(cluster.state(rank).view().members[1].name == "c");
+  }
+}
+
 TEST_CASE("the survivors of a death go on in the next view, within 10 ms, with the same messages") {
   for (Rank victim = 0; victim < 3; ++victim) {
     CAPTURE(victim);

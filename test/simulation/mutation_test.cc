@@ -288,9 +288,9 @@ TEST_CASE("accept_below: a proposal that comes late is still decided: found with
   CHECK(found_at(membership::Bug::accept_below, "view agreement", 2000) != 0);
 }
 
-TEST_CASE("save_late: what came before the state was taken comes twice: found within 200 joins") {
-  // One seed in some seventy shows it.
-  CHECK(found_at(membership::Bug::save_late, "replica equality", 200, draw_join) != 0);
+TEST_CASE("save_late: what came before the state was taken comes twice: found within 500 joins") {
+  // One seed in some eighty shows it (24 of 2000).
+  CHECK(found_at(membership::Bug::save_late, "replica equality", 500, draw_join) != 0);
 }
 
 TEST_CASE("deliver_early: the state wipes out what came before it: found within 20 joins") {
