@@ -283,7 +283,7 @@ TEST_CASE("slow_member: members of different speeds finish in good order, with e
 
 TEST_CASE("slow_member: short upcalls are no silence, however many are due at once") {
   // Those of b take twice the timeout together, and all are there before it looks.
-  static constexpr std::size_t count = 1000;
+  static constexpr std::size_t count = 4000;
   Seats seats(3, fabric_name);
   seats.each([](Config& config) {
     config.groups[0].senders = {"a"};
