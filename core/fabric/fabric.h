@@ -53,6 +53,9 @@ struct Capabilities {
   /// last 100 ms, 10 ms for the rest of a second, then 20 ms.
   bool can_wait = false;
   bool detects_loss = false;  ///< a dead peer becomes a `lost` event by itself
+  /// A peer may go on over another network when one fails; it does not while there are replicas of
+  /// large objects of its, which end at the latest when the objects are whole, therefore.
+  bool moves = false;
   std::size_t max_message_bytes = 0;
   /// Pushes and messages of at most this many bytes are copied when they are queued; the source
   /// of longer ones is read at any time until their token comes back. At least 256: a longer push

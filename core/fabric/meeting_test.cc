@@ -104,14 +104,14 @@ TEST_CASE("a wire version of another year is refused, in both directions") {
   const LineId line = world.at(0).accepted(world.now, "b");
   Writer body;  // a hello whose layout is unknown after the name
   body.put(std::string_view("b")).put(std::uint64_t{1234});
-  world.at(0).received(line, encode_frame(FrameKind::hello, body.bytes(), 10), world.now);
+  world.at(0).received(line, encode_frame(FrameKind::hello, body.bytes(), 11), world.now);
   auto actions = world.at(0).take_actions();
   REQUIRE(actions.size() == 2);
   CHECK(actions[1].kind == Meeting::Action::Kind::finish);
   auto refusal = take_frame(actions[0].bytes);
   REQUIRE((refusal && *refusal));
   CHECK(decode_refusal((*refusal)->body)->text() ==
-        "b speaks wire version 10, a speaks 9 (upgrade a)");
+        "b speaks wire version 11, a speaks 10 (upgrade a)");
 
   world.start(1);
   world.at(1).tick(world.now);

@@ -32,7 +32,7 @@
 namespace squall::fabric {
 
 /// Grows with every change of anything that members say to each other, on any floor.
-inline constexpr std::uint32_t wire_version = 9;
+inline constexpr std::uint32_t wire_version = 10;
 
 struct Limits {
   static constexpr std::size_t name_bytes = 255;

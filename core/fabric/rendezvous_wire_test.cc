@@ -223,8 +223,8 @@ TEST_CASE("wrong names and ranks are refused, each with its reason") {
 
 TEST_CASE("of two versions the lower one is told to upgrade") {
   CHECK(version_error("a", "b", wire_version + 1).text() ==
-        "b speaks wire version 10, a speaks 9 (upgrade a)");
-  CHECK(version_error("a", "b", 0).text() == "b speaks wire version 0, a speaks 9 (upgrade b)");
+        "b speaks wire version 11, a speaks 10 (upgrade a)");
+  CHECK(version_error("a", "b", 0).text() == "b speaks wire version 0, a speaks 10 (upgrade b)");
   CHECK(version_error("a", "", 0).remedy == "upgrade a peer without a name");
 }
 

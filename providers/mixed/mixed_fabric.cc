@@ -24,6 +24,7 @@ constexpr Duration nap = std::chrono::milliseconds(5);
 fabric::Capabilities common(const Children& children) {
   fabric::Capabilities all = children.front()->capabilities();
   all.maps = false;
+  all.moves = true;
   // Objects go by the first of these.
   const auto network =
       std::ranges::find_if(children, [](const auto& child) { return !child->capabilities().maps; });

@@ -1,9 +1,7 @@
 #include "core/multicast/bulk/transfers.h"
 
 #include <algorithm>
-#include <cstring>
 
-#include "core/base/assert.h"
 #include "core/base/ring_math.h"
 
 namespace squall::multicast::bulk {
@@ -31,6 +29,12 @@ std::size_t least_room(std::uint64_t bytes) {
   return round_up(std::max<std::size_t>(1, static_cast<std::size_t>(bytes)), least_page);
 }
 
+/// What is imported of the sender's region.
+std::size_t place_bytes(const Word& terms) {
+  return std::max<std::size_t>(
+      1, static_cast<std::size_t>(terms.stays ? terms.region_bytes : terms.bytes));
+}
+
 }  // namespace
 
 Transfers::Transfers(fabric::Fabric& fabric, std::vector<fabric::PeerId> peers, Options options)
@@ -42,7 +46,8 @@ Transfers::Transfers(fabric::Fabric& fabric, std::vector<fabric::PeerId> peers, 
       home_(options.home),
       own_(static_cast<std::uint32_t>(std::ranges::find(senders_, self_) - senders_.begin())),
       maps_(fabric.capabilities().maps),
-      needed_(senders_.size()) {
+      needed_(senders_.size()),
+      standing_places_(home_.places->limit() / 2) {
   for (std::size_t rank = 0; rank < peers_.size(); ++rank)
     windows_.push_back(std::make_shared<Window>());
 }
@@ -68,17 +73,15 @@ bool Transfers::on_message(Rank from, Bytes message) {
       return on_landed(from, *word);
     case Word::Kind::whole:
       return on_whole(from, *word);
-    case Word::Kind::retired: {
-      const auto region = static_cast<fabric::RegionId>(word->region);
-      if (shown_.erase({from, region}) != 0) fabric_.release(peers_[from], region);
-      return true;
-    }
+    case Word::Kind::retired:
+      return on_retired(from, static_cast<fabric::RegionId>(word->region));
   }
   return false;
 }
 
 bool Transfers::on_offer(Rank from, const Word& word) {
   if (word.bytes > home_.settings.most_bytes || word.origin == own_) return false;
+  if (word.stays && word.region_bytes > home_.places->limit()) return false;
   const auto region = static_cast<fabric::RegionId>(word.region);
   if (maps_) {
     if (from != origin_rank(word.origin)) return false;
@@ -92,17 +95,17 @@ bool Transfers::on_offer(Rank from, const Word& word) {
   const Name name{word.origin, word.number};
   auto found = incoming_.find(name);
   if (found == incoming_.end()) {
-    if (!can_have(word.origin, least_room(word.bytes))) return false;
-    Transfer transfer(word.schedule, members(), place_of(self_, word.origin), word.bytes,
-                      word.block_bytes);
-    found = incoming_.emplace(name, Incoming{Spread(std::move(transfer), word)}).first;
-    needed_[word.origin] += least_room(word.bytes);
+    const std::size_t room = least_room(place_bytes(word));
+    if (!can_have(word.origin, room) || (word.stays && standing_places_.find(from, region)))
+      return false;
+    found = incoming_.emplace(name, begin_incoming(word)).first;
   }
   Incoming& incoming = found->second;
   const auto& parents = incoming.spread.transfer.parents();
   const Word& terms = incoming.spread.terms;
   if (terms.bytes != word.bytes || terms.block_bytes != word.block_bytes ||
-      terms.schedule != word.schedule || incoming.sources.contains(from) ||
+      terms.schedule != word.schedule || terms.stays != word.stays ||
+      incoming.sources.contains(from) ||
       std::ranges::find(parents, place_of(from, word.origin)) == parents.end())
     return false;
   incoming.sources.emplace(from, region);
@@ -112,15 +115,44 @@ bool Transfers::on_offer(Rank from, const Word& word) {
 
 void Transfers::take_in(Incoming& incoming, Rank from, fabric::RegionId region) {
   // Lost: as above.
-  static_cast<void>(fabric_.import_object(peers_[from], region,
-                                          std::max<std::size_t>(1, incoming.spread.terms.bytes),
+  static_cast<void>(fabric_.import_object(peers_[from], region, place_bytes(incoming.spread.terms),
                                           &incoming.spread.buffer->slab()->memory));
 }
 
 bool Transfers::on_landed(Rank from, const Word& word) {
-  const auto found = incoming_.find({word.origin, word.number});
+  auto found = incoming_.find({word.origin, word.number});
+  if (found == incoming_.end() && word.stays && begin_in_place(from, word))
+    found = incoming_.find({word.origin, word.number});
   if (found == incoming_.end() || !found->second.spread.buffer) return false;
   return found->second.spread.transfer.received(place_of(from, word.origin), word.block);
+}
+
+/// The first block of an object that was not offered: it has landed where one before it was.
+bool Transfers::begin_in_place(Rank from, const Word& word) {
+  const auto region = static_cast<fabric::RegionId>(word.region);
+  StandingPlaces::Place* place = standing_places_.find(from, region);
+  if (place == nullptr || from != origin_rank(word.origin) || word.schedule != Kind::sequential ||
+      word.bytes > place->buffer->size())
+    return false;
+  // What was there is delivered, or its sender is wrong.
+  drop_done();
+  if (incoming_.contains({word.origin, place->newest}) ||
+      !can_have(word.origin, least_room(place_bytes(word))))
+    return false;
+  place->newest = word.number;
+  Incoming incoming = begin_incoming(word);
+  incoming.spread.buffer = place->buffer;
+  incoming.sources.emplace(from, region);
+  incoming.kept = true;
+  incoming_.emplace(Name{word.origin, word.number}, std::move(incoming));
+  return true;
+}
+
+Transfers::Incoming Transfers::begin_incoming(const Word& terms) {
+  needed_[terms.origin] += least_room(place_bytes(terms));
+  return {Spread(Transfer(terms.schedule, members(), place_of(self_, terms.origin), terms.bytes,
+                          terms.block_bytes),
+                 terms)};
 }
 
 bool Transfers::on_whole(Rank from, const Word& word) {
@@ -128,6 +160,14 @@ bool Transfers::on_whole(Rank from, const Word& word) {
   const auto found = outgoing_.find(word.number);
   if (found == outgoing_.end() || found->second.whole.contains(from)) return false;
   found->second.whole.insert(from);
+  if (word.stays && found->second.spread)
+    standing_regions_.kept(found->second.spread->buffer->slab()->region, from);
+  return true;
+}
+
+bool Transfers::on_retired(Rank from, fabric::RegionId region) {
+  if (shown_.erase({from, region}) != 0 || standing_places_.end(from, region))
+    fabric_.release(peers_[from], region);
   return true;
 }
 
@@ -176,57 +216,6 @@ bool Transfers::turn(Position consumed) {
   return worked;
 }
 
-bool Transfers::begin_sending() {
-  bool worked = false;
-  for (const mirror::Outbox::Item& item : home_.outbox->items()) {
-    Outgoing& outgoing = outgoing_[item.number];
-    if (outgoing.passed) continue;
-    if (maps_) {
-      worked |= show(item, outgoing);
-      continue;
-    }
-    if (!outgoing.spread && members() > 1) {
-      expose(*item.buffer);
-      Word terms;
-      terms.origin = own_;
-      terms.number = item.number;
-      terms.bytes = item.buffer->size();
-      terms.block_bytes = home_.settings.block_bytes;
-      terms.schedule = schedule_for(terms.bytes);
-      outgoing.spread.emplace(
-          Transfer(terms.schedule, members(), 0, terms.bytes, terms.block_bytes), terms);
-      outgoing.spread->buffer = item.buffer;
-      worked = true;
-    }
-    if (outgoing.spread) worked |= offer(*outgoing.spread);
-  }
-  return worked;
-}
-
-/// Where memory is mapped: to those who have not seen it.
-bool Transfers::show(const mirror::Outbox::Item& item, Outgoing& outgoing) {
-  const mirror::Slab& slab = *item.buffer->slab();
-  const auto [holders, fresh] = holders_.try_emplace(slab.region);
-  if (fresh) expose(*item.buffer);
-  outgoing.whole = holders->second;
-  bool worked = false;
-  for (Rank rank = 0; rank < members(); ++rank) {
-    if (rank == self_ || holders->second.contains(rank) || outgoing.offered.contains(rank))
-      continue;
-    outgoing.offered.insert(rank);
-    Word word;
-    word.origin = own_;
-    word.number = item.number;
-    word.region = raw(slab.region);
-    word.bytes = item.buffer->size();
-    word.region_bytes = slab.memory.size();
-    word.block_bytes = home_.settings.block_bytes;
-    say(rank, fabric::Lane::urgent, word);
-    worked = true;
-  }
-  return worked;
-}
-
 /// For what was offered and has none: in the order of each sender's objects, and no more of one
 /// sender than keep the links busy. Whoever is delivered soon gives its place to the next, which is
 /// better than memory that nobody has touched yet. The first of a sender gets one whatever the
@@ -248,9 +237,10 @@ bool Transfers::find_places() {
     const auto bytes = static_cast<std::size_t>(incoming.spread.terms.bytes);
     full |= under_way >= least_under_way && bytes_under_way + bytes > under_way_bytes;
     if (!incoming.spread.buffer && !full) {
-      auto place = home_.places->take(bytes);
+      const std::size_t needed = place_bytes(incoming.spread.terms);
+      auto place = home_.places->take(needed);
       if (!place && is_first && place.error().code == Code::would_block)
-        place = home_.places->take_anyway(bytes);
+        place = home_.places->take_anyway(needed);
       if (place) {
         incoming.spread.buffer = std::make_shared<const mirror::Buffer>(std::move(*place));
         for (const auto& [rank, region] : incoming.sources) take_in(incoming, rank, region);
@@ -291,128 +281,26 @@ bool Transfers::can_show(Rank from, fabric::RegionId region, std::size_t bytes) 
 void Transfers::drop_done() {
   std::erase_if(incoming_, [this](const auto& named) {
     const auto& [name, incoming] = named;
-    if (incoming.done()) needed_[name.first] -= least_room(incoming.spread.terms.bytes);
+    if (incoming.done()) needed_[name.first] -= least_room(place_bytes(incoming.spread.terms));
     return incoming.done();
   });
 }
 
-/// To those who get blocks of it from here.
-bool Transfers::offer(Spread& spread) {
-  if (std::exchange(spread.offered, true)) return false;
-  if (spread.transfer.children().empty()) return true;
-  expose(*spread.buffer);
-  Word word = spread.terms;
-  word.region = raw(spread.buffer->slab()->region);
-  word.region_bytes = spread.buffer->slab()->memory.size();
-  for (const Place child : spread.transfer.children())
-    say(rank_at(child, word.origin), fabric::Lane::urgent, word);
-  return true;
-}
-
-/// A block of each sender's in turn, so that they share what there is of the links. Of one sender
-/// the objects go one after the other, since that is how they are delivered; the next one takes
-/// what the one before it leaves.
-bool Transfers::push_blocks() {
-  std::map<std::uint32_t, std::vector<Spread*>> spreads;  // by origin, in the order of numbers
-  for (auto& [number, outgoing] : outgoing_)
-    if (outgoing.spread && !outgoing.spread->transfer.finished())
-      spreads[own_].push_back(&*outgoing.spread);
-  for (auto& [name, incoming] : incoming_)
-    if (incoming.spread.buffer && !incoming.spread.transfer.finished())
-      spreads[name.first].push_back(&incoming.spread);
-  bool worked = false;
-  for (bool more = !spreads.empty(); more;) {
-    more = false;
-    for (auto& [origin, objects] : spreads)
-      more |= std::ranges::any_of(objects, [this](Spread* spread) { return push_block(*spread); });
-    worked |= more;
-  }
-  return worked;
-}
-
-bool Transfers::push_block(Spread& spread) {
-  const auto move = spread.transfer.next();
-  if (!move) return false;
-  const Rank to = rank_at(move->peer, spread.terms.origin);
-  const std::size_t bytes = spread.transfer.size(move->block);
-  Window& window = *windows_[to];
-  if (!spread.attached.contains(to) || waits(to)) return false;
-  if (window.bytes != 0 && window.bytes + bytes > home_.settings.window_bytes) return false;
-  if (bytes != 0) {
-    const auto region = spread.buffer->slab()->region;
-    const fabric::Token token = home_.transit->hold(spread.buffer, windows_[to], bytes);
-    if (!fabric_.push_to(peers_[to], region, spread.transfer.offset(move->block), bytes,
-                         fabric::Lane::bulk, token)) {
-      // Lost: a view without it is on its way.
-      home_.transit->returned(token);
-      return false;
-    }
-  }
-  Word word = spread.terms;
-  word.kind = Word::Kind::landed;
-  word.block = move->block;
-  say(to, fabric::Lane::bulk, word);
-  spread.transfer.sent();
-  return true;
-}
-
-/// Tells the sender of what has become whole.
+/// Tells the sender of what has become whole, and whether its place stays.
 bool Transfers::finish(Incoming& incoming) {
   if (incoming.told || !incoming.spread.transfer.whole()) return false;
   incoming.told = true;
-  for (const auto& [rank, region] : incoming.sources) fabric_.release(peers_[rank], region);
   Word word = incoming.spread.terms;
+  if (word.stays && !incoming.kept) {
+    const auto& [rank, region] = *incoming.sources.begin();
+    incoming.kept = standing_places_.keep(rank, region, incoming.spread.buffer, word.number);
+  }
+  if (!incoming.kept)
+    for (const auto& [rank, region] : incoming.sources) fabric_.release(peers_[rank], region);
+  word.stays = incoming.kept;
   word.kind = Word::Kind::whole;
   say(origin_rank(word.origin), fabric::Lane::urgent, word);
   return true;
-}
-
-/// What all hold may be published; of what all have consumed nothing is kept.
-bool Transfers::settle() {
-  if (home_.outbox == nullptr) return false;
-  const Position before = passed_;
-  const std::size_t others = members() - 1;
-  bool all = true;
-  for (const mirror::Outbox::Item& item : home_.outbox->items()) {
-    Outgoing& outgoing = outgoing_[item.number];
-    outgoing.passed |= outgoing.whole.size() == others;
-    all &= outgoing.passed;
-    if (all) passed_ = std::max(passed_, item.end);
-  }
-  // Without waiting for those who were to get blocks and are done all the same.
-  const auto& left = home_.outbox->items();
-  outgoing_.erase(outgoing_.begin(),
-                  left.empty() ? outgoing_.end() : outgoing_.lower_bound(left.front().number));
-  return passed_ != before;
-}
-
-/// Memory that the pools have given up.
-void Transfers::let_go() {
-  const auto drop = [&](mirror::Pool& pool) {
-    if (!pool.has_retired()) return;
-    for (const auto& slab : pool.take_retired()) {
-      if (!slab->exposed) continue;
-      if (const auto holders = holders_.find(slab->region); holders != holders_.end()) {
-        Word word;
-        word.kind = Word::Kind::retired;
-        word.origin = own_;
-        word.region = raw(slab->region);
-        for (Rank rank = 0; rank < members(); ++rank)
-          if (holders->second.contains(rank)) say(rank, fabric::Lane::urgent, word);
-        holders_.erase(holders);
-      }
-      fabric_.conceal(slab->region);
-    }
-  };
-  if (home_.outbox != nullptr) drop(home_.outbox->pool());
-  drop(*home_.places);
-}
-
-void Transfers::expose(const mirror::Buffer& buffer) {
-  mirror::Slab& slab = *buffer.slab();
-  if (std::exchange(slab.exposed, true)) return;
-  const auto exposed = fabric_.expose(slab.region, slab.memory);
-  SQUALL_ASSERT(exposed, "a region's name is used once");
 }
 
 // --- words
@@ -464,7 +352,7 @@ std::optional<Bytes> Transfers::find(std::uint32_t origin, Bytes bytes) const {
   if (found == incoming_.end() || !found->second.spread.transfer.whole() ||
       found->second.spread.terms.bytes != frame->bytes)
     return std::nullopt;
-  return Bytes(found->second.spread.buffer->bytes());
+  return Bytes(found->second.spread.buffer->bytes()).first(size);
 }
 
 void Transfers::delivered(std::uint32_t origin, Bytes bytes) {

@@ -8,7 +8,8 @@
 // way. A block is pushed, and a word behind it on the same lane says that it has landed. Who holds
 // everything tells the sender; when all do, the sender publishes the object's frame. So whoever
 // finds the frame has the object, no view has to decide about half of one, and nobody but its
-// sender waits for it.
+// sender waits for it. Of small objects that come from their sender itself the receivers keep
+// place and replica: what is sent next from the same memory begins with its blocks (`standing.h`).
 //
 // Where the fabric maps memory there is nothing to be sent: a member that has mapped the sender's
 // buffer holds all that is ever sent from it.
@@ -32,6 +33,7 @@
 #include "core/fabric/fabric.h"
 #include "core/mirror/outbox.h"
 #include "core/multicast/bulk/cost.h"
+#include "core/multicast/bulk/standing.h"
 #include "core/multicast/bulk/transfer.h"
 #include "core/multicast/bulk/transit.h"
 #include "core/multicast/bulk/wire.h"
@@ -100,6 +102,7 @@ class Transfers {
     std::shared_ptr<const mirror::Buffer> buffer;  ///< none yet: it waits for a place
     bool offered = false;
     RankSet attached;  ///< those to whom blocks may go
+    RankSet standing;  ///< of these, those that have a replica from before
   };
   struct Outgoing {
     std::optional<Spread> spread;  // none where memory is mapped
@@ -111,6 +114,7 @@ class Transfers {
     Spread spread;
     std::map<Rank, fabric::RegionId> sources{};  // by who offered it
     bool told = false;                           // its sender knows that it is whole
+    bool kept = false;                           // its place is a standing one
     bool delivered = false;
 
     bool done() const { return delivered && spread.transfer.finished(); }
@@ -138,10 +142,14 @@ class Transfers {
 
   bool on_offer(Rank from, const Word& word);
   bool on_landed(Rank from, const Word& word);
+  bool begin_in_place(Rank from, const Word& word);
+  Incoming begin_incoming(const Word& terms);
   bool on_whole(Rank from, const Word& word);
+  bool on_retired(Rank from, fabric::RegionId region);
   void take_in(Incoming& incoming, Rank from, fabric::RegionId region);
 
   bool begin_sending();
+  void begin_spread(const mirror::Outbox::Item& item, Outgoing& outgoing);
   bool show(const mirror::Outbox::Item& item, Outgoing& outgoing);
   bool find_places();
   bool can_have(std::uint32_t origin, std::size_t bytes);
@@ -153,6 +161,7 @@ class Transfers {
   bool finish(Incoming& incoming);
   bool settle();
   void let_go();
+  void tell_retired(fabric::RegionId region, const RankSet& holders);
   void expose(const mirror::Buffer& buffer);
   void say(Rank to, fabric::Lane lane, const Word& word);
   bool say_rest();
@@ -170,6 +179,8 @@ class Transfers {
   std::map<std::uint64_t, Outgoing> outgoing_;    // by number
   std::map<Name, Incoming> incoming_;
   std::vector<std::size_t> needed_;  // by origin: at least, at the sender, for what is in incoming_
+  StandingRegions standing_regions_;
+  StandingPlaces standing_places_;
   std::map<fabric::RegionId, RankSet> holders_;  // mapped: who has mapped this region of mine
   std::map<std::pair<Rank, fabric::RegionId>, Shown> shown_;  // mapped: what others have shown me
   std::vector<Waiting> waiting_;                              // words for which a lane had no room

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstring>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "core/base/assert.h"
@@ -22,8 +23,10 @@ class DeafFabric final : public fabric::NullFabric {
  public:
   explicit DeafFabric(bool maps) { capabilities_.maps = maps; }
 
-  Result<> send(fabric::PeerId, fabric::Lane, Bytes, fabric::Token) override {
+  Result<> send(fabric::PeerId peer, fabric::Lane, Bytes message, fabric::Token) override {
     if (++sent_ % 7 == 0) return fail(Code::would_block, {});
+    if (said != nullptr)
+      said->emplace_back(raw(peer), *decode(message.subspan(sizeof(std::uint16_t))));
     return {};
   }
   Result<const std::byte*> import_object(fabric::PeerId, fabric::RegionId, std::size_t bytes,
@@ -39,6 +42,7 @@ class DeafFabric final : public fabric::NullFabric {
   }
 
   std::vector<fabric::Token> tokens;
+  std::vector<std::pair<Rank, Word>>* said = nullptr;  ///< what was sent, and to whom
 
  private:
   // Never written, and the same for all: making it anew was much of the time of an input.
@@ -79,7 +83,9 @@ inline std::size_t fuzz_transfers(Bytes input) {
       word.kind = static_cast<Word::Kind>(reader.get<std::uint8_t>() % 6);
       word.origin = reader.get<std::uint8_t>() % 4;
       word.number = reader.get<std::uint8_t>() % 16;
-      word.region = reader.get<std::uint8_t>();
+      const auto region = reader.get<std::uint8_t>();
+      word.region = region / 2;
+      word.stays = region % 2 != 0;
       word.bytes = reader.get<std::uint32_t>() % (2 * most_bytes);
       word.region_bytes = word.bytes + reader.get<std::uint8_t>();
       word.block_bytes = std::uint32_t{block_bytes / 4} << reader.get<std::uint8_t>() % 4;

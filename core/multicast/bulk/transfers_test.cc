@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "core/base/random.h"
@@ -124,6 +126,171 @@ TEST_CASE(
     CHECK(placed == each.placed);
     for (std::uint64_t number = placed + 1; number < each.bytes.size(); ++number)
       CHECK_FALSE(scene.say(0, landed(0, number)));
+  }
+}
+
+Word lasting_offer(std::uint64_t bytes, std::uint64_t region_bytes) {
+  return {.kind = Word::Kind::offer,
+          .region = 9,
+          .stays = true,
+          .bytes = bytes,
+          .region_bytes = region_bytes,
+          .block_bytes = 4096,
+          .schedule = Kind::sequential};
+}
+
+TEST_CASE("what comes from memory that was shown before needs no offer") {
+  Scene scene;
+  std::vector<std::pair<Rank, Word>> said;
+  scene.fabric.said = &said;
+  REQUIRE(scene.say(0, lasting_offer(5000, 12288)));
+  scene.transfers.turn(0);
+  Word block = lasting_offer(9000, 12288);
+  block.kind = Word::Kind::landed;
+  block.number = 1;
+  CHECK_FALSE(scene.say(0, block));  // the first is not even whole
+  CHECK(scene.say(0, landed(0)));
+  CHECK(scene.say(0, landed(1)));
+  scene.transfers.turn(0);
+  REQUIRE(said.size() == 1);
+  CHECK(said[0].second.kind == Word::Kind::whole);
+  CHECK(said[0].second.stays);
+  const std::byte* first = scene.transfers.find(0, scene.frame())->data();
+  CHECK_FALSE(scene.say(0, block));  // nor delivered
+  scene.transfers.delivered(0, scene.frame());
+  CHECK_FALSE(scene.say(2, block));  // nobody else sends from there
+  Word wrong = block;
+  wrong.region = 10;
+  CHECK_FALSE(scene.say(0, wrong));
+  wrong = block;
+  wrong.bytes = wrong.region_bytes = 20000;
+  CHECK_FALSE(scene.say(0, wrong));
+  CHECK_FALSE(scene.say(0, lasting_offer(5000, 12288)));  // it is here already
+  // In any order, and larger than what was there before.
+  block.block = 2;
+  REQUIRE(scene.say(0, block));
+  CHECK_FALSE(scene.say(0, block));
+  block.block = 0;
+  REQUIRE(scene.say(0, block));
+  block.block = 1;
+  REQUIRE(scene.say(0, block));
+  scene.transfers.turn(0);
+  REQUIRE(said.size() == 2);
+  CHECK(said[1].second.number == 1);
+  scene.words = {1, 9000, 9};
+  const auto second = scene.transfers.find(0, std::as_bytes(std::span(scene.words)));
+  REQUIRE(second);
+  CHECK(second->size() == 9000);
+  CHECK(second->data() == first);
+  scene.transfers.delivered(0, std::as_bytes(std::span(scene.words)));
+  // Until its sender takes it back.
+  CHECK(scene.say(0, {.kind = Word::Kind::retired, .region = 9}));
+  block.number = 2;
+  CHECK_FALSE(scene.say(0, block));
+  Word again = lasting_offer(5000, 12288);
+  again.number = 2;
+  CHECK(scene.say(0, again));
+}
+
+TEST_CASE("no more than half of the room is kept for what may come") {
+  Scene scene;
+  std::vector<std::pair<Rank, Word>> said;
+  scene.fabric.said = &said;
+  const std::size_t bytes = scene.places->limit() / 8;
+  std::size_t kept = 0;
+  for (std::uint64_t number = 0; number < 8; ++number) {
+    Word offer = lasting_offer(bytes, bytes);
+    offer.number = number;
+    offer.region = number;
+    REQUIRE(scene.say(0, offer));
+    scene.transfers.turn(0);
+    for (Block block = 0; block < bytes / 4096; ++block) {
+      Word word = landed(block, number);
+      REQUIRE(scene.say(0, word));
+    }
+    scene.transfers.turn(0);
+    scene.words = {number, bytes, number};
+    scene.transfers.delivered(0, std::as_bytes(std::span(scene.words)));
+    scene.transfers.turn(0);
+  }
+  for (const auto& [to, word] : said) kept += word.kind == Word::Kind::whole && word.stays ? 1 : 0;
+  CHECK(kept == 4);
+}
+
+/// The sender of three, of which the others do as the test says.
+struct SendingScene {
+  SendingScene() : transfers(fabric, peers, options()) { fabric.said = &said; }
+  Transfers::Options options() {
+    Transfers::Options options;
+    options.senders = {0};
+    options.home = {{.schedule = Kind::sequential}, &outbox, places.get(), &transit};
+    return options;
+  }
+  bool say(Rank from, const Word& word) {
+    const WireWord wire = encode(0, word);
+    return transfers.on_message(from, Bytes(wire).subspan(sizeof(std::uint16_t)));
+  }
+  void send(std::size_t bytes) {
+    auto buffer = outbox.pool().take(bytes).value();
+    region = buffer.slab()->region;
+    REQUIRE(outbox.send(buffer, true));
+  }
+  /// Turns until everything is out; what was said meanwhile.
+  std::vector<std::pair<Rank, Word>> turn(Position consumed) {
+    for (int count = 0; count < 10; ++count) {
+      transfers.turn(consumed);
+      for (const fabric::Token token : std::exchange(fabric.tokens, {})) transit.returned(token);
+    }
+    return std::exchange(said, {});
+  }
+
+  DeafFabric fabric{false};
+  std::vector<std::pair<Rank, Word>> said;
+  std::vector<fabric::PeerId> peers{fabric::PeerId{0}, fabric::PeerId{1}, fabric::PeerId{2}};
+  std::unique_ptr<mirror::RingWriter> writer = mirror::RingWriter::create(4096).value();
+  mirror::Outbox outbox{*writer, std::size_t{1} << 20, fabric::RegionId{10}};
+  std::shared_ptr<mirror::Pool> places =
+      mirror::Pool::create(std::size_t{1} << 20, fabric::RegionId{50});
+  Transit transit;
+  fabric::RegionId region{};
+  Transfers transfers;
+};
+
+TEST_CASE("who keeps a replica is sent the next object at once, and the others are offered it") {
+  using Said = std::vector<std::pair<Rank, Word::Kind>>;
+  const auto kinds = [](const std::vector<std::pair<Rank, Word>>& said) {
+    Said kinds;
+    for (const auto& [to, word] : said) kinds.emplace_back(to, word.kind);
+    std::ranges::sort(kinds);
+    return kinds;
+  };
+  constexpr auto offer = Word::Kind::offer, landed = Word::Kind::landed;
+  SendingScene scene;
+  scene.send(5000);
+  CHECK(kinds(scene.turn(0)) == Said{{1, offer}, {2, offer}});
+  const fabric::RegionId region = scene.region;
+  for (const Rank rank : {1, 2}) REQUIRE(scene.transfers.attached(fabric::PeerId{rank}, region));
+  auto blocks = scene.turn(0);
+  CHECK(kinds(blocks) == Said{{1, landed}, {2, landed}});
+  for (const auto& [to, word] : blocks) CHECK_FALSE(word.stays);
+  CHECK(scene.say(1, {.kind = Word::Kind::whole, .stays = true}));
+  CHECK(scene.say(2, {.kind = Word::Kind::whole}));
+  scene.turn(0);
+  const Position passed = scene.transfers.passed();
+  CHECK(passed != 0);
+  // Not before all have consumed what was there.
+  scene.send(5000);
+  CHECK(scene.region != region);
+  scene.turn(passed);
+  scene.send(6000);
+  REQUIRE(scene.region == region);
+  auto said = scene.turn(passed);
+  CHECK(kinds(said) == Said{{1, landed}, {2, offer}});
+  for (const auto& [to, word] : said) {
+    CHECK(word.number == 2);
+    CHECK(word.bytes == 6000);
+    CHECK(word.stays);
+    CHECK(word.region == raw(region));
   }
 }
 

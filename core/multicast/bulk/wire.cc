@@ -12,7 +12,8 @@ struct Fields {
   std::uint16_t channel;
   Word::Kind kind;
   Kind schedule;
-  std::uint32_t origin;
+  std::uint16_t origin;
+  std::uint16_t stays;
   std::uint64_t number;
   std::uint64_t region;
   std::uint64_t bytes;
@@ -27,7 +28,11 @@ bool makes_sense(const Word& word) {
   if (word.kind < Word::Kind::offer || word.kind > Word::Kind::retired ||
       word.schedule > Kind::binomial_pipeline)
     return false;
-  if (word.kind != Word::Kind::offer) return true;
+  const bool begins = word.kind == Word::Kind::offer ||  //
+                      (word.kind == Word::Kind::landed && word.stays);
+  if (!begins) return true;
+  // Who passes an object on may not be done with it when all have consumed it.
+  if (word.stays && word.schedule != Kind::sequential) return false;
   return word.bytes <= most_object_bytes && word.region_bytes >= word.bytes &&
          word.region_bytes <= 2 * most_object_bytes && word.block_bytes >= least_block_bytes &&
          word.block_bytes <= most_block_bytes &&
@@ -37,8 +42,17 @@ bool makes_sense(const Word& word) {
 }  // namespace
 
 WireWord encode(std::uint16_t channel, const Word& word) {
-  const Fields fields{channel,     word.kind,  word.schedule,     word.origin,      word.number,
-                      word.region, word.bytes, word.region_bytes, word.block_bytes, word.block};
+  const Fields fields{.channel = channel,
+                      .kind = word.kind,
+                      .schedule = word.schedule,
+                      .origin = static_cast<std::uint16_t>(word.origin),  // there are 256 members
+                      .stays = word.stays,
+                      .number = word.number,
+                      .region = word.region,
+                      .bytes = word.bytes,
+                      .region_bytes = word.region_bytes,
+                      .block_bytes = word.block_bytes,
+                      .block = word.block};
   WireWord wire;
   std::memcpy(wire.data(), &fields, sizeof fields);
   return wire;
@@ -49,10 +63,12 @@ std::optional<Word> decode(Bytes message) {
   if (message.size() != sizeof fields - channel_bytes) return std::nullopt;
   std::memcpy(reinterpret_cast<std::byte*>(&fields) + channel_bytes, message.data(),
               message.size());
+  if (fields.stays > 1) return std::nullopt;
   const Word word{.kind = fields.kind,
                   .origin = fields.origin,
                   .number = fields.number,
                   .region = fields.region,
+                  .stays = fields.stays == 1,
                   .bytes = fields.bytes,
                   .region_bytes = fields.region_bytes,
                   .block_bytes = fields.block_bytes,

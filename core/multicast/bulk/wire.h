@@ -18,17 +18,20 @@ inline constexpr std::uint64_t most_object_bytes = std::uint64_t{1} << 40;
 
 struct Word {
   enum class Kind : std::uint8_t {
-    offer = 1,  ///< you get blocks of it from me: import `region`, when you have a place for it
-    landed,     ///< `block`, which I pushed before this
-    whole,      ///< to its sender: I hold all of it
-    retired,    ///< my `region` goes: import it no more
+    offer = 1,  ///< you get blocks of it from me: import `region`, when you have a place for it.
+                ///< `stays`: all of the region, and keep it if you like
+    landed,     ///< `block`, which I pushed before this. `stays`: to the replica of `region` that
+                ///< you have kept
+    whole,      ///< to its sender: I hold all of it. `stays`: I keep the replica
+    retired,    ///< my `region` goes, or your replica of it: import it no more
   };
 
   Kind kind = Kind::offer;
   std::uint32_t origin = 0;  ///< whose object it is: an index of the channel's senders
   std::uint64_t number = 0;  ///< of that sender's objects
   std::uint64_t region = 0;
-  // Of an offer.
+  bool stays = false;
+  // Of an offer, and of a block that comes without one.
   std::uint64_t bytes = 0;
   std::uint64_t region_bytes = 0;
   std::uint32_t block_bytes = 0;

@@ -15,7 +15,17 @@ std::vector<Word> words() {
   offer.schedule = Kind::binomial_pipeline;
   Word landed{.kind = Word::Kind::landed, .origin = 1, .number = 2};
   landed.block = 5;
-  return {offer, landed, Word{.kind = Word::Kind::whole, .origin = 4, .number = 1},
+  Word lasting = offer;
+  lasting.stays = true;
+  lasting.schedule = Kind::sequential;
+  Word begins = lasting;
+  begins.kind = Word::Kind::landed;
+  begins.block = 1;
+  return {offer,
+          landed,
+          lasting,
+          begins,
+          Word{.kind = Word::Kind::whole, .origin = 4, .number = 1},
           Word{.kind = Word::Kind::retired, .origin = 0, .number = 0, .region = 12}};
 }
 
@@ -38,12 +48,13 @@ TEST_CASE("a word that is cut short or goes on is none") {
   }
 }
 
-TEST_CASE("an offer of what cannot be is none") {
-  const auto refused = [](auto change) {
-    Word offer = words().front();
-    change(offer);
-    return !decode(encoded(offer));
+TEST_CASE("an offer of what cannot be is none, nor is a block that comes without one") {
+  const auto refused_in = [](std::size_t at, auto change) {
+    Word word = words()[at];
+    change(word);
+    return !decode(encoded(word));
   };
+  const auto refused = [&](auto change) { return refused_in(0, change); };
   CHECK(refused([](Word& word) { word.kind = static_cast<Word::Kind>(0); }));
   CHECK(refused([](Word& word) { word.kind = static_cast<Word::Kind>(5); }));
   CHECK(refused([](Word& word) { word.block_bytes = 0; }));
@@ -53,6 +64,13 @@ TEST_CASE("an offer of what cannot be is none") {
   CHECK(refused([](Word& word) { word.bytes = word.region_bytes = most_object_bytes + 1; }));
   CHECK(refused([](Word& word) { word.region_bytes = UINT64_MAX; }));
   CHECK(refused([](Word& word) { word.schedule = static_cast<Kind>(4); }));
+  CHECK(refused([](Word& word) { word.stays = true; }));  // others pass it on
+  CHECK(refused_in(2, [](Word& word) { word.schedule = Kind::chain; }));
+  CHECK(refused_in(3, [](Word& word) { word.bytes = word.region_bytes + 1; }));
+  CHECK(refused_in(3, [](Word& word) { word.block_bytes = 0; }));
+  auto flags = encoded(words()[2]);
+  flags[4] = std::byte{2};
+  CHECK_FALSE(decode(flags));
 }
 
 }  // namespace
