@@ -23,8 +23,8 @@ struct Cost {
   Duration latency{0};          ///< one way, of a block's first byte; at least 0
   double bytes_per_second = 0;  ///< of one block after the other; above 0
   /// How many transfers can go on at once at that rate, among all members; 0: as many as they like.
-  /// Members on one host share its cores and its memory, so that there the bytes moved count and
-  /// not the steps.
+  /// Members on one host share its cores and its memory, so that there the bytes moved count more
+  /// than the steps.
   unsigned at_once = 0;
 };
 
