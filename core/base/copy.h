@@ -5,15 +5,12 @@
 #include <cstdint>
 #include <cstring>
 
+#include "core/base/sanitized.h"
+
 namespace squall {
 
 /// Where a sanitizer looks at each access, one call of libc's is far quicker than many stores.
-#if !defined(__has_feature)
-inline constexpr bool stores_are_plain = true;
-#else
-inline constexpr bool stores_are_plain =
-    !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer);
-#endif
+inline constexpr bool stores_are_plain = !sanitized;
 
 inline constexpr std::size_t most_short_bytes = 128;
 

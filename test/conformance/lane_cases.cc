@@ -169,7 +169,13 @@ TEST_CASE("an urgent push or message does not wait behind a full lane of bulk me
   const std::string message =
       content(1, std::min<std::size_t>(scene.node->capabilities().max_message_bytes, 256 << 10));
   std::uint64_t bulk = 0, full = 0;
-  Time next = Monotonic::now();
+  const Time start = Monotonic::now();
+  Time next = start;
+  // A full lane holds many more than these, and in one queue with it an urgent message would wait
+  // for all of them.
+  const auto four_bulk_messages = [&] {
+    return 4 * (Monotonic::now() - start) / std::max<std::uint64_t>(1, bulk);
+  };
   for (int sent = 0; sent < urgents;) {
     for (;;) {
       const auto queued = scene.node->send(scene.peer, Lane::bulk, as_bytes(message));
@@ -182,10 +188,13 @@ TEST_CASE("an urgent push or message does not wait behind a full lane of bulk me
     }
     scene.node.turn();
     if (Monotonic::now() < next) continue;
-    next = Monotonic::now() + 5ms;
+    // Not more of them than a busy machine carries beside the others.
+    next = Monotonic::now() + std::max<Duration>(5ms, four_bulk_messages() / 2);
     scene.urgent();
     ++sent;
   }
+  const std::uint64_t most_us =
+      std::max<std::uint64_t>(50'000, static_cast<std::uint64_t>(four_bulk_messages() / 1us));
   const Source::Report report = scene.report();
   MESSAGE(bulk, " bulk messages, lane full ", full, " times; urgent push median ",
           report.push_median, " us worst ", report.push_worst, ", message median ",
@@ -193,8 +202,8 @@ TEST_CASE("an urgent push or message does not wait behind a full lane of bulk me
   CHECK(full > 0);
   CHECK(report.pushes > urgents / 4);
   CHECK(report.messages == urgents);
-  CHECK(report.push_median < 50'000);
-  CHECK(report.message_median < 50'000);
+  CHECK(report.push_median < most_us);
+  CHECK(report.message_median < most_us);
   CHECK(report.push_worst < 1'000'000);
   CHECK(report.message_worst < 1'000'000);
 }

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "core/base/random.h"
+#include "core/base/sanitized.h"
 #include "core/fabric/memory.h"
 #include "test/conformance/child.h"
 #include "test/conformance/world.h"
@@ -364,12 +365,7 @@ Idleness quiet_span(Node& node) {
 /// What a sanitizer, or the emulation of each instruction, adds to every wake-up is not the
 /// library's: 100 naps a second cost a percent there. How many there are is the same everywhere.
 double idle_bound() {
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-  return 0.03;
-#endif
-#endif
-  return emulated() ? 0.03 : 0.01;
+  return sanitized || emulated() ? 0.03 : 0.01;
 }
 constexpr double most_naps = 150;
 

@@ -12,24 +12,12 @@
 #include <vector>
 
 #include "core/base/bytes.h"
+#include "core/base/sanitized.h"
 #include "groups/node.h"
 #include "test/checker/trace.h"
 #include "test/groups/process.h"
 
 namespace squall::group_tests {
-
-/// Sanitizers slow everything down: there, tests do less of the same.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr bool sanitized = true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-inline constexpr bool sanitized = true;
-#else
-inline constexpr bool sanitized = false;
-#endif
-#else
-inline constexpr bool sanitized = false;
-#endif
 
 /// What SQUALL_TEST_FABRIC in the environment says; shm without.
 std::string fabric_under_test();
