@@ -21,7 +21,10 @@ namespace squall::multicast::bulk {
 /// Takes everything and tells nothing; or says now and then that a lane is full.
 class DeafFabric final : public fabric::NullFabric {
  public:
-  explicit DeafFabric(bool maps) { capabilities_.maps = maps; }
+  explicit DeafFabric(bool maps, bool moves = false) {
+    capabilities_.maps = maps;
+    capabilities_.moves = moves;
+  }
 
   Result<> send(fabric::PeerId peer, fabric::Lane, Bytes message, fabric::Token) override {
     if (++sent_ % 7 == 0) return fail(Code::would_block, {});

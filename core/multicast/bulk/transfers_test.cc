@@ -219,7 +219,10 @@ TEST_CASE("no more than half of the room is kept for what may come") {
 
 /// The sender of three, of which the others do as the test says.
 struct SendingScene {
-  SendingScene() : transfers(fabric, peers, options()) { fabric.said = &said; }
+  explicit SendingScene(bool moves = false)
+      : fabric(false, moves), transfers(fabric, peers, options()) {
+    fabric.said = &said;
+  }
   Transfers::Options options() {
     Transfers::Options options;
     options.senders = {0};
@@ -244,7 +247,7 @@ struct SendingScene {
     return std::exchange(said, {});
   }
 
-  DeafFabric fabric{false};
+  DeafFabric fabric;
   std::vector<std::pair<Rank, Word>> said;
   std::vector<fabric::PeerId> peers{fabric::PeerId{0}, fabric::PeerId{1}, fabric::PeerId{2}};
   std::unique_ptr<mirror::RingWriter> writer = mirror::RingWriter::create(4096).value();
@@ -291,6 +294,36 @@ TEST_CASE("who keeps a replica is sent the next object at once, and the others a
     CHECK(word.bytes == 6000);
     CHECK(word.stays);
     CHECK(word.region == raw(region));
+  }
+}
+
+TEST_CASE("memory that its sender gives up is taken back from those who keep a replica") {
+  SendingScene scene;
+  scene.send(5000);
+  scene.turn(0);
+  for (const Rank rank : {1, 2})
+    REQUIRE(scene.transfers.attached(fabric::PeerId{rank}, scene.region));
+  scene.turn(0);
+  CHECK(scene.say(1, {.kind = Word::Kind::whole, .stays = true}));
+  CHECK(scene.say(2, {.kind = Word::Kind::whole}));
+  scene.turn(0);
+  scene.turn(scene.transfers.passed());
+  const fabric::RegionId region = scene.region;
+  scene.send(std::size_t{1} << 20);  // all that there may be
+  std::vector<Rank> told;
+  for (const auto& [to, word] : scene.turn(scene.transfers.passed()))
+    if (word.kind == Word::Kind::retired && word.region == raw(region)) told.push_back(to);
+  CHECK(told == std::vector<Rank>{1});
+}
+
+TEST_CASE("where a peer may move to another network, every object is offered") {
+  SendingScene scene(true);
+  scene.send(5000);
+  const auto said = scene.turn(0);
+  REQUIRE(said.size() == 2);
+  for (const auto& [to, word] : said) {
+    CHECK(word.kind == Word::Kind::offer);
+    CHECK_FALSE(word.stays);
   }
 }
 
