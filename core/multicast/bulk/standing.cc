@@ -4,34 +4,28 @@
 
 namespace squall::multicast::bulk {
 
-bool StandingRegions::begin(fabric::RegionId region, std::size_t bytes, std::uint64_t number,
-                            std::uint64_t oldest) {
-  if (bytes > most_standing_bytes) return false;
-  if (const auto found = regions_.find(region); found != regions_.end()) {
-    found->second.newest = number;
-    return true;
+Lent* StandingRegions::begin(fabric::RegionId region, std::size_t bytes, std::uint64_t number,
+                             std::uint64_t oldest) {
+  if (bytes > most_standing_bytes) return nullptr;
+  if (Lent* lent = find(region)) {
+    lent->newest = number;
+    return lent;
   }
   // Those that have not been used for the longest time make room.
   while (bytes_ + bytes > limit) {
     const auto idle = std::ranges::min_element(
-        regions_, {}, [](const auto& named) { return named.second.newest; });
-    if (idle->second.newest >= oldest) return false;
-    ended_.push_back({idle->first, idle->second.holders});
+        regions_, {}, [](const auto& named) { return named.second.lent.newest; });
+    if (idle->second.lent.newest >= oldest) return nullptr;
+    ended_.emplace_back(idle->first, idle->second.lent);
     end(idle->first);
   }
-  regions_[region] = {{}, bytes, number};
   bytes_ += bytes;
-  return true;
+  return &regions_.emplace(region, Region{{number, {}, {}}, bytes}).first->second.lent;
 }
 
-void StandingRegions::kept(fabric::RegionId region, Rank by) {
-  if (const auto found = regions_.find(region); found != regions_.end())
-    found->second.holders.insert(by);
-}
-
-RankSet StandingRegions::holders(fabric::RegionId region) const {
+Lent* StandingRegions::find(fabric::RegionId region) {
   const auto found = regions_.find(region);
-  return found == regions_.end() ? RankSet{} : found->second.holders;
+  return found == regions_.end() ? nullptr : &found->second.lent;
 }
 
 void StandingRegions::end(fabric::RegionId region) {
@@ -41,11 +35,10 @@ void StandingRegions::end(fabric::RegionId region) {
   regions_.erase(found);
 }
 
-bool StandingPlaces::keep(Rank from, fabric::RegionId region,
-                          std::shared_ptr<const mirror::Buffer> place, std::uint64_t number) {
-  const std::size_t bytes = place->slab()->memory.size();
+bool StandingPlaces::keep(Rank from, fabric::RegionId region, Place place) {
+  const std::size_t bytes = place.buffer->slab()->memory.size();
   if (bytes_ + bytes > limit_) return false;
-  if (!places_.try_emplace({from, region}, Place{std::move(place), number}).second) return false;
+  if (!places_.try_emplace({from, region}, std::move(place)).second) return false;
   bytes_ += bytes;
   return true;
 }
@@ -55,12 +48,17 @@ StandingPlaces::Place* StandingPlaces::find(Rank from, fabric::RegionId region) 
   return found == places_.end() ? nullptr : &found->second;
 }
 
-bool StandingPlaces::end(Rank from, fabric::RegionId region) {
+Lent* StandingPlaces::find(fabric::RegionId own) {
+  const auto found = std::ranges::find_if(
+      places_, [&](const auto& named) { return named.second.buffer->slab()->region == own; });
+  return found == places_.end() ? nullptr : &found->second.lent;
+}
+
+void StandingPlaces::end(Rank from, fabric::RegionId region) {
   const auto found = places_.find({from, region});
-  if (found == places_.end()) return false;
+  if (found == places_.end()) return;
   bytes_ -= found->second.buffer->slab()->memory.size();
   places_.erase(found);
-  return true;
 }
 
 }  // namespace squall::multicast::bulk

@@ -29,7 +29,7 @@ std::size_t least_room(std::uint64_t bytes) {
   return round_up(std::max<std::size_t>(1, static_cast<std::size_t>(bytes)), least_page);
 }
 
-/// What is imported of the sender's region.
+/// What is imported of the offerer's region.
 std::size_t place_bytes(const Word& terms) {
   return std::max<std::size_t>(
       1, static_cast<std::size_t>(terms.stays ? terms.region_bytes : terms.bytes));
@@ -75,6 +75,8 @@ bool Transfers::on_message(Rank from, Bytes message) {
       return on_whole(from, *word);
     case Word::Kind::retired:
       return on_retired(from, static_cast<fabric::RegionId>(word->region));
+    case Word::Kind::kept:
+      return on_kept(from, *word);
   }
   return false;
 }
@@ -95,10 +97,17 @@ bool Transfers::on_offer(Rank from, const Word& word) {
   const Name name{word.origin, word.number};
   auto found = incoming_.find(name);
   if (found == incoming_.end()) {
-    const std::size_t room = least_room(place_bytes(word));
-    if (!can_have(word.origin, room) || (word.stays && standing_places_.find(from, region)))
-      return false;
+    if (!can_have(word.origin, least_room(word.bytes))) return false;
+    if (word.stays && standing_places_.find(from, region) != nullptr) {
+      // The offerer did not know yet that its replica is kept.
+      Incoming* const again = begin_in_place(from, word);
+      if (again == nullptr) return false;
+      take_in(*again, from, region);
+      tell_kept(from, word);
+      return true;
+    }
     found = incoming_.emplace(name, begin_incoming(word)).first;
+    needed_[word.origin] += least_room(word.bytes);
   }
   Incoming& incoming = found->second;
   const auto& parents = incoming.spread.transfer.parents();
@@ -120,39 +129,44 @@ void Transfers::take_in(Incoming& incoming, Rank from, fabric::RegionId region) 
 }
 
 bool Transfers::on_landed(Rank from, const Word& word) {
-  auto found = incoming_.find({word.origin, word.number});
-  if (found == incoming_.end() && word.stays && begin_in_place(from, word))
-    found = incoming_.find({word.origin, word.number});
-  if (found == incoming_.end() || !found->second.spread.buffer) return false;
-  return found->second.spread.transfer.received(place_of(from, word.origin), word.block);
+  const auto found = incoming_.find({word.origin, word.number});
+  Incoming* incoming = nullptr;
+  if (found != incoming_.end())
+    incoming = &found->second;
+  else if (word.stays)
+    incoming = begin_in_place(from, word);
+  if (incoming == nullptr || !incoming->spread.buffer) return false;
+  return incoming->spread.transfer.received(place_of(from, word.origin), word.block);
 }
 
-/// The first block of an object that was not offered: it has landed where one before it was.
-bool Transfers::begin_in_place(Rank from, const Word& word) {
-  const auto region = static_cast<fabric::RegionId>(word.region);
-  StandingPlaces::Place* place = standing_places_.find(from, region);
-  if (place == nullptr || from != origin_rank(word.origin) || word.schedule != Kind::sequential ||
-      word.bytes > place->buffer->size())
-    return false;
-  // What was there is delivered, or its sender is wrong.
-  drop_done();
-  if (incoming_.contains({word.origin, place->newest}) ||
-      !can_have(word.origin, least_room(place_bytes(word))))
-    return false;
-  place->newest = word.number;
-  Incoming incoming = begin_incoming(word);
-  incoming.spread.buffer = place->buffer;
-  incoming.sources.emplace(from, region);
-  incoming.kept = true;
-  incoming_.emplace(Name{word.origin, word.number}, std::move(incoming));
-  return true;
-}
-
-Transfers::Incoming Transfers::begin_incoming(const Word& terms) {
-  needed_[terms.origin] += least_room(place_bytes(terms));
+Transfers::Incoming Transfers::begin_incoming(const Word& terms) const {
   return {Spread(Transfer(terms.schedule, members(), place_of(self_, terms.origin), terms.bytes,
                           terms.block_bytes),
                  terms)};
+}
+
+/// An object that comes where one before it was. nullptr: that cannot be.
+Transfers::Incoming* Transfers::begin_in_place(Rank from, const Word& word) {
+  const auto region = static_cast<fabric::RegionId>(word.region);
+  StandingPlaces::Place* const place = standing_places_.find(from, region);
+  if (place == nullptr || word.origin != place->origin || word.region_bytes > place->buffer->size())
+    return nullptr;
+  // What was there is delivered, and passed on: all have consumed it.
+  drop_done();
+  Incoming incoming = begin_incoming(word);
+  if (incoming_.contains({word.origin, place->lent.newest}) ||
+      incoming.spread.transfer.parents() != std::vector{place_of(from, word.origin)} ||
+      !can_have(word.origin, least_room(word.bytes)))
+    return nullptr;
+  place->lent.newest = word.number;
+  incoming.sources.emplace(from, region);
+  incoming.kept = true;
+  Spread& spread = incoming.spread;
+  spread.buffer = place->buffer;
+  spread.lasting = true;
+  spread.attached = spread.standing = place->lent.holders;
+  needed_[word.origin] += least_room(word.bytes);
+  return &incoming_.emplace(Name{word.origin, word.number}, std::move(incoming)).first->second;
 }
 
 bool Transfers::on_whole(Rank from, const Word& word) {
@@ -160,15 +174,31 @@ bool Transfers::on_whole(Rank from, const Word& word) {
   const auto found = outgoing_.find(word.number);
   if (found == outgoing_.end() || found->second.whole.contains(from)) return false;
   found->second.whole.insert(from);
-  if (word.stays && found->second.spread)
-    standing_regions_.kept(found->second.spread->buffer->slab()->region, from);
   return true;
 }
 
 bool Transfers::on_retired(Rank from, fabric::RegionId region) {
-  if (shown_.erase({from, region}) != 0 || standing_places_.end(from, region))
-    fabric_.release(peers_[from], region);
+  const StandingPlaces::Place* const place = standing_places_.find(from, region);
+  if (place == nullptr && shown_.erase({from, region}) == 0) return true;
+  fabric_.release(peers_[from], region);
+  if (place == nullptr) return true;
+  tell_retired(place->origin, place->buffer->slab()->region, place->lent.offered);
+  standing_places_.end(from, region);
   return true;
+}
+
+/// Of an object before this one it says nothing: since then the region may have ended, and begun
+/// anew.
+bool Transfers::on_kept(Rank from, const Word& word) {
+  Lent* const of = lent(static_cast<fabric::RegionId>(word.region));
+  if (of != nullptr && of->newest == word.number && of->offered.contains(from))
+    of->holders.insert(from);
+  return true;
+}
+
+Lent* Transfers::lent(fabric::RegionId own) {
+  Lent* const sent = standing_regions_.find(own);
+  return sent != nullptr ? sent : standing_places_.find(own);
 }
 
 bool Transfers::attached(fabric::PeerId id, fabric::RegionId region) {
@@ -244,6 +274,7 @@ bool Transfers::find_places() {
       if (place) {
         incoming.spread.buffer = std::make_shared<const mirror::Buffer>(std::move(*place));
         for (const auto& [rank, region] : incoming.sources) take_in(incoming, rank, region);
+        keep_place(incoming);
         worked = true;
       } else {
         // There is no room, or no memory: asked for again with the next turn.
@@ -256,6 +287,16 @@ bool Transfers::find_places() {
     }
   }
   return worked;
+}
+
+/// For what comes next from the same memory, if that may be.
+void Transfers::keep_place(Incoming& incoming) {
+  const Word& terms = incoming.spread.terms;
+  if (!terms.stays) return;
+  const auto& [from, region] = *incoming.sources.begin();
+  incoming.kept = incoming.spread.lasting = standing_places_.keep(
+      from, region, {incoming.spread.buffer, terms.origin, {.newest = terms.number}});
+  if (incoming.kept) tell_kept(from, terms);
 }
 
 /// A sender keeps each object until all have consumed it, in memory that has the same limit.
@@ -281,29 +322,30 @@ bool Transfers::can_show(Rank from, fabric::RegionId region, std::size_t bytes) 
 void Transfers::drop_done() {
   std::erase_if(incoming_, [this](const auto& named) {
     const auto& [name, incoming] = named;
-    if (incoming.done()) needed_[name.first] -= least_room(place_bytes(incoming.spread.terms));
+    if (incoming.done()) needed_[name.first] -= least_room(incoming.spread.terms.bytes);
     return incoming.done();
   });
 }
 
-/// Tells the sender of what has become whole, and whether its place stays.
+/// Tells the sender of what has become whole.
 bool Transfers::finish(Incoming& incoming) {
   if (incoming.told || !incoming.spread.transfer.whole()) return false;
   incoming.told = true;
-  Word word = incoming.spread.terms;
-  if (word.stays && !incoming.kept) {
-    const auto& [rank, region] = *incoming.sources.begin();
-    incoming.kept = standing_places_.keep(rank, region, incoming.spread.buffer, word.number);
-  }
   if (!incoming.kept)
     for (const auto& [rank, region] : incoming.sources) fabric_.release(peers_[rank], region);
-  word.stays = incoming.kept;
+  Word word = incoming.spread.terms;
   word.kind = Word::Kind::whole;
   say(origin_rank(word.origin), fabric::Lane::urgent, word);
   return true;
 }
 
 // --- words
+
+void Transfers::tell_kept(Rank to, const Word& terms) {
+  Word word = terms;
+  word.kind = Word::Kind::kept;
+  say(to, fabric::Lane::urgent, word);
+}
 
 void Transfers::say(Rank to, fabric::Lane lane, const Word& word) {
   const WireWord wire = encode(channel_, word);

@@ -8,8 +8,8 @@
 // way. A block is pushed, and a word behind it on the same lane says that it has landed. Who holds
 // everything tells the sender; when all do, the sender publishes the object's frame. So whoever
 // finds the frame has the object, no view has to decide about half of one, and nobody but its
-// sender waits for it. Of small objects that come from their sender itself the receivers keep
-// place and replica: what is sent next from the same memory begins with its blocks (`standing.h`).
+// sender waits for it. Of small objects the receivers keep place and replica: what is sent next
+// from the same memory begins with its blocks (`standing.h`).
 //
 // Where the fabric maps memory there is nothing to be sent: a member that has mapped the sender's
 // buffer holds all that is ever sent from it.
@@ -101,8 +101,9 @@ class Transfers {
     Word terms;                                    ///< an offer of it
     std::shared_ptr<const mirror::Buffer> buffer;  ///< none yet: it waits for a place
     bool offered = false;
-    RankSet attached;  ///< those to whom blocks may go
-    RankSet standing;  ///< of these, those that have a replica from before
+    RankSet attached;      ///< those to whom blocks may go
+    RankSet standing;      ///< of these, those that have a replica from before
+    bool lasting = false;  ///< others may keep what they are offered
   };
   struct Outgoing {
     std::optional<Spread> spread;  // none where memory is mapped
@@ -142,16 +143,18 @@ class Transfers {
 
   bool on_offer(Rank from, const Word& word);
   bool on_landed(Rank from, const Word& word);
-  bool begin_in_place(Rank from, const Word& word);
-  Incoming begin_incoming(const Word& terms);
-  bool on_whole(Rank from, const Word& word);
   bool on_retired(Rank from, fabric::RegionId region);
+  bool on_kept(Rank from, const Word& word);
+  Incoming begin_incoming(const Word& terms) const;
+  Incoming* begin_in_place(Rank from, const Word& word);
+  bool on_whole(Rank from, const Word& word);
   void take_in(Incoming& incoming, Rank from, fabric::RegionId region);
 
   bool begin_sending();
   void begin_spread(const mirror::Outbox::Item& item, Outgoing& outgoing);
   bool show(const mirror::Outbox::Item& item, Outgoing& outgoing);
   bool find_places();
+  void keep_place(Incoming& incoming);
   bool can_have(std::uint32_t origin, std::size_t bytes);
   bool can_show(Rank from, fabric::RegionId region, std::size_t bytes) const;
   void drop_done();
@@ -161,7 +164,9 @@ class Transfers {
   bool finish(Incoming& incoming);
   bool settle();
   void let_go();
-  void tell_retired(fabric::RegionId region, const RankSet& holders);
+  void tell_kept(Rank to, const Word& terms);
+  void tell_retired(std::uint32_t origin, fabric::RegionId region, const RankSet& holders);
+  Lent* lent(fabric::RegionId own);
   void expose(const mirror::Buffer& buffer);
   void say(Rank to, fabric::Lane lane, const Word& word);
   bool say_rest();

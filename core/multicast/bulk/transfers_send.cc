@@ -36,17 +36,19 @@ void Transfers::begin_spread(const mirror::Outbox::Item& item, Outgoing& outgoin
   terms.region_bytes = slab.memory.size();
   terms.block_bytes = home_.settings.block_bytes;
   terms.schedule = schedule_for(terms.bytes);
-  terms.stays = !fabric_.capabilities().moves && slab.memory.size() <= home_.places->limit() &&
-                terms.schedule == Kind::sequential &&
-                standing_regions_.begin(slab.region, slab.memory.size(), item.number,
-                                        home_.outbox->items().front().number);
-  for (const auto& [region, holders] : standing_regions_.take_ended())
-    tell_retired(region, holders);
+  Lent* lent = nullptr;
+  if (!fabric_.capabilities().moves && may_stand(terms.schedule) &&
+      slab.memory.size() <= home_.places->limit())
+    lent = standing_regions_.begin(slab.region, slab.memory.size(), item.number,
+                                   home_.outbox->items().front().number);
+  for (const auto& [region, ended] : standing_regions_.take_ended())
+    tell_retired(own_, region, ended.offered);
   outgoing.spread.emplace(Transfer(terms.schedule, members(), 0, terms.bytes, terms.block_bytes),
                           terms);
   outgoing.spread->buffer = item.buffer;
-  if (terms.stays)
-    outgoing.spread->attached = outgoing.spread->standing = standing_regions_.holders(slab.region);
+  if (lent == nullptr) return;
+  outgoing.spread->lasting = true;
+  outgoing.spread->attached = outgoing.spread->standing = lent->holders;
 }
 
 /// Where memory is mapped: to those who have not seen it.
@@ -78,12 +80,20 @@ bool Transfers::offer(Spread& spread) {
   if (std::exchange(spread.offered, true)) return false;
   if (spread.transfer.children().empty()) return true;
   expose(*spread.buffer);
-  Word word = spread.terms;
-  word.region = raw(spread.buffer->slab()->region);
-  word.region_bytes = spread.buffer->slab()->memory.size();
-  for (const Place child : spread.transfer.children())
-    if (const Rank to = rank_at(child, word.origin); !spread.standing.contains(to))
-      say(to, fabric::Lane::urgent, word);
+  const mirror::Slab& slab = *spread.buffer->slab();
+  Word word = spread.terms;  // what it began with here, which may have been a block
+  word.kind = Word::Kind::offer;
+  word.region = raw(slab.region);
+  word.stays = spread.lasting;
+  // Of what stays no more than its sender can fill, however large the place is.
+  if (!word.stays) word.region_bytes = slab.memory.size();
+  Lent* const of = word.stays ? lent(slab.region) : nullptr;
+  for (const Place child : spread.transfer.children()) {
+    const Rank to = rank_at(child, word.origin);
+    if (spread.standing.contains(to)) continue;
+    if (of != nullptr) of->offered.insert(to);
+    say(to, fabric::Lane::urgent, word);
+  }
   return true;
 }
 
@@ -129,6 +139,7 @@ bool Transfers::push_block(Spread& spread) {
   Word word = spread.terms;
   word.kind = Word::Kind::landed;
   word.block = move->block;
+  word.region = raw(spread.buffer->slab()->region);
   word.stays = spread.standing.contains(to);
   say(to, fabric::Lane::bulk, word);
   spread.transfer.sent();
@@ -160,8 +171,8 @@ void Transfers::let_go() {
     if (!pool.has_retired()) return;
     for (const auto& slab : pool.take_retired()) {
       if (!slab->exposed) continue;
-      tell_retired(slab->region,
-                   maps_ ? holders_[slab->region] : standing_regions_.holders(slab->region));
+      const Lent* const of = standing_regions_.find(slab->region);
+      tell_retired(own_, slab->region, of != nullptr ? of->offered : holders_[slab->region]);
       holders_.erase(slab->region);
       standing_regions_.end(slab->region);
       fabric_.conceal(slab->region);
@@ -171,10 +182,11 @@ void Transfers::let_go() {
   drop(*home_.places);
 }
 
-void Transfers::tell_retired(fabric::RegionId region, const RankSet& holders) {
+void Transfers::tell_retired(std::uint32_t origin, fabric::RegionId region,
+                             const RankSet& holders) {
   Word word;
   word.kind = Word::Kind::retired;
-  word.origin = own_;
+  word.origin = origin;
   word.region = raw(region);
   for (Rank rank = 0; rank < members(); ++rank)
     if (holders.contains(rank)) say(rank, fabric::Lane::urgent, word);

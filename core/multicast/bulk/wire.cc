@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "core/multicast/bulk/standing.h"
 #include "core/multicast/bulk/transfer.h"
 
 namespace squall::multicast::bulk {
@@ -25,14 +26,13 @@ static_assert(sizeof(Fields) == sizeof(WireWord), "no holes on the wire");
 constexpr std::size_t channel_bytes = sizeof(Fields::channel);
 
 bool makes_sense(const Word& word) {
-  if (word.kind < Word::Kind::offer || word.kind > Word::Kind::retired ||
+  if (word.kind < Word::Kind::offer || word.kind > Word::Kind::kept ||
       word.schedule > Kind::binomial_pipeline)
     return false;
   const bool begins = word.kind == Word::Kind::offer ||  //
                       (word.kind == Word::Kind::landed && word.stays);
   if (!begins) return true;
-  // Who passes an object on may not be done with it when all have consumed it.
-  if (word.stays && word.schedule != Kind::sequential) return false;
+  if (word.stays && !may_stand(word.schedule)) return false;
   return word.bytes <= most_object_bytes && word.region_bytes >= word.bytes &&
          word.region_bytes <= 2 * most_object_bytes && word.block_bytes >= least_block_bytes &&
          word.block_bytes <= most_block_bytes &&

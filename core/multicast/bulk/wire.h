@@ -22,8 +22,9 @@ struct Word {
                 ///< `stays`: all of the region, and keep it if you like
     landed,     ///< `block`, which I pushed before this. `stays`: to the replica of `region` that
                 ///< you have kept
-    whole,      ///< to its sender: I hold all of it. `stays`: I keep the replica
+    whole,      ///< to its sender: I hold all of it
     retired,    ///< my `region` goes, or your replica of it: import it no more
+    kept,       ///< to who offered it: I keep the replica of your `region`
   };
 
   Kind kind = Kind::offer;

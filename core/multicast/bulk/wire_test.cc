@@ -26,7 +26,8 @@ std::vector<Word> words() {
           lasting,
           begins,
           Word{.kind = Word::Kind::whole, .origin = 4, .number = 1},
-          Word{.kind = Word::Kind::retired, .origin = 0, .number = 0, .region = 12}};
+          Word{.kind = Word::Kind::retired, .origin = 0, .number = 0, .region = 12},
+          Word{.kind = Word::Kind::kept, .origin = 2, .number = 8, .region = 3}};
 }
 
 std::vector<std::byte> encoded(const Word& word) {
@@ -56,7 +57,7 @@ TEST_CASE("an offer of what cannot be is none, nor is a block that comes without
   };
   const auto refused = [&](auto change) { return refused_in(0, change); };
   CHECK(refused([](Word& word) { word.kind = static_cast<Word::Kind>(0); }));
-  CHECK(refused([](Word& word) { word.kind = static_cast<Word::Kind>(5); }));
+  CHECK(refused([](Word& word) { word.kind = static_cast<Word::Kind>(6); }));
   CHECK(refused([](Word& word) { word.block_bytes = 0; }));
   CHECK(refused([](Word& word) { word.block_bytes = least_block_bytes - 1; }));
   CHECK(refused([](Word& word) { word.block_bytes = most_block_bytes + 1; }));
@@ -65,7 +66,7 @@ TEST_CASE("an offer of what cannot be is none, nor is a block that comes without
   CHECK(refused([](Word& word) { word.region_bytes = UINT64_MAX; }));
   CHECK(refused([](Word& word) { word.schedule = static_cast<Kind>(4); }));
   CHECK(refused([](Word& word) { word.stays = true; }));  // others pass it on
-  CHECK(refused_in(2, [](Word& word) { word.schedule = Kind::chain; }));
+  CHECK(refused_in(2, [](Word& word) { word.schedule = Kind::binomial_pipeline; }));
   CHECK(refused_in(3, [](Word& word) { word.bytes = word.region_bytes + 1; }));
   CHECK(refused_in(3, [](Word& word) { word.block_bytes = 0; }));
   auto flags = encoded(words()[2]);
