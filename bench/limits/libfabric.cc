@@ -348,13 +348,12 @@ Result<double> stream_out(Side& side, Meeting& meeting, std::size_t bytes, std::
   const std::size_t window = endpoint->window(bytes);
   Idle idle;
   side.meet();
-  auto rate = median_of(rounds_per_measurement, [&]() -> Result<double> {
+  // Until then, and until `least` have arrived: bytes per second.
+  const auto stream = [&](Time start, Time until, std::uint64_t least) -> Result<double> {
     const std::uint64_t before = meeting.received.load(std::memory_order_relaxed);
     const auto arrived = [&] { return meeting.received.load(std::memory_order_relaxed) - before; };
-    const Time start = Monotonic::now();
-    const Time until = start + round_of(duration);
     Time now = start;
-    for (; now < until || arrived() == 0; now = Monotonic::now()) {
+    for (; now < until || arrived() < least; now = Monotonic::now()) {
       while (endpoint->in_flight() < window) {
         auto sent = endpoint->post_send(slots.get());
         if (!sent) return tl::unexpected(sent.error());
@@ -368,6 +367,16 @@ Result<double> stream_out(Side& side, Meeting& meeting, std::size_t bytes, std::
     }
     return static_cast<double>(arrived() * bytes) /
            std::chrono::duration<double>(now - start).count();
+  };
+  // All memory once, a bit at a time.
+  const Time warm_by = Monotonic::now() + longest_warm_up;
+  for (std::size_t warm = 0; warm < area && Monotonic::now() < warm_by; warm += bytes) {
+    const Time now = Monotonic::now();
+    if (auto sent = stream(now, now, 1); !sent) return sent;
+  }
+  auto rate = median_of(rounds_per_measurement, [&]() -> Result<double> {
+    const Time now = Monotonic::now();
+    return stream(now, now + round_of(duration), 1);
   });
   side.finish();
   return rate;

@@ -70,9 +70,7 @@ TEST_CASE("places are kept up to a limit, by who sends from where") {
   const auto pool = mirror::Pool::create(8 * mebibyte, region(50));
   const auto place = [&](std::uint64_t number = 0) {
     return StandingPlaces::Place{
-        std::make_shared<const mirror::Buffer>(pool->take(mebibyte).value()),
-        0,
-        {.newest = number}};
+        std::make_shared<const mirror::Buffer>(pool->take(mebibyte).value()), 0, {number, {}, {}}};
   };
   StandingPlaces places(2 * mebibyte);
   REQUIRE(places.keep(0, region(1), place(7)));

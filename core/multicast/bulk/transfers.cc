@@ -295,7 +295,7 @@ void Transfers::keep_place(Incoming& incoming) {
   if (!terms.stays) return;
   const auto& [from, region] = *incoming.sources.begin();
   incoming.kept = incoming.spread.lasting = standing_places_.keep(
-      from, region, {incoming.spread.buffer, terms.origin, {.newest = terms.number}});
+      from, region, {incoming.spread.buffer, terms.origin, {terms.number, {}, {}}});
   if (incoming.kept) tell_kept(from, terms);
 }
 
