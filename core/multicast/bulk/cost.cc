@@ -64,13 +64,6 @@ double network_ns(Kind kind, Place members, double blocks, const Times& times) {
          (1 + more + latency_per_block * (blocks - 1)) * times.latency;
 }
 
-/// Two limits, of which the larger counts; but where both are reached something always waits, who
-/// sends for a core or a core for who sends. How much is seen, not derived: with four members on
-/// two cores one that sends everything itself is a fifth slower than a tree.
-double together(double one, double other) {
-  return std::sqrt(std::hypot(one * one, other * other));
-}
-
 }  // namespace
 
 Cost default_cost(const fabric::Capabilities& capabilities) {
@@ -99,7 +92,7 @@ Duration estimate(Kind kind, Place members, std::uint64_t bytes, std::uint64_t b
       std::max(1.0, std::ceil(static_cast<double>(bytes) / static_cast<double>(block_bytes)));
   double ns = network_ns(kind, members, blocks, times);
   if (cost.at_once > 0)
-    ns = together(ns, (members - 1) * times.object / cost.at_once + times.latency);
+    ns = std::max(ns, (members - 1) * times.object / cost.at_once + times.latency);
   return Duration(std::llround(ns));
 }
 
@@ -109,6 +102,14 @@ Kind choose(Place members, std::uint64_t bytes, std::uint64_t block_bytes, const
   };
   double least = time_of(kinds[0]);
   for (const Kind kind : kinds) least = std::min(least, time_of(kind));
+  // Where the cores are the limit, who sends to all by itself is as busy as all cores together, and
+  // either waits for the other now and then: short objects go down a tree as soon as that costs
+  // the same. Not long ones, nor along a chain: a small message beside them would wait for those
+  // who pass blocks on, too (`squall bench objects --beside`).
+  constexpr std::uint64_t few_blocks = 4;
+  if (cost.at_once > 0 && members > 3 && bytes <= few_blocks * block_bytes &&
+      time_of(Kind::binomial_tree) <= worth * least)
+    return Kind::binomial_tree;
   return *std::ranges::find_if(kinds, [&](Kind kind) { return time_of(kind) <= worth * least; });
 }
 
