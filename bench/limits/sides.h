@@ -76,7 +76,7 @@ inline Duration round_of(Duration duration) {
   return duration / rounds_per_measurement;
 }
 /// Before a measurement all its memory is used once as it will be: of some virtual machines the
-/// first use costs twenty times as much as those after it, by the kernel even where the program has
+/// first use costs many times as much as those after it, by the kernel even where the program has
 /// written the page before (their page tables are filled in by faults, one for each mode). No
 /// longer than this.
 inline constexpr Duration longest_warm_up = 5s;
