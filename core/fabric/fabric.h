@@ -53,8 +53,8 @@ struct Capabilities {
   /// last 100 ms, 10 ms for the rest of a second, then 20 ms.
   bool can_wait = false;
   bool detects_loss = false;  ///< a dead peer becomes a `lost` event by itself
-  /// A peer may go on over another network when one fails; it does not while there are replicas of
-  /// large objects of its, which end at the latest when the objects are whole, therefore.
+  /// When a network fails, a peer may go on over another one; but not while a large object's region
+  /// of its is imported over that which failed. So nobody keeps such a replica for later.
   bool moves = false;
   std::size_t max_message_bytes = 0;
   /// Pushes and messages of at most this many bytes are copied when they are queued; the source

@@ -151,6 +151,7 @@ class Transfers {
   void take_in(Incoming& incoming, Rank from, fabric::RegionId region);
 
   bool begin_sending();
+  Word terms_of(const mirror::Outbox::Item& item) const;
   void begin_spread(const mirror::Outbox::Item& item, Outgoing& outgoing);
   bool show(const mirror::Outbox::Item& item, Outgoing& outgoing);
   bool find_places();

@@ -25,8 +25,7 @@ bool Transfers::begin_sending() {
   return worked;
 }
 
-void Transfers::begin_spread(const mirror::Outbox::Item& item, Outgoing& outgoing) {
-  expose(*item.buffer);
+Word Transfers::terms_of(const mirror::Outbox::Item& item) const {
   const mirror::Slab& slab = *item.buffer->slab();
   Word terms;
   terms.origin = own_;
@@ -35,6 +34,13 @@ void Transfers::begin_spread(const mirror::Outbox::Item& item, Outgoing& outgoin
   terms.bytes = item.buffer->size();
   terms.region_bytes = slab.memory.size();
   terms.block_bytes = home_.settings.block_bytes;
+  return terms;
+}
+
+void Transfers::begin_spread(const mirror::Outbox::Item& item, Outgoing& outgoing) {
+  expose(*item.buffer);
+  const mirror::Slab& slab = *item.buffer->slab();
+  Word terms = terms_of(item);
   terms.schedule = schedule_for(terms.bytes);
   Lent* lent = nullptr;
   if (!fabric_.capabilities().moves && may_stand(terms.schedule) &&
@@ -62,14 +68,7 @@ bool Transfers::show(const mirror::Outbox::Item& item, Outgoing& outgoing) {
     if (rank == self_ || holders->second.contains(rank) || outgoing.offered.contains(rank))
       continue;
     outgoing.offered.insert(rank);
-    Word word;
-    word.origin = own_;
-    word.number = item.number;
-    word.region = raw(slab.region);
-    word.bytes = item.buffer->size();
-    word.region_bytes = slab.memory.size();
-    word.block_bytes = home_.settings.block_bytes;
-    say(rank, fabric::Lane::urgent, word);
+    say(rank, fabric::Lane::urgent, terms_of(item));
     worked = true;
   }
   return worked;
