@@ -13,6 +13,7 @@
 #include "core/base/time.h"
 #include "groups/node.h"
 #include "test/groups/member.h"
+#include "test/groups/moment.h"
 #include "test/groups/process.h"
 #include "test/groups/stream.h"
 
@@ -24,7 +25,7 @@ Time soon() {
 }
 
 /// The survivors know in time who is gone.
-void expect_stop(Process& survivor, Time since, std::string_view victim) {
+void expect_stop(Process& survivor, const Moment& since, std::string_view victim) {
   expect_stopped(survivor, since + notice, fmt::format("member {} was lost", victim));
 }
 
@@ -35,7 +36,7 @@ void one_goes(std::size_t victim, Leave leave) {
   seats.each([](Config& config) { config.survive_losses = false; });
   auto members = start_members(seats, stream);
   for (auto& member : members) member->expect_word("flowing");
-  const Time since = Monotonic::now();
+  const Moment since = Moment::now();
   leave(*members[victim]);
   for (std::size_t seat = 0; seat < members.size(); ++seat)
     if (seat != victim) expect_stop(*members[seat], since, seats.configs[victim].name);
@@ -54,7 +55,7 @@ void one_goes_the_others_go_on(Rank victim, Leave leave) {
   Seats seats(3, fabric_name);
   auto members = start_members(seats, stream);
   for (auto& member : members) member->expect_word("flowing");
-  const Time since = Monotonic::now();
+  const Moment since = Moment::now();
   leave(*members[victim]);
   std::vector<Process*> survivors;
   for (Rank seat = 0; seat < members.size(); ++seat)
@@ -137,7 +138,7 @@ TEST_CASE("survivors that exit at once are not named instead of the one that die
       line.say(stopped_word(*node->stopped()));
     });
     for (auto& member : members) member->expect_word("up");
-    const Time since = Monotonic::now();
+    const Moment since = Moment::now();
     members[1]->signal(SIGKILL);
     for (const std::size_t seat : {0, 2, 3}) expect_stop(*members[seat], since, "b");
   }

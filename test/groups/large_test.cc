@@ -11,6 +11,7 @@
 #include "core/base/time.h"
 #include "groups/node.h"
 #include "test/groups/member.h"
+#include "test/groups/moment.h"
 #include "test/groups/process.h"
 #include "test/groups/stream.h"
 
@@ -42,7 +43,7 @@ void one_is_killed(Rank victim, Schedule schedule) {
   LargeSeats seats(4, schedule);
   auto members = start_members(seats, stream_mixed);
   for (auto& member : members) member->expect_word("flowing");
-  const Time since = Monotonic::now();
+  const Moment since = Moment::now();
   members[victim]->signal(SIGKILL);
   std::vector<Process*> survivors;
   for (Rank seat = 0; seat < members.size(); ++seat)
@@ -66,11 +67,11 @@ TEST_CASE(
   seats.each([](Config& config) { config.failure_timeout = stop_timeout; });
   auto members = start_members(seats, stream_mixed);
   for (auto& member : members) member->expect_word("flowing");
-  const Time since = Monotonic::now();
+  const Moment since = Moment::now();
   members[2]->signal(SIGSTOP);
   for (const std::size_t seat : {0, 1}) expect_view(*members[seat], since + 2 * notice, {"c"});
   members[2]->signal(SIGCONT);
-  expect_stopped(*members[2], Monotonic::now() + 2 * notice, "without this member");
+  expect_stopped(*members[2], Moment::now() + 2 * notice, "without this member");
   members[2]->say("trace");
   static_cast<void>(members[2]->hear());
   const std::string stopped = members[2]->hear();
@@ -90,7 +91,7 @@ TEST_CASE("a member is stopped in the delivery of an object: its bytes stay as t
   });
   for (auto& member : members) member->expect_word("flowing");
   members[2]->expect_word("inside");
-  const Time stopped_at = Monotonic::now();
+  const Moment stopped_at = Moment::now();
   members[2]->signal(SIGSTOP);
   std::vector<Process*> survivors{members[0].get(), members[1].get()};
   for (Process* survivor : survivors)
@@ -108,7 +109,7 @@ TEST_CASE("a member is stopped in the delivery of an object: its bytes stay as t
   members[2]->signal(SIGCONT);
   members[2]->say("go on");
   members[2]->expect_word("same");
-  expect_stopped(*members[2], Monotonic::now() + stop_timeout + notice, "without this member");
+  expect_stopped(*members[2], Moment::now() + stop_timeout + notice, "without this member");
   members[2]->say("end");
   members[2]->expect_end();
   check_traces(finish(survivors), "total | stable", {.dead = {2}, .message = mixed});
@@ -127,7 +128,7 @@ TEST_CASE("objects of every schedule, from all members, while one of them leaves
     REQUIRE_MESSAGE(!traces[1].starts_with("stopped"), traces[1]);
     members[1]->expect_end();
     for (const std::size_t seat : {0, 2}) {
-      expect_view(*members[seat], Monotonic::now() + notice, {"b"});
+      expect_view(*members[seat], Moment::now() + notice, {"b"});
       members[seat]->say("enough");
     }
     for (const std::size_t seat : {0, 2}) {

@@ -11,6 +11,7 @@
 #include "core/base/time.h"
 #include "test/groups/cut.h"
 #include "test/groups/member.h"
+#include "test/groups/moment.h"
 #include "test/groups/process.h"
 #include "test/groups/stream.h"
 
@@ -112,7 +113,7 @@ TEST_CASE("a member is killed after its links have moved: the others go on in a 
   if (!group.why_not.empty()) return;
   CHECK(cut_shared_memory(group.pid(0), group.pid(2)) == 2);
   group.flow(300);
-  const Time killed = Monotonic::now();
+  const Moment killed = Moment::now();
   group.members[2]->signal(SIGKILL);
   group.members[2].reset();
   for (Process* member : group.all()) expect_view(*member, killed + 2s + notice, {"c"});

@@ -13,6 +13,7 @@
 #include "core/base/time.h"
 #include "groups/node.h"
 #include "test/groups/member.h"
+#include "test/groups/moment.h"
 #include "test/groups/process.h"
 #include "test/groups/stream.h"
 
@@ -40,7 +41,7 @@ TEST_CASE("stop_then_continue: who was stopped until it was expelled sends and d
     CAPTURE(victim);
     Seats seats(3, fabric_name);
     auto members = flowing(seats, stream);
-    const Time stopped_at = Monotonic::now();
+    const Moment stopped_at = Moment::now();
     members[victim]->signal(SIGSTOP);
     std::vector<Process*> survivors;
     for (Rank seat = 0; seat < 3; ++seat)
@@ -57,7 +58,7 @@ TEST_CASE("stop_then_continue: who was stopped until it was expelled sends and d
                     view.text);
     }
     CHECK(missed);
-    const Time continued_at = Monotonic::now();
+    const Moment continued_at = Moment::now();
     members[victim]->signal(SIGCONT);
     expect_stopped(*members[victim], continued_at + timeout + notice,
                    "the others have gone on without this member");
@@ -84,7 +85,7 @@ TEST_CASE("stop_then_continue: in the middle of a delivery, whose bytes stay as 
     });
     for (auto& member : members) member->expect_word("flowing");
     members[victim]->expect_word("inside");
-    const Time stopped_at = Monotonic::now();
+    const Moment stopped_at = Moment::now();
     members[victim]->signal(SIGSTOP);
     std::vector<Process*> survivors;
     for (Rank seat = 0; seat < 3; ++seat)
@@ -99,7 +100,7 @@ TEST_CASE("stop_then_continue: in the middle of a delivery, whose bytes stay as 
       }
     }
     members[victim]->signal(SIGCONT);
-    const Time continued_at = Monotonic::now();
+    const Moment continued_at = Moment::now();
     members[victim]->say("go on");
     members[victim]->expect_word("same");
     expect_stopped(*members[victim], continued_at + timeout + notice,
@@ -116,7 +117,7 @@ TEST_CASE("write_to_a_dead_peer_blocks: a view comes in time, however much is on
   // More than a socket's buffers hold.
   seats.each([](Config& config) { config.groups[0].ring_bytes = std::size_t{16} << 20; });
   auto members = flowing(seats, flood);
-  const Time stopped_at = Monotonic::now();
+  const Moment stopped_at = Moment::now();
   members[1]->signal(SIGSTOP);
   std::vector<Process*> survivors{members[0].get(), members[2].get()};
   for (Process* survivor : survivors) expect_view(*survivor, stopped_at + timeout + notice, {"b"});
@@ -133,7 +134,7 @@ TEST_CASE("no_majority: one of three that is left alone delivers nothing, and st
     members[1]->signal(SIGSTOP);
     members[0]->signal(signal);
     members[2]->signal(signal);
-    const Time since = Monotonic::now();
+    const Moment since = Moment::now();
     members[1]->signal(SIGCONT);
     const Word stop = expect_stopped(*members[1], since + 3 * timeout + notice,
                                      "no majority of the view is left: member a was lost: ");

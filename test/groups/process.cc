@@ -17,11 +17,17 @@
 #include <random>
 #include <stdexcept>
 #include <utility>
+#include <vector>
 
 namespace squall::group_tests {
 namespace {
 
 constexpr std::string_view broken = "broken: ";
+
+std::vector<const Process*>& all_processes() {
+  static std::vector<const Process*> all;
+  return all;
+}
 
 /// The pid, and this side's end of the line.
 std::pair<pid_t, int> start(const Process::Play& play) {
@@ -109,9 +115,12 @@ Process::Process(const Play& play)
         const auto [pid, end] = start(play);
         pid_ = pid;
         return end;
-      }()) {}
+      }()) {
+  all_processes().push_back(this);
+}
 
 Process::~Process() {
+  std::erase(all_processes(), this);
   if (pid_ <= 0) return;
   kill(pid_, SIGKILL);
   waitpid(pid_, nullptr, 0);
@@ -161,6 +170,13 @@ void Process::expect_end(Duration limit) {
 
 void expect(bool condition, std::string_view what) {
   if (!condition) throw std::runtime_error(std::string(what));
+}
+
+std::vector<pid_t> running_processes() {
+  std::vector<pid_t> pids;
+  for (const Process* process : all_processes())
+    if (process->pid() > 0) pids.push_back(process->pid());
+  return pids;
 }
 
 std::string own_host() {

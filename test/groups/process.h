@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/base/time.h"
 
@@ -71,6 +72,9 @@ class Process {
   pid_t pid_;
   Line line_;
 };
+
+/// Those that have not ended, as far as this test knows.
+std::vector<pid_t> running_processes();
 
 /// An address of this test's own, on which nobody else has the ports. (In a sandbox the number of
 /// the process is no such thing.)

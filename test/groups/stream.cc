@@ -180,21 +180,31 @@ Word word_of(const std::string& said) {
           said.substr(second + 1)};
 }
 
-Word expect_view(Process& member, Time limit, const std::vector<std::string>& gone) {
+namespace {
+
+void expect_before(Time at, const Moment& limit, std::string_view what) {
+  const Time last = limit.time();
+  CHECK_MESSAGE(at < last, what << ", " << (at - last) / 1ms << " ms late, although "
+                                << limit.kept() / 1ms << " ms were kept from the members");
+}
+
+}  // namespace
+
+Word expect_view(Process& member, const Moment& limit, const std::vector<std::string>& gone) {
   const std::string said = member.hear();
   REQUIRE_MESSAGE(said.starts_with("view "), said);
   Word word = word_of(said);
-  CHECK_MESSAGE(word.at < limit, said << ", " << (word.at - limit) / 1ms << " ms late");
+  expect_before(word.at, limit, said);
   for (const std::string& name : gone)
     CHECK_MESSAGE(word.text.find(name + ": ") != word.text.npos, said);
   return word;
 }
 
-Word expect_stopped(Process& member, Time limit, std::string_view why) {
+Word expect_stopped(Process& member, const Moment& limit, std::string_view why) {
   const std::string said = member.hear();
   REQUIRE_MESSAGE(said.starts_with("stopped "), said);
   Word word = word_of(said);
-  CHECK_MESSAGE(word.at < limit, said << ", " << (word.at - limit) / 1ms << " ms late");
+  expect_before(word.at, limit, said);
   CHECK_MESSAGE(word.text.find(why) != word.text.npos, said);
   return word;
 }
@@ -210,10 +220,10 @@ std::vector<std::string> finish(const std::vector<Process*>& members) {
   return traces;
 }
 
-std::string last_trace(Process& member, Time limit) {
+std::string last_trace(Process& member, const Moment& limit) {
   member.say("trace");
   const Word last = word_of(member.hear());
-  CHECK_MESSAGE(last.at < limit, "it still delivered " << (last.at - limit) / 1ms << " ms after");
+  expect_before(last.at, limit, "its last delivery");
   std::string trace = member.hear();
   member.say("end");
   member.expect_end();

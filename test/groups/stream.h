@@ -8,6 +8,7 @@
 
 #include "core/base/time.h"
 #include "test/groups/member.h"
+#include "test/groups/moment.h"
 #include "test/groups/process.h"
 
 namespace squall::group_tests {
@@ -49,13 +50,13 @@ Word word_of(const std::string& said);
 
 /// The next word of a member, which must be a view that came before `limit`, and says of each of
 /// `gone` (by name) why. Returns it.
-Word expect_view(Process& member, Time limit, const std::vector<std::string>& gone);
+Word expect_view(Process& member, const Moment& limit, const std::vector<std::string>& gone);
 /// The next word, which must be that the node stopped, before `limit`, and says `why`.
-Word expect_stopped(Process& member, Time limit, std::string_view why);
+Word expect_stopped(Process& member, const Moment& limit, std::string_view why);
 
 /// The end of those that go on, in good order: their traces.
 std::vector<std::string> finish(const std::vector<Process*>& members);
 /// Of a member that has stopped: its trace. It has delivered nothing after `limit`.
-std::string last_trace(Process& member, Time limit);
+std::string last_trace(Process& member, const Moment& limit);
 
 }  // namespace squall::group_tests

@@ -27,6 +27,7 @@ using group_tests::cut_shared_memory;
 using group_tests::expect_view;
 using group_tests::finish;
 using group_tests::Line;
+using group_tests::Moment;
 using group_tests::patience;
 using group_tests::Process;
 
@@ -123,7 +124,7 @@ TEST_CASE("a member is killed, on either host: the others go on in the next view
     CAPTURE(victim);
     SharedHosts hosts({0, 0, 1, 1}, 4);
     hosts.flow({0, 1, 2, 3});
-    const Time killed = Monotonic::now();
+    const Moment killed = Moment::now();
     hosts.members[victim]->signal(SIGKILL);
     std::vector<Process*> left;
     for (const std::size_t seat : {0, 1, 2, 3})
@@ -161,7 +162,7 @@ TEST_CASE("a host is cut off: its members stop, and those of the other go on") {
   if (no_two_hosts()) return;
   SharedHosts hosts({0, 0, 1}, 3);
   hosts.flow({0, 1, 2});
-  const Time cut = Monotonic::now();
+  const Moment cut = Moment::now();
   hosts.network.link_down(1);
   for (Process* member : hosts.some({0, 1})) expect_view(*member, cut + 2s + time_to_notice, {"c"});
   group_tests::expect_stopped(*hosts.members[2], cut + 6s + time_to_notice,

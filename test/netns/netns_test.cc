@@ -28,6 +28,7 @@ using group_tests::expect_stopped;
 using group_tests::expect_view;
 using group_tests::finish;
 using group_tests::last_trace;
+using group_tests::Moment;
 using group_tests::Process;
 using group_tests::Word;
 
@@ -101,7 +102,7 @@ bool says_one_of(std::string_view text, const auto& parts) {
 
 /// Those that go on come to views without the lost, until all those are out; returns when the first
 /// of them had the first of these views. They may be lost one after the other.
-Time expect_views(Hosts& hosts, const Sides& sides, Time cut) {
+Time expect_views(Hosts& hosts, const Sides& sides, const Moment& cut) {
   Time first = Time::max();
   int saw = 0;
   for (const std::size_t seat : sides.go_on) {
@@ -125,7 +126,7 @@ Time expect_views(Hosts& hosts, const Sides& sides, Time cut) {
 
 /// The rest of the story of a cut: the lost stop by `limit`, each for one of these reasons, having
 /// delivered nothing after `view`; the others end in good order, and have all.
-void end_after(Hosts& hosts, const Sides& sides, Time view, Time limit,
+void end_after(Hosts& hosts, const Sides& sides, const Moment& view, const Moment& limit,
                std::initializer_list<std::string_view> whys) {
   for (const std::size_t seat : sides.lost) {
     const Word stop = expect_stopped(*hosts.members[seat], limit, "");
@@ -148,7 +149,7 @@ TEST_CASE("a link goes down: the others go on in time, and who is cut off says s
     Hosts hosts(3);
     Sides sides{{0, 1, 2}, {victim}};
     std::erase(sides.go_on, victim);
-    const Time cut = Monotonic::now();
+    const Moment cut = Moment::now();
     hosts.network.link_down(victim);
     const Time view = expect_views(hosts, sides, cut);
     end_after(hosts, sides, view, cut + 3 * timeout + notice, {alone});
@@ -165,7 +166,7 @@ TEST_CASE("a link loses one direction: one of its two ends is lost, and nobody e
     CAPTURE(hole.to);
     Hosts hosts(3);
     const std::size_t third = 3 - hole.from - hole.to;
-    const Time cut = Monotonic::now();
+    const Moment cut = Moment::now();
     hosts.network.blackhole(hole.from, hole.to);
     // The earlier one's word spreads; the later one may have noticed, and agreed with the third,
     // before that.
@@ -186,7 +187,7 @@ TEST_CASE("a link loses one direction: one of its two ends is lost, and nobody e
 TEST_CASE("a host hears nobody, and is heard by all: it alone is lost") {
   if (skips()) return;
   Hosts hosts(3);
-  const Time cut = Monotonic::now();
+  const Moment cut = Moment::now();
   hosts.network.blackhole(0, 2);
   hosts.network.blackhole(1, 2);
   const Sides sides{{0, 1}, {2}};
@@ -205,7 +206,7 @@ TEST_CASE("no_majority: of a group cut in two, the minority delivers nothing and
   for (const Sides& sides : cuts) {
     CAPTURE(fmt::format("{}", fmt::join(sides.lost, ",")));
     Hosts hosts(sides.go_on.size() + sides.lost.size());
-    const Time cut = Monotonic::now();
+    const Moment cut = Moment::now();
     hosts.network.partition(sides.go_on, sides.lost);
     const Time view = expect_views(hosts, sides, cut);
     end_after(hosts, sides, view, cut + 3 * timeout + notice, {alone});
@@ -216,7 +217,7 @@ TEST_CASE("a cut that heals when the majority has gone on: the minority stops, t
   if (skips()) return;
   for (const Sides& sides : {Sides{{0, 1}, {2}}, Sides{{0, 3, 4}, {1, 2}}}) {
     Hosts hosts(sides.go_on.size() + sides.lost.size());
-    const Time cut = Monotonic::now();
+    const Moment cut = Moment::now();
     hosts.network.partition(sides.go_on, sides.lost);
     expect_views(hosts, sides, cut);
     hosts.network.heal();
@@ -224,7 +225,7 @@ TEST_CASE("a cut that heals when the majority has gone on: the minority stops, t
     // tries, so the news may take as long as the cut did. Heartbeats that were on their way when
     // the others went on may come before it: then it has contact, and may deliver what was stable
     // in the old view. That the others have delivered the same there, the checker knows.
-    const Time limit = cut + 3 * timeout + notice;
+    const Moment limit = cut + 3 * timeout + notice;
     end_after(hosts, sides, limit, limit, {alone, left_behind});
   }
 }
@@ -251,11 +252,11 @@ TEST_CASE("a link that goes down and comes back within the timeout costs nobody 
 TEST_CASE("a host stops and continues: it is out, and says so") {
   if (skips()) return;
   Hosts hosts(3);
-  const Time cut = Monotonic::now();
+  const Moment cut = Moment::now();
   hosts.members[1]->signal(SIGSTOP);
   const Sides sides{{0, 2}, {1}};
   expect_views(hosts, sides, cut);
-  const Time continued = Monotonic::now();
+  const Moment continued = Moment::now();
   hosts.members[1]->signal(SIGCONT);
   // What it held when it was stopped it may deliver when it goes on.
   end_after(hosts, sides, continued + timeout / 2, continued + timeout + notice, {left_behind});
