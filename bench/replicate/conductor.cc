@@ -66,7 +66,7 @@ int Conductor::run() {
     if (news->message)
       on_message(news->member, *news->message);
     else if (!news->clean_exit && !failed_[news->member])
-      ended_.push_back({news->member, fmt::format("it ended unexpectedly ({})", news->how), false});
+      on_end(news->member, news->how);
     if (any_failed() && deadline_ == never) deadline_ = Monotonic::now() + last_words;
   }
   bar_.clear();
@@ -98,11 +98,6 @@ void Conductor::on_message(unsigned member, const json& message) {
     on_failure(member, message.value("failed", ""), message.value("caused_by", "") != "");
   } else if (message.contains("done")) {
     summaries_[member] = summary_from(message["done"]);
-    if (plot_.joiner && !called_) {
-      called_ = true;
-      crew_.tell(*plot_.joiner, {{"join", false}});
-      say("it was over before another one could join");
-    }
   }
 }
 
@@ -137,7 +132,14 @@ void Conductor::say(const std::string& line) {
 
 void Conductor::on_failure(unsigned member, const std::string& what, bool secondary) {
   failed_[member] = true;
-  told_.push_back({member, what, secondary});
+  // Whoever was told to stop because of another says only that.
+  if (!hung_up_ || bench::interrupted()) told_.push_back({member, what, secondary});
+}
+
+void Conductor::on_end(unsigned member, const std::string& how) {
+  ended_.push_back({member, fmt::format("it ended unexpectedly ({})", how), false});
+  // The others may be waiting for it, and cannot know.
+  if (member == plot_.joiner) failed_[member] = true;
 }
 
 /// Causes only, unless nobody knows one; what all say is said once.

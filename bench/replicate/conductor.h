@@ -36,6 +36,7 @@ class Conductor {
   void on_progress(std::uint64_t files, std::uint64_t bytes);
   void on_view(const nlohmann::json& view);
   void on_failure(unsigned member, const std::string& what, bool secondary);
+  void on_end(unsigned member, const std::string& how);
   void say(const std::string& line);
   void explain() const;
   int finish() const;

@@ -92,6 +92,7 @@ class Member final : public RecordSink {
   Summary summary_;
   std::optional<Time> first_record_;
   Time look_around_{};
+  bool awaits_ = false;
 
   // at the sender
   Reservation reservation_;
@@ -142,6 +143,7 @@ void Member::forget_the_gone() {
 
 void Member::on_view(const ViewChange& change) {
   forget_the_gone();
+  if (is_here(job_.awaits)) awaits_ = false;
   watcher_.view(change);
   // Everybody has delivered the same until here: who has the end needs the sender no more.
   if (is_here(job_.sender) || !store_ || store_->ended()) return;
@@ -310,12 +312,12 @@ Result<> Member::replicate() {
   return {};
 }
 
-/// Tells its digest, waits for everybody's who is there, compares.
+/// Tells its digest, waits for everybody's who is there or awaited, compares.
 Result<> Member::agree() {
   const Digest::Value mine = journal_->digest();
   if (auto told = tell(Complete{mine}, never); !told) return told;
   const auto said = [&](const squall::Member& member) { return complete_.contains(member.name); };
-  while (!std::ranges::all_of(node_.view()->members, said))
+  while (awaits_ || !std::ranges::all_of(node_.view()->members, said))
     if (auto stepped = step(); !stepped) return stepped;
   for (const auto& [name, digest] : complete_)
     if (digest != mine)
@@ -337,6 +339,7 @@ void Member::say_why() {
 tl::expected<Summary, Trouble> Member::run() {
   summary_.fabric = node_.fabric();
   summary_.sender = job_.sender == name_of(node_.rank());
+  awaits_ = !job_.awaits.empty() && !is_here(job_.awaits);
   auto done = open();
   if (!done) give_up(done.error());
   files_.on_state(state_of_files());

@@ -2,7 +2,8 @@
 // One member of a replication, from the started node to equal digests everywhere. Two groups: the
 // sender's records in `files`; in `status` every member says how it ended, so that one that fails
 // (a full disk, a file that changed) stops the others with its message. A member that dies is not
-// waited for, unless it is the sender; one that joins gets what was written before it came.
+// waited for, unless it is the sender; one that joins gets what was written before it came, and one
+// that is awaited finds the others there.
 // Turns a poll-driven node; one thread.
 
 #include <cstdint>
@@ -30,6 +31,7 @@ struct Job {
   std::string sender;           ///< the name of the member that sends
   std::vector<Source> sources;  ///< read by the sender only
   std::string out;
+  std::string awaits;  ///< it does not end before a member of this name has been in; empty: nobody
 };
 
 struct Summary {

@@ -65,13 +65,15 @@ int replicate_here(const Options& options, const Config& config, const std::vect
                      "members are called a, b, c and so on"});
   if (options.join) plot.joiner = options.members;
   const unsigned joiners = options.join ? 1 : 0;
-  auto crew = bench::Crew::start({{"member", "replicate"},
-                                  options.members + joiners,
-                                  config,
-                                  [&](unsigned) {
-                                    return json{{"sources", paths}, {"out", out}};
-                                  },
-                                  joiners});
+  const std::string awaits = options.join ? bench::member_name(*plot.joiner) : std::string{};
+  auto crew =
+      bench::Crew::start({{"member", "replicate"},
+                          options.members + joiners,
+                          config,
+                          [&](unsigned) {
+                            return json{{"sources", paths}, {"out", out}, {"awaits", awaits}};
+                          },
+                          joiners});
   if (!crew) return complain(crew.error());
   const unsigned wanted = options.members + joiners - (plot.kill ? 1 : 0);
   return Conductor(*crew, totals, wanted, plot).run();
@@ -97,7 +99,7 @@ int replicate_across_hosts(const Options& options, Config config) {
   auto sender = set_groups(config);
   if (!sender) return complain(sender.error());
 
-  Job job{*sender, {}, options.out};
+  Job job{*sender, {}, options.out, {}};
   Totals totals;
   if (job.sender == config.name) {
     if (options.join)
@@ -180,14 +182,11 @@ int replicate_as_member() {
   Config config = link->config();
   auto sender = set_groups(config);
   if (!sender) return failed({sender.error(), {}});
-  Job job{*sender, {}, text_from(link->task().at("out"))};
+  Job job{*sender, {}, text_from(link->task().at("out")), link->task().at("awaits")};
   for (const json& source : link->task().at("sources"))
     job.sources.push_back({text_from(source.at("path")), text_from(source.at("as"))});
-  // Who joins waits to be called; or it is not wanted.
-  if (config.start == Start::join) {
-    const auto called = link->channel().receive_until(never);
-    if (!called || !called->value("join", false)) return 0;
-  }
+  // Who joins waits to be called; or the command ends before that.
+  if (config.start == Start::join && !link->channel().receive_until(never)) return 0;
   auto node = Node::start(config);
   if (!node) return failed({node.error(), {}});
   TellsCommand watcher(*link, *sender == config.name);

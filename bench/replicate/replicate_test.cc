@@ -301,6 +301,32 @@ TEST_CASE("one of three is killed in the middle, one more joins, and all have th
   }
 }
 
+TEST_CASE("who joins is waited for, however soon all is done") {
+  const Scratch scratch;
+  make_tree(scratch / "in");
+  Squall squall({"replicate", scratch / "in", "--fabric", "tcp", "--kill", "b", "--join",
+                 "--node-failure-timeout", "20000", "--out", scratch / "out"});
+  const int status = squall.wait();
+  const std::string& said = squall.output();
+  REQUIRE_MESSAGE(status == 0, said);
+  CHECK_MESSAGE(said.find(": a, c, d; came: d") != std::string::npos, said);
+  CHECK_MESSAGE(said.find("to 3 members") != std::string::npos, said);
+  CHECK(picture(scratch / "out" / "d") == picture(scratch / "in"));
+}
+
+TEST_CASE("a joiner that dies before it is in is named, and waited for no longer") {
+  const Scratch scratch;
+  fs::create_directories(scratch / "in");
+  write_large(scratch / "in" / "large", 64 << 20);  // it is called when a third of that is there
+  Squall squall({"replicate", scratch / "in", "--join", "--out", scratch / "out"});
+  kill(squall.members(4)[3], SIGKILL);
+  CHECK(squall.wait() == 1);
+  const std::string& said = squall.output();
+  CHECK_MESSAGE(said.find("member d: it ended unexpectedly (killed by signal 9)") != said.npos,
+                said);
+  CHECK_MESSAGE(said.find("told to stop") == said.npos, said);
+}
+
 TEST_CASE("Ctrl-C ends members and command, and cleans up") {
   const Scratch scratch;
   fs::create_directories(scratch / "in");
