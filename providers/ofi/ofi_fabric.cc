@@ -246,11 +246,14 @@ Result<const std::byte*> OfiFabric::import(PeerId id, RegionId region, std::size
   Peer* peer = find(id);
   if (peer == nullptr || !peer->live())
     return fail(Code::lost, fmt::format("peer {} is lost", static_cast<std::uint32_t>(id)));
-  auto replica = peer->replicas.add(region, bytes);
-  if (!replica) return replica;
-  batch(*peer, Lane::urgent).control(EntryKind::import, region, bytes);
-  touch(*peer);
-  return replica;
+  // One write at least: a mirror that is shorter changes by words.
+  const bool written =
+      transport_->most_write_bytes(Lane::urgent) != 0 && bytes >= least_write_bytes;
+  const auto added = peer->replicas.add(region, bytes, written ? transport_->writes() : nullptr);
+  if (!added) return tl::unexpected(added.error());
+  const Replica& mirror = **added;
+  import_at(*peer, region, bytes, mirror.written.get());
+  return mirror.bytes().data();
 }
 
 Result<const std::byte*> OfiFabric::import_object(PeerId id, RegionId region, std::size_t bytes,
@@ -267,11 +270,16 @@ Result<const std::byte*> OfiFabric::import_object(PeerId id, RegionId region, st
     open = open_memories_.get(*domain, place);
   auto replica = peer->replicas.add_object(region, place, open);
   if (!replica) return replica;
-  batch(*peer, Lane::urgent)
-      .control(EntryKind::import, region, bytes,
-               open ? std::as_bytes(std::span(&open->target(), 1)) : Bytes());
-  touch(*peer);
+  import_at(*peer, region, bytes, open.get());
   return replica;
+}
+
+/// Asks for it, to be written into that memory, if there is any.
+void OfiFabric::import_at(Peer& peer, RegionId region, std::size_t bytes, const OpenMemory* open) {
+  batch(peer, Lane::urgent)
+      .control(EntryKind::import, region, bytes,
+               open != nullptr ? std::as_bytes(std::span(&open->target(), 1)) : Bytes());
+  touch(peer);
 }
 
 void OfiFabric::release(PeerId id, RegionId region) {
@@ -300,8 +308,8 @@ void OfiFabric::queue_push(RegionId id, Region& mine, const Region::Importer& im
   offset = std::min(offset, end);
   if (offset == end && token == 0) return;
   Peer& peer = *find(importer.peer);
-  const bool writes = lane == Lane::bulk && importer.target && end - offset >= least_write_bytes &&
-                      transport_->writes() != nullptr &&
+  const bool writes = importer.target && end - offset >= least_write_bytes &&
+                      transport_->most_write_bytes(lane) != 0 &&
                       mine.memory.writable_from(*transport_->writes());
   for (std::size_t step = 0;; offset += step) {
     step = std::min(end - offset, entry_bytes);
@@ -369,7 +377,7 @@ bool OfiFabric::pump(Peer& peer) {
           writes ? transport_->begin_write(peer.id, lane) : transport_->begin(peer.id, lane);
       if (wire == nullptr) break;
       if (writes)
-        queued.build_write(transport_->most_write_bytes(), *wire);
+        queued.build_write(transport_->most_write_bytes(lane), *wire);
       else
         queued.build(transport_->limits(lane), transport_->header(peer.id, lane), *wire);
       if (wire->reference_count != 0) ++peer.referring[static_cast<std::size_t>(lane)];

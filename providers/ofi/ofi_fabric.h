@@ -94,6 +94,7 @@ class OfiFabric final : public fabric::Fabric, private Transport::Sink {
   void queue_push(RegionId region, Region& mine, const Region::Importer& importer,
                   std::size_t offset, std::size_t bytes, Lane lane, TokenIndex token);
   void serve_import(RegionId region, const Region::Importer& importer);
+  void import_at(Peer& peer, RegionId region, std::size_t bytes, const OpenMemory* open);
   void end_import(Peer& peer, RegionId region);
   void leave_regions(PeerId peer);
   void let_go();

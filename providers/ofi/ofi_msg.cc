@@ -39,7 +39,6 @@ Result<std::unique_ptr<Transport>> MsgTransport::open(std::string_view provider,
   if (!most) return tl::unexpected(most.error());
   std::unique_ptr<MsgTransport> made(new MsgTransport);
   made->domain_ = std::move(*domain);
-  made->most_write_bytes_ = *most;
   auto queue = Queue::open(*made->domain_, true, !as_verbs);
   if (!queue) return tl::unexpected(queue.error());
   made->queue_ = std::move(*queue);
@@ -61,7 +60,15 @@ Result<std::unique_ptr<Transport>> MsgTransport::open(std::string_view provider,
   bulk = urgent;
   bulk.window = 2;
   if (bulk.limits.references != 0) bulk.limits.referred_bytes = std::size_t{64} << 10;
-  if (made->domain_->writes()) bulk.write_window_bytes = 4 * write_bytes;
+  if (made->domain_->writes()) {
+    bulk.most_write_bytes = *most;
+    bulk.write_window_bytes = 4 * write_bytes;
+  }
+  if (made->domain_->writes() && urgent.limits.references != 0) {
+    // As much as a message refers to, and as many.
+    urgent.most_write_bytes = std::min(*most, urgent.limits.referred_bytes);
+    urgent.write_window_bytes = urgent.window * urgent.most_write_bytes;
+  }
   const std::uint64_t each = urgent.buffer_bytes() + bulk.buffer_bytes();
   if (auto fits = made->domain_->plan(options.peers, {options.peers * each, options.object_bytes});
       !fits)

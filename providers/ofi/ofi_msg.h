@@ -35,7 +35,7 @@ class MsgTransport final : public Transport {
   const Limits& limits(Lane lane) const override { return shape(lane).limits; }
   Wire* begin(PeerId peer, Lane lane) override;
   Wire* begin_write(PeerId peer, Lane lane) override;
-  std::size_t most_write_bytes() const override { return most_write_bytes_; }
+  std::size_t most_write_bytes(Lane lane) const override { return shape(lane).most_write_bytes; }
   WireHeader header(PeerId peer, Lane lane) override;
   void send(PeerId peer, Lane lane, Wire* wire) override;
   bool poll(Sink& sink, std::size_t room, Time now) override;
@@ -78,7 +78,6 @@ class MsgTransport final : public Transport {
   std::unique_ptr<Queue> queue_;
   std::unique_ptr<Listener> listener_;
   LaneShape shapes_[2];
-  std::size_t most_write_bytes_ = write_bytes;
   std::map<PeerId, Link> links_;
   std::vector<Dying> dying_;
   std::vector<Buried> buried_;

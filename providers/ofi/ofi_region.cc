@@ -48,22 +48,27 @@ Replica& Replica::operator=(Replica&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(bytes_, other.bytes_);
   std::swap(mapped_bytes_, other.mapped_bytes_);
+  std::swap(written, other.written);
   return *this;
 }
 
 Replica::~Replica() {
+  written.reset();
   if (data_ != nullptr) munmap(data_, mapped_bytes_);
 }
 
-Result<const std::byte*> Replicas::add(fabric::RegionId region, std::size_t bytes) {
+Result<const Replica*> Replicas::add(fabric::RegionId region, std::size_t bytes, Domain* writes) {
   if (bytes == 0) return fail(Code::invalid, "a replica of 0 bytes");
   if (replicas_.contains(region) || objects_.contains(region))
     return fail(Code::invalid, fmt::format("region {} was imported before", raw(region)));
   auto replica = Replica::create(bytes);
   if (!replica) return tl::unexpected(replica.error());
-  const std::byte* data = replica->bytes().data();
-  replicas_.emplace(region, std::move(*replica));
-  return data;
+  if (writes != nullptr) {
+    auto open = OpenMemory::create(*writes, replica->bytes());
+    if (!open) return tl::unexpected(open.error());
+    replica->written = std::move(*open);
+  }
+  return &replicas_.emplace(region, std::move(*replica)).first->second;
 }
 
 Result<std::shared_ptr<OpenMemory>> OpenMemory::create(Domain& domain, MutableBytes memory) {

@@ -48,23 +48,6 @@ struct Region {
   std::vector<Importer> importers;  ///< attached if exposed, else waiting
 };
 
-/// A peer's region as I last heard of it: anonymous zeroed pages of its own.
-class Replica {
- public:
-  static Result<Replica> create(std::size_t bytes);
-  Replica(Replica&& other) noexcept { *this = std::move(other); }
-  Replica& operator=(Replica&& other) noexcept;
-  ~Replica();
-
-  MutableBytes bytes() const { return {data_, bytes_}; }
-
- private:
-  Replica() = default;
-  std::byte* data_ = nullptr;
-  std::size_t bytes_ = 0;
-  std::size_t mapped_bytes_ = 0;
-};
-
 /// Memory of the caller's that peers may write, as long as somebody has an object in it.
 class OpenMemory {
  public:
@@ -77,6 +60,25 @@ class OpenMemory {
   MutableBytes memory_;
   Fid<fid_mr> registration_;
   WriteTarget target_;
+};
+
+/// A peer's region as I last heard of it: anonymous zeroed pages of its own.
+class Replica {
+ public:
+  static Result<Replica> create(std::size_t bytes);
+  Replica(Replica&& other) noexcept { *this = std::move(other); }
+  Replica& operator=(Replica&& other) noexcept;
+  ~Replica();
+
+  MutableBytes bytes() const { return {data_, bytes_}; }
+  /// Where its long pushes are written, if they are; gone before the pages.
+  std::shared_ptr<OpenMemory> written;
+
+ private:
+  Replica() = default;
+  std::byte* data_ = nullptr;
+  std::size_t bytes_ = 0;
+  std::size_t mapped_bytes_ = 0;
 };
 
 /// The landings in use: several peers' objects in one memory are one registration.
@@ -92,7 +94,8 @@ class OpenMemories {
 /// One peer's replicas by region; the last one found is tried first, since messages are runs.
 class Replicas {
  public:
-  Result<const std::byte*> add(fabric::RegionId region, std::size_t bytes);
+  /// Open to the peer's writes from the beginning, if there is a domain for them.
+  Result<const Replica*> add(fabric::RegionId region, std::size_t bytes, Domain* writes);
   /// An object, in memory of the caller's that outlives it here; replaces the one of that name.
   /// `written` keeps it open to the peer's writes until then.
   Result<const std::byte*> add_object(fabric::RegionId region, MutableBytes landing,

@@ -64,8 +64,8 @@ class Transport {
   virtual Wire* begin(PeerId peer, Lane lane) = 0;
   /// The same for a write.
   virtual Wire* begin_write(PeerId, Lane) { return nullptr; }
-  /// A write has at most this many bytes.
-  virtual std::size_t most_write_bytes() const { return write_bytes; }
+  /// A write on that lane has at most this many bytes; 0: there are none.
+  virtual std::size_t most_write_bytes(Lane) const { return 0; }
   /// What the next message's header must say.
   virtual WireHeader header(PeerId peer, Lane lane) = 0;
   /// Sends what `begin` or `begin_write` gave and the batch filled.
