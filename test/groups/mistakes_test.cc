@@ -21,7 +21,7 @@ namespace squall::group_tests {
 namespace {
 
 /// Silence counts from a heartbeat before the stop; a busy machine has `notice` beyond it.
-const Duration timeout = std::chrono::seconds(emulated() ? 6 : sanitized ? 5 : 1);
+const Duration timeout = std::chrono::seconds(emulated() ? 6 : sanitized ? 5 : 2);
 
 std::vector<std::unique_ptr<Process>> flowing(Seats& seats, const Play& play) {
   seats.each([](Config& config) { config.failure_timeout = timeout; });
