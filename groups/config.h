@@ -47,8 +47,10 @@ enum class Schedule : std::uint8_t {
 struct GroupConfig {
   std::string name;
   std::string stack = "total | stable";
-  std::vector<std::string> senders = {};          ///< names; empty: every member
-  std::size_t ring_bytes = std::size_t{1} << 20;  ///< per sender; a power of two, at least 4096
+  std::vector<std::string> senders = {};  ///< names; empty: every member
+  /// Per sender; a power of two, at least 4096. With half of that, streams of long messages wait
+  /// for the other end to have taken a lap (`squall bench throughput --ring`).
+  std::size_t ring_bytes = std::size_t{2} << 20;
 
   // Of messages too long for a ring: large objects. At every member the same.
   std::size_t large_memory = std::size_t{1}

@@ -46,7 +46,7 @@ TEST_CASE("each value stands with where it came from") {
         "# members                 # not set: every member\n"
         "# shards                  # not set: no shards\n"
         "# replicas                # not set: every member\n"
-        "ring_bytes = \"1 MiB\"      # default\n"
+        "ring_bytes = \"2 MiB\"      # default\n"
         "large_memory = \"1 GiB\"    # default\n"
         "block_bytes = \"1 MiB\"     # default\n"
         "schedule = \"auto\"         # default\n"

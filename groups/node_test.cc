@@ -107,7 +107,7 @@ TEST_CASE("limits and misuse are errors that say what to do") {
   for (auto& node : nodes) REQUIRE(node);
   Group& group = *(*nodes[0])->group("test");
   CHECK((*nodes[0])->group("other") == nullptr);
-  CHECK(group.max_message_bytes() == (1u << 20) / 4 - 16);
+  CHECK(group.max_message_bytes() == (2u << 20) / 4 - 16);
   CHECK(group.max_object_bytes() == 1u << 20);
   const std::vector<std::byte> large(group.max_object_bytes() + 1);
   const auto refused = group.try_send(large);
@@ -118,7 +118,7 @@ TEST_CASE("limits and misuse are errors that say what to do") {
   const auto unreserved = group.reserve(group.max_message_bytes() + 1);
   REQUIRE_FALSE(unreserved);
   CHECK(unreserved.error().code == Code::too_large);
-  CHECK(unreserved.error().what.find("at most 262128") != std::string::npos);
+  CHECK(unreserved.error().what.find("at most 524272") != std::string::npos);
   CHECK(group.try_send(std::span(large).first(group.max_message_bytes())));
   CHECK(group.try_send(std::span(large).first(group.max_message_bytes() + 1)));
   const auto no_sender = (*nodes[1])->group("test")->try_send({});

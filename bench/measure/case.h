@@ -28,7 +28,7 @@ struct Case {
   bool by_turns = false;
   /// A sender fills the ring with at most this many messages between two turns.
   unsigned burst = 2048;
-  std::size_t ring_bytes = std::size_t{1} << 20;
+  std::size_t ring_bytes = std::size_t{2} << 20;
   unsigned idle_groups = 0;  ///< that all members are in as well, and nobody uses
 };
 

@@ -148,9 +148,9 @@ TEST_CASE("a line that fits into no message is told, and the rest is sent") {
   Tool a(member("a", bench::free_address(), {}));
   a.expect("view 1: a");
   // In pieces that the pipe holds while the member reads.
-  for (int piece = 0; piece < 300; ++piece) a.type(std::string(1000, 'x'));
+  for (int piece = 0; piece < 600; ++piece) a.type(std::string(1000, 'x'));
   a.type("\nshort\n");
-  a.expect("a line of 300000 bytes was not sent");
+  a.expect("a line of 600000 bytes was not sent");
   a.expect("a#0: short");
   a.end_input();
   expect_left(a);

@@ -62,7 +62,7 @@ TEST_CASE("calls are pipelined, and each is executed once, in order") {
 }
 
 TEST_CASE("what an update throws, returns too much of, or takes too much for, is its error") {
-  Served group(2);
+  Served group(2, "shm", [](Config& config) { config.groups[0].ring_bytes = 1 << 20; });
   auto counters = group.objects<Counter>();
   auto client = group.client();
   auto counter = client->object<Counter>("test");

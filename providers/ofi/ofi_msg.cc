@@ -65,9 +65,9 @@ Result<std::unique_ptr<Transport>> MsgTransport::open(std::string_view provider,
     bulk.write_window_bytes = 4 * write_bytes;
   }
   if (made->domain_->writes() && urgent.limits.references != 0) {
-    // As much as a message refers to, and as many.
-    urgent.most_write_bytes = std::min(*most, urgent.limits.referred_bytes);
-    urgent.write_window_bytes = urgent.window * urgent.most_write_bytes;
+    // Mirrors' own. What comes behind one waits for it.
+    urgent.most_write_bytes = std::min(*most, write_bytes / 2);
+    urgent.write_window_bytes = 2 * write_bytes;
   }
   const std::uint64_t each = urgent.buffer_bytes() + bulk.buffer_bytes();
   if (auto fits = made->domain_->plan(options.peers, {options.peers * each, options.object_bytes});

@@ -122,8 +122,8 @@ TEST_CASE("a joiner that is configured otherwise than the group is told the line
   };
   const Case cases[] = {
       {[](Config& config) { config.groups[0].stack = "fifo"; },
-       "a has \"group.test: stack total | stable, senders all, ring_bytes 1048576\", b has "
-       "\"group.test: stack fifo, senders all, ring_bytes 1048576\""},
+       "a has \"group.test: stack total | stable, senders all, ring_bytes 2097152\", b has "
+       "\"group.test: stack fifo, senders all, ring_bytes 2097152\""},
       {[](Config& config) { config.groups[0].ring_bytes = 8192; }, "ring_bytes 8192\""},
       {[](Config& config) { config.groups[0].schedule = Schedule::chain; }, "schedule chain\""},
       {[](Config& config) { config.failure_timeout = std::chrono::seconds(1); },

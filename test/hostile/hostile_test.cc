@@ -113,7 +113,7 @@ fabric::Introduction stranger(const std::string& name, const std::string& fabric
 fabric::Layout layout() {
   std::string text =
       "fabric shm\nfailure_timeout 2000 ms, losses are survived\n"
-      "group.test: stack total | stable, senders all, ring_bytes 1048576\n"
+      "group.test: stack total | stable, senders all, ring_bytes 2097152\n"
       "group.test: large_memory 1073741824, block_bytes 1048576, schedule auto\n";
   return {digest(as_bytes(text)), text};
 }
