@@ -58,6 +58,8 @@ Conductor::Conductor(bench::Crew& crew, const Totals& totals, unsigned wanted, c
 
 int Conductor::run() {
   while (crew_.running() > 0) {
+    // Nobody is left who could let it in.
+    if (plot_.joiner && !called_ && crew_.running() == 1 && !hung_up_) hang_up();
     auto news = crew_.next(deadline_);
     if (!news) {
       hang_up();
@@ -89,16 +91,25 @@ void Conductor::hang_up() {
 void Conductor::on_message(unsigned member, const json& message) {
   if (message.contains("progress")) {
     const json& progress = message["progress"];
-    if (message.value("sender", false))
+    if (message.value("sender", false)) {
+      sender_ = member;
       on_progress(progress.value("files", std::uint64_t{0}),
                   progress.value("bytes", std::uint64_t{0}));
+    }
   } else if (message.contains("view")) {
-    if (message.value("sender", false)) on_view(message["view"]);
+    if (tells_views(member, message.value("sender", false))) on_view(message["view"]);
   } else if (message.contains("failed")) {
     on_failure(member, message.value("failed", ""), message.value("caused_by", "") != "");
   } else if (message.contains("done")) {
     summaries_[member] = summary_from(message["done"]);
   }
+}
+
+/// The sender does, and the first of the others once it was killed.
+bool Conductor::tells_views(unsigned member, bool is_sender) {
+  if (is_sender) sender_ = member;
+  if (!killed_ || sender_ != plot_.kill) return is_sender;
+  return member == (sender_ == 0u ? 1 : 0);
 }
 
 void Conductor::on_progress(std::uint64_t files, std::uint64_t bytes) {

@@ -34,6 +34,7 @@ class Conductor {
   void hang_up();
   void on_message(unsigned member, const nlohmann::json& message);
   void on_progress(std::uint64_t files, std::uint64_t bytes);
+  bool tells_views(unsigned member, bool is_sender);
   void on_view(const nlohmann::json& view);
   void on_failure(unsigned member, const std::string& what, bool secondary);
   void on_end(unsigned member, const std::string& how);
@@ -52,6 +53,7 @@ class Conductor {
   Bar bar_;
   unsigned wanted_;
   Plot plot_;
+  std::optional<unsigned> sender_;  // once it has said so
   bool killed_ = false;
   bool called_ = false;  // the joiner
   std::vector<std::optional<Summary>> summaries_;

@@ -314,6 +314,33 @@ TEST_CASE("who joins is waited for, however soon all is done") {
   CHECK(picture(scratch / "out" / "d") == picture(scratch / "in"));
 }
 
+TEST_CASE("who joins is let in by the others when the sender was killed behind the end") {
+  const Scratch scratch;
+  make_tree(scratch / "in");
+  Squall squall({"replicate", scratch / "in", "--kill", "a", "--join", "--node-failure-timeout",
+                 "20000", "--out", scratch / "out"});
+  const int status = squall.wait();
+  const std::string& said = squall.output();
+  // Or before it: then it was in the middle, and all say so.
+  if (said.find("the sender is lost: a: ") != said.npos) {
+    CHECK(status == 1);
+    return;
+  }
+  REQUIRE_MESSAGE(status == 0, said);
+  CHECK_MESSAGE(said.find(": b, c, d; came: d") != std::string::npos, said);
+  CHECK(picture(scratch / "out" / "d") == picture(scratch / "in"));
+}
+
+TEST_CASE("a joiner that nobody is left to let in does not wait") {
+  const Scratch scratch;
+  make_tree(scratch / "in");
+  Squall squall({"replicate", scratch / "in", "--members", "1", "--kill", "a", "--join", "--out",
+                 scratch / "out"});
+  CHECK(squall.wait() == 1);
+  CHECK_MESSAGE(squall.output().find("0 of 1 members hold everything") != std::string::npos,
+                squall.output());
+}
+
 TEST_CASE("a joiner that dies before it is in is named, and waited for no longer") {
   const Scratch scratch;
   fs::create_directories(scratch / "in");
