@@ -64,9 +64,10 @@ Result<const Replica*> Replicas::add(fabric::RegionId region, std::size_t bytes,
   auto replica = Replica::create(bytes);
   if (!replica) return tl::unexpected(replica.error());
   if (writes != nullptr) {
-    auto open = OpenMemory::create(*writes, replica->bytes());
-    if (!open) return tl::unexpected(open.error());
-    replica->written = std::move(*open);
+    if (auto open = OpenMemory::create(*writes, replica->bytes()))
+      replica->written = std::move(*open);
+    else
+      log(Level::warning, "a mirror is sent instead of written: {}", open.error().text());
   }
   return &replicas_.emplace(region, std::move(*replica)).first->second;
 }

@@ -94,7 +94,7 @@ class OpenMemories {
 /// One peer's replicas by region; the last one found is tried first, since messages are runs.
 class Replicas {
  public:
-  /// Open to the peer's writes from the beginning, if there is a domain for them.
+  /// Open to the peer's writes from the beginning, if there is a domain for them that can.
   Result<const Replica*> add(fabric::RegionId region, std::size_t bytes, Domain* writes);
   /// An object, in memory of the caller's that outlives it here; replaces the one of that name.
   /// `written` keeps it open to the peer's writes until then.
