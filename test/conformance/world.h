@@ -92,11 +92,14 @@ class Node {
 
   std::vector<Seen> seen;
   std::function<void(const Event&)> on_event;
-  Duration slowest_call{0};  ///< of flush and poll
+  /// Of flush and poll, without the time that others had this thread's core.
+  Duration slowest_call{0};
 
  private:
   std::string name_;
   std::unique_ptr<fabric::Fabric> fabric_;
+  Time kept_read_{};
+  Duration kept_{0};
 };
 
 class World {
