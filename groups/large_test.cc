@@ -65,7 +65,7 @@ struct Members {
   }
   template <class Done>
   bool until(Done done) {
-    const Time limit = Monotonic::now() + std::chrono::seconds(30);
+    const Time limit = Monotonic::now() + std::chrono::seconds(120);
     while (!done() && Monotonic::now() < limit)
       if (!turn()) std::this_thread::yield();
     return done();

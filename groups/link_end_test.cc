@@ -13,7 +13,7 @@
 namespace squall {
 namespace {
 
-constexpr Duration patience = 20s;
+constexpr Duration patience = 60s;
 constexpr std::size_t object_bytes = std::size_t{1} << 20;
 
 TEST_CASE("what one end pushes is at the other when its value is, both ways") {

@@ -29,7 +29,7 @@ using fabric::Fabric;
 using fabric::Memory;
 using Kind = fabric::Event::Kind;
 
-inline constexpr Duration patience = 20s;
+inline constexpr Duration patience = 60s;
 
 struct Kept {
   Event event;

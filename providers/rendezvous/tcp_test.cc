@@ -35,7 +35,7 @@ using fabric::Rendezvous;
 using Event = Rendezvous::Event;
 using Happened = Event::Kind;
 
-constexpr Duration patience = 20s;
+constexpr Duration patience = 60s;
 
 fabric::Introduction introduction(const std::string& name, std::uint64_t run = 1) {
   fabric::Introduction who;

@@ -27,7 +27,7 @@ using fabric::Token;
 using Kind = fabric::Event::Kind;
 
 /// Long enough for anything that should happen, on a machine that is busy with other things.
-inline constexpr Duration patience = std::chrono::seconds(20);
+inline constexpr Duration patience = std::chrono::seconds(60);
 /// A call that takes longer has blocked: nothing but `wait` may.
 inline constexpr Duration longest_call = std::chrono::milliseconds(500);
 

@@ -16,7 +16,7 @@
 namespace squall::group_tests {
 
 /// How long anything may take that has no bound of its own: far more than it needs.
-inline constexpr Duration patience = std::chrono::seconds(20);
+inline constexpr Duration patience = std::chrono::seconds(60);
 /// The test waits longer than its members do, so that it hears why they gave up.
 inline constexpr Duration longest_patience = 2 * patience;
 
