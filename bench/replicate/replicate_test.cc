@@ -287,7 +287,7 @@ TEST_CASE("one of three is killed in the middle, one more joins, and all have th
     CAPTURE(fabric);
     const Scratch scratch;
     make_large_tree(scratch / "in");
-    // On a busy machine who joins may be late; if it is given up, the others are soon done.
+    // On a busy machine who joins may be late.
     Squall squall({"replicate", scratch / "in", "--fabric", fabric, "--kill", "b", "--join",
                    "--node-failure-timeout", "20000", "--out", scratch / "out"});
     const int status = squall.wait();
