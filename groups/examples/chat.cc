@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
   config.contacts = {{"a", host + ":7070"}, {"b", host + ":7071"}, {"c", host + ":7072"}};
   config.start = config.name == "a" ? squall::Start::automatic : squall::Start::join;
   config.engine_thread = true;  // this one waits for the keyboard
+  config.failure_timeout = 2s;  // people are in no hurry, and their machines may be busy
   config.groups = {{.name = "room"}};
 
   auto node = squall::Node::start(config);

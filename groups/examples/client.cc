@@ -11,6 +11,8 @@
 #include "groups/node.h"
 #include "groups/object/object.h"
 
+using namespace std::chrono_literals;
+
 struct Inventory {
   std::map<std::string, int> stock;
   bool open = true;
@@ -35,7 +37,6 @@ int fail(const squall::Error& error) {
 }
 
 int be_member(const squall::Config& config) {
-  using namespace std::chrono_literals;
   auto node = squall::Node::start(config);
   if (!node) return fail(node.error());
   auto store = (*node)->object<Inventory>("store");
@@ -45,6 +46,7 @@ int be_member(const squall::Config& config) {
     const bool few = store.read<&Inventory::count>("bolts").value_or(0) == 2;
     if (few && !announced) static_cast<void>(store.notify(squall::as_bytes("only 2 bolts left")));
     announced = few;
+    if (auto why = (*node)->stopped()) return fail(*why);  // the others go on without this one
     if (!(*node)->poll()) (*node)->idle(squall::Monotonic::now() + 1s);
   }
   if (auto done = (*node)->shutdown(squall::Monotonic::now() + 10s); !done)
@@ -75,8 +77,10 @@ int be_client(const squall::Config& config) {
   auto left = store.read<&Inventory::count>("bolts").get();
   if (!left) return fail(left.error());
   std::printf("%s: %d bolts left\n", config.name.c_str(), *left);
-  while (!told)  // by the member that serves this client
-    if (!(*client)->poll()) (*client)->idle(squall::never);
+  // By the member that serves this client; if that one has just died, nobody says it again.
+  for (const auto until = squall::Monotonic::now() + 10s;
+       !told && squall::Monotonic::now() < until;)
+    if (!(*client)->poll()) (*client)->idle(until);
   auto closed = store.update<&Inventory::close>().get();
   return closed ? 0 : fail(closed.error());
 }
@@ -87,5 +91,6 @@ int main(int argc, char** argv) {
   const std::string host = argc > 2 ? argv[2] : "127.0.0.1";
   config.contacts = {{"a", host + ":7070"}, {"b", host + ":7071"}};
   config.groups = {{.name = "store"}};
+  config.failure_timeout = 2s;  // nobody here is in a hurry, and the machine may be busy
   return config.name == "a" || config.name == "b" ? be_member(config) : be_client(config);
 }

@@ -33,6 +33,7 @@ int main(int argc, char** argv) {
   const std::string host = argc > 2 ? argv[2] : "127.0.0.1";
   config.contacts = {{"a", host + ":7070"}, {"b", host + ":7071"}, {"c", host + ":7072"}};
   config.groups = {{.name = "store"}};  // stack: total | stable
+  config.failure_timeout = 2s;          // a machine may be too busy for 200 ms
 
   auto node = squall::Node::start(config);
   if (!node) return std::fprintf(stderr, "%s\n", node.error().text().c_str()), 1;

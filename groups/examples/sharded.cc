@@ -29,6 +29,7 @@ int main(int argc, char** argv) {
   for (const std::string port : {"7070", "7071", "7072", "7073"})
     config.contacts.push_back({std::string(1, "abcd"[config.contacts.size()]), host + ":" + port});
   config.groups = {{.name = "store", .shards = 2, .replicas = 2}, {.name = "ready"}};
+  config.failure_timeout = 2s;  // a machine may be too busy for 200 ms
 
   const auto failed = [](const squall::Error& error) {
     return std::fprintf(stderr, "%s\n", error.text().c_str()), 1;
