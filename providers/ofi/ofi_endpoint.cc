@@ -15,8 +15,7 @@ Result<std::unique_ptr<Endpoint>> Endpoint::open(Domain& domain, Queue& queue, f
   std::unique_ptr<Endpoint> made(new Endpoint(peer, lane, shape));
   auto opened = made->slots_.open(domain, made.get(), shape.slots(), shape.limits.block_bytes);
   if (!opened) return tl::unexpected(opened.error());
-  opened =
-      made->write_slots_.open(domain, made.get(), shape.write_window_bytes / least_write_bytes, 0);
+  opened = made->write_slots_.open(domain, made.get(), shape.write_window, 0);
   if (!opened) return tl::unexpected(opened.error());
   opened = made->landings_.open(domain, made.get(), shape.landings);
   if (!opened) return tl::unexpected(opened.error());

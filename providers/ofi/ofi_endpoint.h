@@ -21,9 +21,9 @@ struct LaneShape {
   std::size_t window = 16;  ///< messages outstanding
   std::size_t landings = 4;
   bool credits = false;
-  std::size_t most_write_bytes = 0;  ///< of one write; 0: there are none
-  /// Writes outstanding: none begins while there are that many bytes of them.
-  std::size_t write_window_bytes = 0;
+  WriteLimits write_limits;
+  /// Writes outstanding: none begins while there are that many bytes of them, or that many of them.
+  std::size_t write_window_bytes = 0, write_window = 0;
 
   /// One more than the window, for credits.
   std::size_t slots() const { return window + 1; }

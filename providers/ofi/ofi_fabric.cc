@@ -247,8 +247,7 @@ Result<const std::byte*> OfiFabric::import(PeerId id, RegionId region, std::size
   if (peer == nullptr || !peer->live())
     return fail(Code::lost, fmt::format("peer {} is lost", static_cast<std::uint32_t>(id)));
   // One write at least: a mirror that is shorter changes by words.
-  const bool written =
-      transport_->most_write_bytes(Lane::urgent) != 0 && bytes >= least_write_bytes;
+  const bool written = transport_->write_limits(Lane::urgent).allow(bytes);
   const auto added = peer->replicas.add(region, bytes, written ? transport_->writes() : nullptr);
   if (!added) return tl::unexpected(added.error());
   const Replica& mirror = **added;
@@ -266,8 +265,8 @@ Result<const std::byte*> OfiFabric::import_object(PeerId id, RegionId region, st
                                            landing == nullptr ? 0 : landing->size()));
   const MutableBytes place(landing->data(), bytes);
   std::shared_ptr<OpenMemory> open;
-  if (Domain* domain = transport_->writes(); domain != nullptr && bytes >= least_write_bytes)
-    open = open_memories_.get(*domain, place);
+  if (transport_->write_limits(Lane::bulk).allow(bytes))
+    open = open_memories_.get(*transport_->writes(), place);
   auto replica = peer->replicas.add_object(region, place, open);
   if (!replica) return replica;
   import_at(*peer, region, bytes, open.get());
@@ -308,13 +307,13 @@ void OfiFabric::queue_push(RegionId id, Region& mine, const Region::Importer& im
   offset = std::min(offset, end);
   if (offset == end && token == 0) return;
   Peer& peer = *find(importer.peer);
-  const bool writes = importer.target && end - offset >= least_write_bytes &&
-                      transport_->most_write_bytes(lane) != 0 &&
+  const WriteLimits written = transport_->write_limits(lane);
+  const bool writes = importer.target && written.allow(end - offset) &&
                       mine.memory.writable_from(*transport_->writes());
   for (std::size_t step = 0;; offset += step) {
     step = std::min(end - offset, entry_bytes);
     const TokenIndex last = offset + step == end ? token : 0;
-    if (writes && step >= least_write_bytes)
+    if (writes && written.allow(step))
       batch(peer, lane)
           .write(id, offset, mine.memory.bytes().subspan(offset, step),
                  {*importer.target, mine.memory.descriptor()}, last);
@@ -377,7 +376,7 @@ bool OfiFabric::pump(Peer& peer) {
           writes ? transport_->begin_write(peer.id, lane) : transport_->begin(peer.id, lane);
       if (wire == nullptr) break;
       if (writes)
-        queued.build_write(transport_->most_write_bytes(lane), *wire);
+        queued.build_write(transport_->write_limits(lane).most, *wire);
       else
         queued.build(transport_->limits(lane), transport_->header(peer.id, lane), *wire);
       if (wire->reference_count != 0) ++peer.referring[static_cast<std::size_t>(lane)];

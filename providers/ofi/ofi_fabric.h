@@ -1,6 +1,7 @@
 #pragma once
 // A Fabric over any Transport. Mirrors are messaged: pushes gather per peer and lane in a Batch
 // and leave as few wire messages; the receiver checks a message whole, then applies it in order.
+// Long pushes are written in their place of that order, where the transport can.
 // One thread at a time, except for `wake`.
 
 #include <array>

@@ -21,6 +21,7 @@ namespace {
 
 // Reading the event queue costs system calls; nothing in it is urgent while we are awake.
 constexpr Duration event_interval = 1ms;
+constexpr std::size_t most_writes = 64;
 
 std::size_t number(Lane lane) {
   return static_cast<std::size_t>(lane);
@@ -61,13 +62,13 @@ Result<std::unique_ptr<Transport>> MsgTransport::open(std::string_view provider,
   bulk.window = 2;
   if (bulk.limits.references != 0) bulk.limits.referred_bytes = std::size_t{64} << 10;
   if (made->domain_->writes()) {
-    bulk.most_write_bytes = *most;
+    const std::size_t least = urgent.limits.references == 0 ? least_device_write : least_tcp_write;
+    bulk.write_limits = {least, *most};
     bulk.write_window_bytes = 4 * write_bytes;
-  }
-  if (made->domain_->writes() && urgent.limits.references != 0) {
-    // Mirrors' own. What comes behind one waits for it.
-    urgent.most_write_bytes = std::min(*most, write_bytes / 2);
+    // What comes behind one waits for it.
+    urgent.write_limits = {least, std::min(*most, write_bytes / 2)};
     urgent.write_window_bytes = 2 * write_bytes;
+    bulk.write_window = urgent.write_window = most_writes;
   }
   const std::uint64_t each = urgent.buffer_bytes() + bulk.buffer_bytes();
   if (auto fits = made->domain_->plan(options.peers, {options.peers * each, options.object_bytes});

@@ -16,6 +16,12 @@
 
 namespace squall::ofi {
 
+/// What is written instead of sent, in bytes. Over tcp a message is one call of the kernel, and a
+/// write with the counter behind it two. A device does both by itself, and what it writes has not
+/// been copied at either end.
+inline constexpr std::size_t least_tcp_write = std::size_t{64} << 10;
+inline constexpr std::size_t least_device_write = std::size_t{4} << 10;
+
 class MsgTransport final : public Transport {
  public:
   /// `as_verbs` copies everything into registered memory and counts credits, as verbs needs it,
@@ -35,7 +41,7 @@ class MsgTransport final : public Transport {
   const Limits& limits(Lane lane) const override { return shape(lane).limits; }
   Wire* begin(PeerId peer, Lane lane) override;
   Wire* begin_write(PeerId peer, Lane lane) override;
-  std::size_t most_write_bytes(Lane lane) const override { return shape(lane).most_write_bytes; }
+  WriteLimits write_limits(Lane lane) const override { return shape(lane).write_limits; }
   WireHeader header(PeerId peer, Lane lane) override;
   void send(PeerId peer, Lane lane, Wire* wire) override;
   bool poll(Sink& sink, std::size_t room, Time now) override;

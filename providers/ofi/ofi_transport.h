@@ -24,8 +24,14 @@ using fabric::Ticket;
 /// Over tcp each is one call of the kernel, and two cost more than one twice as long: builds with
 /// half of this moved objects of 1 MB a fifth slower.
 inline constexpr std::size_t write_bytes = std::size_t{1} << 20;
-/// Shorter pushes are cheaper as messages, of which one carries many.
-inline constexpr std::size_t least_write_bytes = std::size_t{64} << 10;
+
+/// How long the writes of a lane are.
+struct WriteLimits {
+  std::size_t least = 0;  ///< shorter pushes are cheaper as messages, of which one carries many
+  std::size_t most = 0;   ///< 0: there are no writes
+
+  bool allow(std::size_t bytes) const { return most != 0 && bytes >= least; }
+};
 
 class Transport {
  public:
@@ -64,8 +70,7 @@ class Transport {
   virtual Wire* begin(PeerId peer, Lane lane) = 0;
   /// The same for a write.
   virtual Wire* begin_write(PeerId, Lane) { return nullptr; }
-  /// A write on that lane has at most this many bytes; 0: there are none.
-  virtual std::size_t most_write_bytes(Lane) const { return 0; }
+  virtual WriteLimits write_limits(Lane) const { return {}; }
   /// What the next message's header must say.
   virtual WireHeader header(PeerId peer, Lane lane) = 0;
   /// Sends what `begin` or `begin_write` gave and the batch filled.
