@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <map>
 #include <string>
 #include <thread>
@@ -17,16 +18,40 @@ namespace {
 
 constexpr std::size_t mib = std::size_t{1} << 20;
 
+/// What objects hold, over and over, each from a place of its own. Its length is prime, so that no
+/// two blocks of an object are alike.
+const std::vector<std::byte>& pattern() {
+  static const std::vector<std::byte> bytes = [] {
+    std::vector<std::byte> made(65'521);
+    for (std::size_t at = 0; at < made.size(); ++at)
+      made[at] = static_cast<std::byte>(at * 7 + (at >> 8));
+    return made;
+  }();
+  return bytes;
+}
+
+/// The bytes piece by piece, each with what it should be.
+bool all_pieces(auto bytes, std::uint64_t seed, auto each) {
+  for (std::size_t from = seed * 131 % pattern().size(); !bytes.empty(); from = 0) {
+    const Bytes right =
+        Bytes(pattern()).subspan(from, std::min(bytes.size(), pattern().size() - from));
+    if (!each(bytes.first(right.size()), right)) return false;
+    bytes = bytes.subspan(right.size());
+  }
+  return true;
+}
+
 void fill(MutableBytes bytes, std::uint64_t seed) {
-  for (std::size_t at = 0; at < bytes.size(); ++at)
-    bytes[at] = static_cast<std::byte>((seed * 131 + at * 7 + (at >> 12)) & 0xff);
+  all_pieces(bytes, seed, [](MutableBytes piece, Bytes right) {
+    std::memcpy(piece.data(), right.data(), right.size());
+    return true;
+  });
 }
 
 bool filled(Bytes bytes, std::uint64_t seed) {
-  for (std::size_t at = 0; at < bytes.size(); ++at)
-    if (bytes[at] != static_cast<std::byte>((seed * 131 + at * 7 + (at >> 12)) & 0xff))
-      return false;
-  return true;
+  return all_pieces(bytes, seed, [](Bytes piece, Bytes right) {
+    return std::memcmp(piece.data(), right.data(), right.size()) == 0;
+  });
 }
 
 struct Got {
