@@ -311,6 +311,9 @@ void add_bench(CLI::App& app, Parsed& parsed) {
   rpc->add_option("--seconds", parsed.rpc.seconds, "Length of each case's window")
       ->check(number(0.05, max_seconds))
       ->capture_default_str();
+  rpc->add_option("--runs", parsed.rpc.runs, "How often each case is run, all within its window")
+      ->check(CLI::Range(1u, 100u))
+      ->capture_default_str();
   add_failure_timeout(*rpc, parsed.rpc.timeout_ms)
       ->description("Silence until an idle member is suspected: fast, safe, or milliseconds")
       ->capture_default_str();

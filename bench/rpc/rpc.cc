@@ -15,21 +15,22 @@
 namespace squall::bench {
 namespace {
 
-constexpr unsigned runs_of_a_case = 5;
 /// Three members on two cores are quick or slow by where they are, so that it is the same for all
-/// of these; each is short, and there are many.
-constexpr unsigned pairs_of_three = 18;
+/// of these; each is short, and there are many, for each run of the others.
+constexpr double pairs_of_three = 3.6;
 constexpr std::size_t argument_bytes = 8;
 constexpr unsigned idle_groups = 10, many_groups = 64;
 
 class Rpc {
  public:
   explicit Rpc(const RpcOptions& options)
-      : seconds_(options.seconds / runs_of_a_case), timeout_(options.timeout_ms * 1ms) {}
+      : runs_(options.runs),
+        seconds_(options.seconds / runs_),
+        timeout_(options.timeout_ms * 1ms) {}
 
   int run() {
     std::vector<double> updates, of_messages, here_us, there_shm, there_tcp, beside, core, memory;
-    for (unsigned run = 0; run < runs_of_a_case && !failed_; ++run) {
+    for (unsigned run = 0; run < runs_ && !failed_; ++run) {
       // Each beside what it is made of.
       const double before = messages();
       const double rate = calls(Calls::update, "shm").per_s;
@@ -46,9 +47,10 @@ class Rpc {
       core.push_back(100 * idle.core_share);
       memory.push_back(static_cast<double>(idle.rss_bytes) / (1 << 20));
     }
-    const double window = runs_of_a_case * seconds_ / pairs_of_three;
+    const auto pairs = static_cast<unsigned>(runs_ * pairs_of_three);
+    const double window = runs_ * seconds_ / pairs;
     double alone = messages(3, 0, window);
-    for (unsigned pair = 0; pair < pairs_of_three && !failed_; ++pair) {
+    for (unsigned pair = 0; pair < pairs && !failed_; ++pair) {
       const double before = alone;
       const double among_idle = messages(3, idle_groups, window);
       alone = messages(3, 0, window);
@@ -104,7 +106,8 @@ class Rpc {
     fmt::print("{}", line_of(bar));
   }
 
-  double seconds_;
+  unsigned runs_;
+  double seconds_;  ///< of one run
   Duration timeout_;
   bool failed_ = false;
   unsigned bars_ = 0, reached_ = 0;

@@ -6,6 +6,7 @@ namespace squall::bench {
 
 struct RpcOptions {
   double seconds = 1;         ///< of each case, all its runs together
+  unsigned runs = 5;          ///< of each case, at least 1
   unsigned timeout_ms = 200;  ///< of silence, until an idle member is suspected
 };
 

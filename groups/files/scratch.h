@@ -11,6 +11,10 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "core/base/bytes.h"
+#include "core/base/digest.h"
 
 namespace squall::files {
 
@@ -53,6 +57,22 @@ inline void write_file(const fs::path& path, std::string_view content, mode_t mo
   REQUIRE(chmod(path.c_str(), mode) == 0);
 }
 
+/// The whole of it if it is short, else what tells it from others.
+inline std::string content_or_digest(const fs::path& path) {
+  constexpr std::size_t most_shown = std::size_t{64} << 10;
+  if (fs::file_size(path) <= most_shown) return read_file(path);
+  Digest digest;
+  std::ifstream file(path, std::ios::binary);
+  std::vector<char> piece(std::size_t{256} << 10);
+  std::size_t bytes = 0;
+  while (file.read(piece.data(), std::ssize(piece)), file.gcount() != 0) {
+    const std::string_view got(piece.data(), static_cast<std::size_t>(file.gcount()));
+    digest.update(as_bytes(got));
+    bytes += got.size();
+  }
+  return fmt::format("{} bytes of digest {}", bytes, to_hex(digest.value()));
+}
+
 /// Kind, mode, and content or target of everything below a folder.
 inline std::map<std::string, std::string> picture(const fs::path& root) {
   std::map<std::string, std::string> seen;
@@ -63,7 +83,7 @@ inline std::map<std::string, std::string> picture(const fs::path& root) {
     if (entry.is_symlink())
       what += fs::read_symlink(entry.path()).string();
     else if (entry.is_regular_file())
-      what += read_file(entry.path());
+      what += content_or_digest(entry.path());
     seen[fs::relative(entry.path(), root).string()] = what;
   }
   return seen;
