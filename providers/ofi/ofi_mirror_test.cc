@@ -17,12 +17,12 @@ namespace {
 
 constexpr std::size_t mirror_bytes = std::size_t{1} << 20;
 
-/// Counts the writes that leave on each lane.
+/// Counts the writes that leave on each lane; or opens nothing to writes.
 class Watched final : public Transport {
  public:
   using Counts = std::array<std::size_t, 2>;
-  Watched(std::unique_ptr<Transport> real, Counts& writes)
-      : real_(std::move(real)), writes_(writes) {}
+  Watched(std::unique_ptr<Transport> real, Counts& writes, bool opens)
+      : real_(std::move(real)), writes_(writes), opens_(opens) {}
 
   Queue& queue() override { return real_->queue(); }
   std::string address() const override { return real_->address(); }
@@ -41,7 +41,9 @@ class Watched final : public Transport {
     writes_[static_cast<std::size_t>(lane)] += wire != nullptr;
     return wire;
   }
-  WriteLimits write_limits(Lane lane) const override { return real_->write_limits(lane); }
+  WriteLimits write_limits(Lane lane) const override {
+    return opens_ ? real_->write_limits(lane) : WriteLimits{};
+  }
   WireHeader header(PeerId peer, Lane lane) override { return real_->header(peer, lane); }
   void send(PeerId peer, Lane lane, Wire* wire) override { real_->send(peer, lane, wire); }
   bool poll(Sink& sink, std::size_t room, Time now) override {
@@ -53,15 +55,18 @@ class Watched final : public Transport {
  private:
   std::unique_ptr<Transport> real_;
   Counts& writes_;
+  bool opens_;
 };
 
-Kin watched(bool as_verbs, Watched::Counts& writes) {
+/// The second of a pair, which imports, opens its mirrors to writes, or does not.
+Kin watched(bool as_verbs, Watched::Counts& writes, bool importer_opens = true) {
   return {as_verbs ? "tcp as verbs" : "tcp",
-          [as_verbs, &writes]() -> Result<std::unique_ptr<Fabric>> {
+          [=, &writes, made = 0]() mutable -> Result<std::unique_ptr<Fabric>> {
             auto transport = MsgTransport::open("tcp", {}, as_verbs);
             if (!transport) return tl::unexpected(transport.error());
+            const bool opens = importer_opens || ++made != 2;
             return std::make_unique<OfiFabric>(
-                "tcp", std::make_unique<Watched>(std::move(*transport), writes));
+                "tcp", std::make_unique<Watched>(std::move(*transport), writes, opens));
           }};
 }
 
@@ -115,6 +120,20 @@ TEST_CASE("a mirror of a region's beginning is written up to its end, and not at
     REQUIRE(pair.until([&] { return load(pair.mirror) == 7; }));
     CHECK(std::memcmp(pair.mirror, pair.mine.data(), imported) == 0);
     CHECK(writes[static_cast<std::size_t>(Lane::urgent)] == 1);  // the first one's
+  }
+}
+
+TEST_CASE("long pushes are sent to who has not opened its mirror to writes") {
+  for (const bool as_verbs : {false, true}) {
+    CAPTURE(as_verbs);
+    Watched::Counts writes{};
+    Mirrored pair(watched(as_verbs, writes, false));
+    for (const std::uint64_t value : {1, 2}) {
+      pair.push(4096, mirror_bytes - 4096, value);
+      REQUIRE(pair.until([&] { return load(pair.mirror) == value; }));
+      CHECK(std::memcmp(pair.mirror, pair.mine.data(), mirror_bytes) == 0);
+    }
+    CHECK(writes == Watched::Counts{});
   }
 }
 
